@@ -1,0 +1,16 @@
+//! The billing rules, as one sans-IO machine per billing party.
+//!
+//! [`gate`] is the face that both drivers use; [`catalog`] is what they share and never change; the other modules are
+//! the parts of an account. Nothing here waits, draws or computes with floats: time and answers are handed in.
+#![deny(clippy::float_arithmetic)]
+
+pub mod account;
+pub mod calendar;
+pub mod catalog;
+pub mod cause;
+pub mod gate;
+pub mod hold;
+pub mod invoice;
+pub mod ledger;
+pub mod limit;
+pub mod price;

@@ -1,0 +1,18 @@
+//! The pure half of Farebox. It is handed the time and the draws, and answers with decisions, actions and the next
+//! moment at which it wants to be woken. No clock, no socket, no file, no thread, no global random generator: the
+//! same scenario and seed give the same bytes, whoever drives it.
+
+pub mod billing;
+pub mod distribution;
+pub mod draw;
+pub mod log;
+pub mod model;
+pub mod money;
+pub mod outcome;
+pub mod record;
+pub mod sim;
+pub mod time;
+pub mod world;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! How a scenario begins: subscriptions in the middle of a period, its usage counted and its fee carried forward; and
+//! that what a plan says moves nobody's calls.
+
+use std::sync::Arc;
+
+use super::{after, days, dollars, play_all, poisson, requests, scenario, secs, world};
+use crate::billing::invoice::Charge;
+use crate::billing::ledger::Movement;
+use crate::draw::Chance;
+use crate::model::{Arrivals, Cohort, Live, Period, Plan, TokenBucket};
+use crate::money::Money;
+use crate::time::{DAY, SECOND, Span, Time};
+use crate::world::World;
+
+/// A fee of 86,400 × 7 nanos a day earns 7 nanos a second. So 300 consumers, whose days begin at 300 different seconds,
+/// earn exactly 7 nanos each second of the horizon, from the first to the last: what was carried forward is the rest of
+/// the running day, and what is deferred at the end the rest of the last.
+#[test]
+fn what_is_earned_over_the_horizon_is_exactly_its_seconds() {
+    let horizon = secs(10 * 86_400 + 12_345);
+    let plan = Plan { fee: Money::from_nanos(86_400 * 7), period: Some(Period::Day), ..Plan::new("daily") };
+    let world = world(scenario(horizon, plan, Cohort::new("all", 300, poisson(days(2)))));
+    let outcome = play_all(&world);
+    assert_eq!(outcome.moved(Movement::Earn), 300 * 7 * (10 * 86_400 + 12_345));
+    let rest_of_the_day = |ends: Time| i128::from(ends.ns()).div_euclid(i128::from(SECOND)) * 7;
+    let opened: Vec<_> = world.consumers().map(|consumer| world.open(consumer).unwrap()).collect();
+    let carried: i128 = opened.iter().map(|account| rest_of_the_day(account.current.ends)).sum();
+    assert_eq!(outcome.moved(Movement::CarryForward), carried);
+    assert_eq!(outcome.moved(Movement::Capture), outcome.moved(Movement::Invoice));
+}
+
+/// Anchors are spread over the period before the start: each lies inside it, and they fill it evenly.
+#[test]
+fn anchors_fill_the_period_before_the_start() {
+    let plan = Plan { period: Some(Period::Month), ..Plan::new("monthly") };
+    let count = 20_000u32;
+    let world = world(scenario(days(1), plan, Cohort::new("all", count, poisson(days(1)))));
+    let mut weeks = [0u32; 4];
+    for consumer in world.consumers() {
+        let begins = world.open(consumer).unwrap().period_begins().ns();
+        // February 2026 has 28 days.
+        assert!(
+            (-28 * DAY.cast_signed()..=-SECOND.cast_signed()).contains(&begins) && begins % SECOND.cast_signed() == 0
+        );
+        weeks[((begins + 28 * DAY.cast_signed()) / (7 * DAY.cast_signed())) as usize] += 1;
+    }
+    // Binomial: five standard deviations.
+    let deviation = (f64::from(count) * 0.25 * 0.75).sqrt();
+    assert!(weeks.iter().all(|week| (f64::from(*week) - f64::from(count) / 4.0).abs() < 5.0 * deviation), "{weeks:?}");
+}
+
+/// A month before 31 March begins on 28 February, and who joined on that day renewed on 28 March already: at the start
+/// the subscription is in the period after, whatever the calendar does. Nothing from before the start is invoiced.
+#[test]
+fn whoever_begins_on_the_last_days_of_a_month_is_in_the_running_period() {
+    for (start, period) in [
+        (jiff::civil::date(2026, 3, 31), Period::Month),
+        (jiff::civil::date(2026, 3, 29), Period::Month),
+        (jiff::civil::date(2026, 5, 31), Period::Month),
+        (jiff::civil::date(2024, 2, 29), Period::Year),
+        (jiff::civil::date(2026, 3, 1), Period::Month),
+        (jiff::civil::date(2026, 3, 31), Period::Day),
+    ] {
+        let plan = Plan { fee: dollars(30), period: Some(period), allowance: requests(10), ..Plan::new("plan") };
+        let mut scenario = scenario(days(1), plan, Cohort::new("all", 2_000, poisson(days(30))));
+        scenario.start = start.at(0, 0, 0, 0);
+        let world = world(scenario);
+        for consumer in world.consumers() {
+            let account = world.open(consumer).unwrap();
+            let (begins, ends) = (account.current.begins, account.current.ends);
+            assert!(begins < Time::START && ends >= Time::START, "{start}: {begins:?} to {ends:?}");
+        }
+    }
+}
+
+/// A clock slower than the wall: a load at a tenth of the scenario's rate. The history of the running period then reaches
+/// further back in traffic time than in billing time, and opens like any other.
+#[test]
+fn an_account_opens_on_a_slow_clock_as_on_a_fast_one() {
+    for (gap, from, to) in [(secs(1), 9, 11), (secs(10_000), 95_000, 105_000)] {
+        let plan = Plan {
+            period: Some(Period::Day),
+            allowance: requests(1_000_000),
+            limit: Some(TokenBucket { tokens: 1, per: Span::from_ns(1_000), burst: 10 }),
+            ..Plan::new("daily")
+        };
+        let live = Live { rate_per_s: 0.1, duration: secs(100), clock: None, connections: 1, in_flight: 1 };
+        let world =
+            World::scaled(Arc::new(scenario(days(1), plan, Cohort::new("one", 1, poisson(gap)))), &live).unwrap();
+        // Ten calls are expected in 100 s, and on the billing clock they take ten gaps.
+        let billed = world.end().billing.since(Time::START).ns() / SECOND;
+        assert!((from..=to).contains(&billed), "{billed} s of billing time");
+        let account = world.open(super::FIRST).unwrap();
+        // The calls of the history were all let through: at one a microsecond no bucket is ever empty.
+        let history = world.schedule.history(super::FIRST, account.period_begins()).count();
+        assert_eq!(account.current.used[0], history as u64);
+        play_all(&world);
+    }
+}
+
+/// One consumer on four plans: the calls are the same calls at the same instants, and so are their latencies. How far
+/// the history goes back (a day, a month, a year) shifts none of them.
+#[test]
+fn a_changed_plan_shifts_nobodys_calls() {
+    let calls = |period, allowance, declines| {
+        let mut cohort = Cohort::new("all", 3, poisson(secs(5_000)));
+        cohort.declines = declines;
+        let plan = Plan { period, allowance, fee: dollars(1), ..Plan::new("plan") };
+        let world = world(scenario(days(3), plan, cohort));
+        world.consumers().for_each(|consumer| drop(world.open(consumer).unwrap()));
+        let of = |consumer| -> Vec<_> { world.schedule.calls(consumer).collect() };
+        world.consumers().map(|consumer| (of(consumer), world.schedule.latency_stream(consumer))).collect::<Vec<_>>()
+    };
+    let plain = calls(Some(Period::Day), requests(u64::MAX), Chance::NEVER);
+    assert_eq!(plain, calls(Some(Period::Day), requests(2), Chance::NEVER));
+    assert_eq!(plain, calls(Some(Period::Month), requests(2), Chance::of(1, 2)));
+    assert_eq!(plain, calls(Some(Period::Year), requests(9), Chance::of(1, 1)));
+    assert_ne!(plain[0].0, plain[1].0, "consumers are not each other's copies");
+}
+
+/// The history lies between the anchor and the start, in order, and a longer one only adds to its beginning. Its calls
+/// are none of those after the start seen in a mirror.
+#[test]
+fn a_history_is_the_end_of_every_longer_one() {
+    let world = world(scenario(days(3), Plan::new("free"), Cohort::new("one", 1, poisson(secs(3_600)))));
+    let back = |span: u64| -> Vec<i64> {
+        world.schedule.history(super::FIRST, Time::START - days(span)).map(|call| call.at.ns()).collect()
+    };
+    let (short, long) = (back(2), back(20));
+    assert!(long.len() > short.len() && long.ends_with(&short) && long.is_sorted());
+    assert!(long.iter().all(|at| (-20 * DAY.cast_signed()..0).contains(at)));
+    let ahead: Vec<i64> = world.schedule.calls(super::FIRST).map(|call| -call.at.ns()).collect();
+    assert!(short.iter().all(|at| !ahead.contains(at)));
+}
+
+/// A trace has no history; its rows come at their own instants, each to one consumer, with the usage that it says.
+#[test]
+fn every_row_of_a_trace_is_one_call() {
+    let row =
+        |i: u64| crate::model::TraceRow { at: secs(i / 3), consumer: (i % 5 == 0).then_some(2), usage: [1, i, 0, 0] };
+    let trace = crate::model::Trace { rows: (0..500).map(row).collect(), most: [1, 499, 0, 0] };
+    let world = world(scenario(days(1), Plan::new("free"), Cohort::new("all", 4, Arrivals::Trace(trace))));
+    let mut seen = Vec::new();
+    for consumer in world.consumers() {
+        assert_eq!(world.schedule.history(consumer, Time::START - days(9)).count(), 0);
+        for call in world.schedule.calls(consumer) {
+            assert_eq!(world.schedule.usage(consumer, call.index), &call.usage);
+            assert!(call.usage[1] % 5 != 0 || consumer.index == 2);
+            seen.push((call.usage[1], call.at));
+        }
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..500).map(|i| (i, after(secs(i / 3)).traffic)).collect::<Vec<_>>());
+}
+
+/// The processor answers the same attempt alike, however often it is asked, and other attempts independently.
+#[test]
+fn the_processor_repeats_itself_for_the_same_attempt_only() {
+    let mut cohort = Cohort::new("all", 2_000, poisson(days(1)));
+    cohort.declines = Chance::of(1, 2);
+    let world = world(scenario(days(1), Plan::new("free"), cohort));
+    let charge = |period, attempt| Charge { period, attempt, amount: dollars(1) };
+    let first = charge(1, 1);
+    let alike = |other: Charge| {
+        let same = |consumer| world.processor.answer(consumer, first) == world.processor.answer(consumer, other);
+        world.consumers().filter(|consumer| same(*consumer)).count() as f64
+    };
+    assert!((alike(charge(1, 1)) - 2_000.0).abs() < f64::EPSILON);
+    // Fair coins: 1,000 of 2,000 agree; five standard deviations are 112.
+    assert!((alike(charge(1, 2)) - 1_000.0).abs() < 112.0);
+    assert!((alike(charge(2, 1)) - 1_000.0).abs() < 112.0);
+}

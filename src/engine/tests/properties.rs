@@ -1,0 +1,294 @@
+//! What holds of every scenario: conservation, independence of how the work is cut up, and one-sided changes that move
+//! one way. Scenarios are drawn at random; a failure prints its seed.
+
+use std::sync::Arc;
+
+use super::drawn::{self, Dice};
+use super::{days, dollars, everyone, for_seeds, play, play_all, poisson, requests, scenario, secs, state, world};
+use crate::billing::account::Consumer;
+use crate::billing::cause::Cause;
+use crate::billing::gate::View;
+use crate::billing::ledger::{LedgerAccount, Movement};
+use crate::draw::Chance;
+use crate::model::{Cohort, Dunning, Finally, Period, Plan, Scenario};
+use crate::outcome::{CohortOutcome, Collection, MergeError, Nanos, Outcome, Usage};
+use crate::record::Recorder;
+use crate::time::{Now, Span, Time};
+use crate::world::World;
+
+/// Each call that the schedule makes is served, refused or in flight, and so is each unit that it uses; every consumer
+/// that met a refusal is counted once.
+#[test]
+fn every_call_and_every_unit_is_accounted_for() {
+    for_seeds(1_000..1_300, |_, world| {
+        for (number, cohort) in (0..).zip(&play_all(world).cohorts) {
+            let consumers = || world.consumers().filter(|consumer| consumer.cohort == number);
+            let calls: Vec<_> = consumers().flat_map(|consumer| world.schedule.calls(consumer)).collect();
+            assert_eq!(cohort.offered(), calls.len() as u64);
+            for (meter, usage) in ["requests", "tokens"].iter().enumerate() {
+                let Usage { served, in_flight, refused } = cohort.usage[*usage];
+                assert_eq!(served + in_flight + refused, calls.iter().map(|call| call.usage[meter]).sum::<u64>());
+            }
+            let Usage { served, in_flight, refused } = cohort.usage["requests"];
+            assert_eq!([served, in_flight], [cohort.served, cohort.in_flight]);
+            assert_eq!(refused, cohort.refused.values().sum::<u64>());
+            assert_eq!(cohort.latency.iter().map(|[_, calls]| calls).sum::<u64>(), cohort.served);
+            assert_eq!(cohort.consumers(), u64::from(world.scenario.cohorts[number as usize].count));
+            for (cause, refused) in &cohort.refused {
+                let consumers = cohort.consumers_refused[cause];
+                assert!(consumers > 0 && consumers <= cohort.consumers() && consumers <= *refused);
+            }
+            assert_eq!(cohort.refused.len(), cohort.consumers_refused.len());
+        }
+    });
+}
+
+/// Consumers refused for a cause, counted one by one.
+#[test]
+fn a_consumer_that_was_refused_is_counted_once_per_cause() {
+    for_seeds(1_300..1_400, |_, world| {
+        let whole = play_all(world);
+        for (number, cohort) in whole.cohorts.iter().enumerate() {
+            for cause in Cause::ALL {
+                let alone = |index| {
+                    let mut parts = vec![Vec::new(); whole.cohorts.len()];
+                    parts[number].push([index, index + 1]);
+                    play(world, &parts).refused(cause) > 0
+                };
+                let met = (0..world.scenario.cohorts[number].count).filter(|index| alone(*index)).count() as u64;
+                assert_eq!(cohort.consumers_refused.get(cause.name()).copied().unwrap_or(0), met);
+            }
+        }
+    });
+}
+
+const ACCOUNTS: [LedgerAccount; 10] = [
+    LedgerAccount::Opening,
+    LedgerAccount::Cash,
+    LedgerAccount::Receivable,
+    LedgerAccount::Deferred,
+    LedgerAccount::Earned,
+    LedgerAccount::BadDebt,
+    LedgerAccount::Promotion,
+    LedgerAccount::Credit,
+    LedgerAccount::Held,
+    LedgerAccount::Spent,
+];
+
+/// The ledger sums to zero, no account is on the wrong side, and what was invoiced, granted and deferred is all found
+/// again: collected, outstanding or written off; spent, held or left; earned, reversed or still to be earned.
+#[test]
+fn the_books_of_every_outcome_balance() {
+    for_seeds(2_000..2_300, |_, world| {
+        let outcome = play_all(world);
+        let balance = |account| outcome.balance(account);
+        assert_eq!(ACCOUNTS.map(balance).iter().sum::<i128>(), 0);
+        use LedgerAccount::{BadDebt, Cash, Credit, Deferred, Earned, Held, Opening, Promotion, Receivable, Spent};
+        assert!([Opening, Cash, Receivable, BadDebt, Promotion].map(balance).iter().all(|amount| *amount >= 0));
+        assert!([Deferred, Earned, Credit, Held, Spent].map(balance).iter().all(|amount| *amount <= 0));
+        let moved = |movement| outcome.moved(movement);
+        assert_eq!(moved(Movement::Invoice), balance(Cash) + balance(Receivable) + moved(Movement::WriteOff));
+        assert_eq!(moved(Movement::Grant), -balance(Credit) - balance(Held) - balance(Spent));
+        let deferred = moved(Movement::CarryForward) + moved(Movement::Invoice);
+        assert_eq!(deferred, -balance(Earned) - balance(Deferred) + moved(Movement::Reverse));
+        for cohort in &outcome.cohorts {
+            let collection = &cohort.collection;
+            assert_eq!(collection.attempts, collection.declined + collection.paid_by_attempt.iter().sum::<u64>());
+            assert!(collection.late <= collection.expired_holds && collection.expired_holds <= cohort.offered());
+        }
+    });
+}
+
+/// The population in up to seven parts, cut and handed out at random, merged in a random order: the same outcome as the
+/// whole, again and again. A part that is merged twice is refused, and nothing is changed by the attempt.
+#[test]
+fn parts_merged_in_any_order_are_the_whole() {
+    for_seeds(3_000..3_300, |seed, world| {
+        let dice = &mut Dice::new(seed + 77);
+        let mut parts = vec![vec![Vec::new(); world.scenario.cohorts.len()]; 1 + dice.below(7) as usize];
+        for Consumer { cohort, index } in world.consumers() {
+            let part = dice.below(parts.len() as u64) as usize;
+            parts[part][cohort as usize].push([index, index + 1]);
+        }
+        let mut outcomes: Vec<Outcome> = parts.iter().map(|part| play(world, part)).collect();
+        let mut merged = outcomes.swap_remove(dice.below(outcomes.len() as u64) as usize);
+        while !outcomes.is_empty() {
+            let other = outcomes.swap_remove(dice.below(outcomes.len() as u64) as usize);
+            merged.merge(&other).unwrap();
+        }
+        let whole = play(world, &everyone(world));
+        assert_eq!(merged, whole);
+        assert_eq!(play(world, &everyone(world)), whole);
+
+        let mut some = vec![Vec::new(); whole.cohorts.len()];
+        let last = whole.cohorts.len() - 1;
+        let index = dice.below(world.scenario.cohorts[last].count.into()) as u32;
+        some[last].push([index, index + 1]);
+        let twice = merged.merge(&play(world, &some)).unwrap_err();
+        assert_eq!(twice, MergeError::Overlap { cohort: whole.cohorts[last].cohort.clone(), index });
+        assert_eq!(merged, whole);
+    });
+}
+
+/// Outcomes of another seed, scenario, horizon or layout are no parts of this one.
+#[test]
+fn outcomes_of_different_runs_are_not_merged() {
+    let part = play(&world(drawn::scenario(1)), &[vec![], vec![], vec![], vec![]]);
+    let changes: [(&str, fn(&mut Outcome)); 5] = [
+        ("seed", |outcome| outcome.seed += 1),
+        ("scenario", |outcome| outcome.fingerprint.push('0')),
+        ("scenario", |outcome| drop(outcome.cohorts.pop())),
+        ("horizon", |outcome| outcome.horizon_ns += 1),
+        ("schema", |outcome| outcome.schema += 1),
+    ];
+    for (what, change) in changes {
+        let mut other = part.clone();
+        change(&mut other);
+        assert_eq!(part.clone().merge(&other), Err(MergeError::Differs(what)));
+    }
+    assert_eq!(part.clone().merge(&part), Ok(()));
+}
+
+/// Every field of an outcome is carried over by a merge: parts whose every number is another sum up, number by number.
+#[test]
+fn a_merge_adds_every_number() {
+    let scenario = Scenario::new("sums", days(1));
+    let mut left = Outcome::new(&scenario, 1, &Recorder::new(0), &[]);
+    let mut right = left.clone();
+    let cohort = |from: u32, n: u64| CohortOutcome {
+        cohort: "c".to_owned(),
+        plan: "p".to_owned(),
+        played: vec![[from, from + 3]],
+        served: n,
+        in_flight: 2 * n,
+        refused: [("x".to_owned(), 3 * n)].into(),
+        consumers_refused: [("x".to_owned(), 4 * n)].into(),
+        usage: [("m".to_owned(), Usage { served: 5 * n, in_flight: 6 * n, refused: 7 * n })].into(),
+        moved: [("y".to_owned(), Nanos(8 * i128::from(n)))].into(),
+        collection: Collection {
+            attempts: 9 * n,
+            declined: 10 * n,
+            paid_by_attempt: (0..8).map(|k| (11 + k) * n).collect(),
+            exhausted: 20 * n,
+            drafted: 21 * n,
+            expired_holds: 22 * n,
+            late: 23 * n,
+        },
+        latency: vec![[1_000, 24 * n], [2_000, 25 * n]],
+    };
+    left.cohorts.push(cohort(0, 1));
+    right.cohorts.push(cohort(3, 10));
+    left.merge(&right).unwrap();
+    let mut expected = cohort(0, 11);
+    expected.played = vec![[0, 6]];
+    assert_eq!(left.cohorts, [expected]);
+}
+
+/// One jump to the end does what a thousand steps do, each thing at its own moment: renewals, retries, holds that expire.
+#[test]
+fn a_jump_is_a_thousand_steps() {
+    for_seeds(4_000..4_400, |_, world| {
+        for consumer in world.consumers() {
+            let mut jumping = world.open(consumer).unwrap();
+            for second in 0..5 {
+                let time = Time::START + secs(second);
+                let now = Now { traffic: time, billing: time };
+                world.catch_up(&mut jumping, now, &mut Vec::new()).unwrap();
+                let _ = jumping.request(now, &world.catalog, View::ReadThrough).unwrap();
+            }
+            let mut stepping = jumping.clone();
+            let end = world.end().traffic.ns();
+            for step in 0..=1_000 {
+                let time = Time::from_ns(5_000_000_000.max((i128::from(end) * step / 1_000) as i64));
+                world.catch_up(&mut stepping, Now { traffic: time, billing: time }, &mut Vec::new()).unwrap();
+            }
+            world.catch_up(&mut jumping, world.end(), &mut Vec::new()).unwrap();
+            stepping.close(world.end()).unwrap();
+            jumping.close(world.end()).unwrap();
+            assert_eq!(state(&jumping), state(&stepping));
+        }
+    });
+}
+
+/// What each consumer was refused for a cause.
+fn refused_each(world: &World, cause: Cause) -> Vec<u64> {
+    let count = world.scenario.cohorts[0].count;
+    (0..count).map(|index| play(world, &[vec![[index, index + 1]]]).refused(cause)).collect()
+}
+
+/// A larger allowance of requests never refuses anyone more often, nor a longer grace; and over all consumers each step
+/// makes a difference.
+#[test]
+fn more_quota_and_more_grace_never_refuse_more() {
+    let never_more = |cause, worlds: Vec<World>| {
+        let counts: Vec<_> = worlds.iter().map(|world| refused_each(world, cause)).collect();
+        for pair in counts.windows(2) {
+            assert!(pair[0].iter().zip(&pair[1]).all(|(less, more)| less >= more), "{cause:?}");
+            assert!(pair[0].iter().sum::<u64>() > pair[1].iter().sum(), "{cause:?}");
+        }
+    };
+    let with_quota = |quota| {
+        let plan = Plan { period: Some(Period::Day), allowance: requests(quota), ..Plan::new("daily") };
+        let mut scenario = scenario(days(20), plan, Cohort::new("all", 30, poisson(secs(7_200))));
+        // Some calls are in flight across midnight.
+        scenario.upstream.latency = crate::distribution::Latency::Constant(300_000_000_000);
+        world(scenario)
+    };
+    never_more(Cause::QuotaExhausted, [0, 1, 5, 10, 14, 18].map(with_quota).into());
+    let with_grace = |grace| {
+        let plan = Plan { fee: dollars(30), period: Some(Period::Month), grace, ..Plan::new("monthly") };
+        let mut cohort = Cohort::new("all", 200, poisson(days(1)));
+        cohort.declines = Chance::of(1, 2);
+        let mut scenario = scenario(days(100), plan, cohort);
+        scenario.dunning = Dunning { retries: [3, 5, 7].map(days).to_vec(), finally: Finally::Keep };
+        world(scenario)
+    };
+    never_more(Cause::PastDue, [Span::ZERO, days(2), days(5), days(12), days(30)].map(with_grace).into());
+}
+
+/// Nothing fails and nothing limits: all calls are served, each renewal is invoiced and paid at once, and money is the
+/// fee times the number of days.
+#[test]
+fn without_limits_and_failures_all_is_plain_arithmetic() {
+    let plan = Plan { fee: dollars(3), period: Some(Period::Day), ..Plan::new("daily") };
+    let mut scenario = scenario(days(25), plan, Cohort::new("all", 40, poisson(secs(3_000))));
+    scenario.plans.push(Plan::new("free"));
+    scenario.cohorts.push(Cohort { plan: 1, ..Cohort::new("free", 40, poisson(secs(3_000))) });
+    let world = world(scenario);
+    let outcome = play_all(&world);
+    let calls = |cohort| {
+        let of = world.consumers().filter(move |consumer| consumer.cohort == cohort);
+        of.map(|consumer| world.schedule.calls(consumer).count() as u64).sum::<u64>()
+    };
+    let [daily, free] = &outcome.cohorts[..] else { panic!("two cohorts") };
+    assert_eq!([daily.served, free.served], [calls(0), calls(1)]);
+    for cohort in [daily, free] {
+        assert!(cohort.in_flight == 0 && cohort.refused.is_empty() && cohort.consumers_refused.is_empty());
+    }
+    assert_eq!(free.moved.len(), 0);
+    assert_eq!(free.collection.attempts, 0);
+    // Each consumer renews once a day, at its own second; who was anchored a whole day back does so at the start too,
+    // and at the horizon once more.
+    assert_eq!(daily.collection.paid_by_attempt, [40 * 25, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(
+        (daily.moved(Movement::Invoice), daily.moved(Movement::Capture)),
+        (3_000 * 1_000_000_000, 3_000 * 1_000_000_000)
+    );
+    assert_eq!(daily.moved(Movement::Earn), 3_000 * 1_000_000_000);
+    assert_eq!(outcome.balance(LedgerAccount::Receivable), 0);
+}
+
+/// Played at another pace, the load that `live` asks for keeps the books as well, whatever its clock.
+#[test]
+fn a_scaled_load_keeps_the_books_too() {
+    for_seeds(5_000..5_200, |seed, plain| {
+        let mut live = plain.scenario.live;
+        live.duration = secs(30);
+        live.rate_per_s = [0.01, 1.0, 20.0][seed as usize % 3];
+        let world = World::scaled(Arc::clone(&plain.scenario), &live).unwrap();
+        let outcome = play_all(&world);
+        assert_eq!(ACCOUNTS.map(|account| outcome.balance(account)).iter().sum::<i128>(), 0);
+        let calls: usize = world.consumers().map(|consumer| world.schedule.calls(consumer).count()).sum();
+        assert_eq!(outcome.cohorts.iter().map(|cohort| cohort.offered()).sum::<u64>(), calls as u64);
+    });
+}
