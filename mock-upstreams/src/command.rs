@@ -1,0 +1,251 @@
+//! What a driver tells a mock to do with one request, and what the mock tells the gateway the request used: the two
+//! headers, written and read here by both sides.
+//!
+//! ```text
+//! mock-outcome: latency_ns=12345;status=200;usage=input_tokens:120,output_tokens:30
+//! mock-usage: input_tokens:120,output_tokens:30
+//! ```
+//!
+//! Reading borrows from the header and allocates nothing.
+
+use std::fmt::{self, Write};
+use std::str::FromStr;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::header::HeaderName;
+
+use crate::latency::MAX_LATENCY;
+
+/// The request header that carries a [`Command`].
+pub static OUTCOME_HEADER: HeaderName = HeaderName::from_static("mock-outcome");
+/// The response header that carries a [`Usage`].
+pub static USAGE_HEADER: HeaderName = HeaderName::from_static("mock-usage");
+
+/// How one request is to end. What is `None` stays as the service is configured.
+///
+/// ```
+/// use mock_upstreams::Command;
+///
+/// let command = Command::parse("latency_ns=12345;usage=input_tokens:120")?;
+/// assert_eq!(command.status, None);
+/// assert_eq!(command.to_string(), "latency_ns=12345;usage=input_tokens:120");
+/// # Ok::<(), mock_upstreams::CommandError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Command<'a> {
+    /// From the arrival of the request to its answer, in whole nanoseconds, at most
+    /// [`MAX_LATENCY`]; zero answers at once.
+    pub latency: Option<Duration>,
+    /// The status of the answer, 200 to 599.
+    pub status: Option<StatusCode>,
+    /// What the answer says was used.
+    pub usage: Option<Usage<'a>>,
+}
+
+/// Amounts by name, such as `input_tokens:120,output_tokens:30`: never empty, checked when made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage<'a>(&'a str);
+
+/// Why a text is no command or no usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// A part is not `name=value`, or its name is unknown.
+    #[error("expected parts `latency_ns=…`, `status=…` and `usage=…`, each optional, with `;` between them")]
+    UnknownPart,
+    /// A part is there twice.
+    #[error("`{0}` is there twice")]
+    Repeated(&'static str),
+    /// The latency is no whole number or more than an hour.
+    #[error("`latency_ns` must be a whole number of nanoseconds from 0 to 3600000000000")]
+    Latency,
+    /// The status is not one that ends an exchange.
+    #[error("`status` must be a number from 200 to 599")]
+    Status,
+    /// The usage is not amounts by name.
+    #[error("usage must be `name:amount` pairs with `,` between them: names of A-Z a-z 0-9 _ . -, whole amounts")]
+    Usage,
+}
+
+// === Command ===
+
+impl<'a> Command<'a> {
+    /// Reads an [`OUTCOME_HEADER`] value.
+    pub fn parse(text: &'a str) -> Result<Self, CommandError> {
+        let mut command = Self::default();
+        for part in text.split(';').filter(|_| !text.is_empty()) {
+            match part.split_once('=') {
+                Some(("latency_ns", value)) => once("latency_ns", &mut command.latency, parse_latency(value)?)?,
+                Some(("status", value)) => once("status", &mut command.status, parse_status(value)?)?,
+                Some(("usage", value)) => once("usage", &mut command.usage, Usage::parse(value)?)?,
+                _ => return Err(CommandError::UnknownPart),
+            }
+        }
+        Ok(command)
+    }
+}
+
+/// The header value; a driver writes it into a buffer it reuses: `write!(buffer, "{command}")`.
+impl fmt::Display for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut gap = "";
+        if let Some(latency) = self.latency {
+            write!(f, "latency_ns={}", latency.as_nanos())?;
+            gap = ";";
+        }
+        if let Some(status) = self.status {
+            write!(f, "{gap}status={}", status.as_u16())?;
+            gap = ";";
+        }
+        match self.usage {
+            Some(usage) => write!(f, "{gap}usage={usage}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn once<T>(name: &'static str, place: &mut Option<T>, value: T) -> Result<(), CommandError> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(CommandError::Repeated(name)),
+    }
+}
+
+fn parse_latency(text: &str) -> Result<Duration, CommandError> {
+    let latency = whole(text).map(Duration::from_nanos).ok_or(CommandError::Latency)?;
+    if latency > MAX_LATENCY { Err(CommandError::Latency) } else { Ok(latency) }
+}
+
+fn parse_status(text: &str) -> Result<StatusCode, CommandError> {
+    let status = whole::<u16>(text).filter(|status| (200..600).contains(status)).ok_or(CommandError::Status)?;
+    StatusCode::from_u16(status).map_err(|_| CommandError::Status)
+}
+
+/// A number of digits alone: `parse` would take a sign too, and then a text had two ways to be written.
+fn whole<T: FromStr>(digits: &str) -> Option<T> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+// === Usage ===
+
+impl<'a> Usage<'a> {
+    /// Reads a [`USAGE_HEADER`] value.
+    pub fn parse(text: &'a str) -> Result<Self, CommandError> {
+        let valid = text.split(',').all(|pair| parse_amount(pair).is_some());
+        if valid { Ok(Self(text)) } else { Err(CommandError::Usage) }
+    }
+
+    /// Writes amounts into `buffer`, in place of what was there. Errors when there are none, or when a name has
+    /// characters other than A-Z a-z 0-9 _ . -
+    pub fn write<'n>(
+        buffer: &'a mut String,
+        amounts: impl IntoIterator<Item = (&'n str, u64)>,
+    ) -> Result<Self, CommandError> {
+        buffer.clear();
+        for (name, amount) in amounts {
+            let gap = if buffer.is_empty() { "" } else { "," };
+            write!(buffer, "{gap}{name}:{amount}").expect("a String takes everything");
+        }
+        Self::parse(buffer)
+    }
+
+    /// The header value.
+    pub fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    /// Names and amounts, in the order they were written; a name may come again.
+    pub fn amounts(self) -> impl Iterator<Item = (&'a str, u64)> {
+        self.0.split(',').map(|pair| parse_amount(pair).expect("checked when the usage was made"))
+    }
+}
+
+impl fmt::Display for Usage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+fn parse_amount(pair: &str) -> Option<(&str, u64)> {
+    let (name, amount) = pair.split_once(':')?;
+    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    let named = !name.is_empty() && name.bytes().all(in_name);
+    if named { Some((name, whole(amount)?)) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draw::Draws;
+
+    #[test]
+    fn the_documented_example_is_read() {
+        let text = "latency_ns=12345;status=200;usage=input_tokens:120,output_tokens:30";
+        let command = Command::parse(text).unwrap();
+        assert_eq!(command.latency, Some(Duration::from_nanos(12_345)));
+        assert_eq!(command.status, Some(StatusCode::OK));
+        let amounts: Vec<_> = command.usage.unwrap().amounts().collect();
+        assert_eq!(amounts, [("input_tokens", 120), ("output_tokens", 30)]);
+    }
+
+    #[test]
+    fn each_part_is_optional() {
+        assert_eq!(Command::parse(""), Ok(Command::default()));
+        let command = Command::parse("status=503").unwrap();
+        assert_eq!(command, Command { status: Some(StatusCode::SERVICE_UNAVAILABLE), ..Command::default() });
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases = [
+            ("status", CommandError::UnknownPart),
+            ("latency=5", CommandError::UnknownPart),
+            ("status=200;", CommandError::UnknownPart),
+            ("status=200;status=200", CommandError::Repeated("status")),
+            ("latency_ns=", CommandError::Latency),
+            ("latency_ns=+5", CommandError::Latency),
+            ("latency_ns=1.5", CommandError::Latency),
+            ("latency_ns=3600000000001", CommandError::Latency),
+            ("status=101", CommandError::Status),
+            ("status=600", CommandError::Status),
+            ("status=70000", CommandError::Status),
+            ("usage=", CommandError::Usage),
+            ("usage=tokens", CommandError::Usage),
+            ("usage=:5", CommandError::Usage),
+            ("usage=a b:5", CommandError::Usage),
+            ("usage=tokens:-5", CommandError::Usage),
+            ("usage=tokens:5,", CommandError::Usage),
+            ("usage=tokens:18446744073709551616", CommandError::Usage),
+        ];
+        for (text, error) in cases {
+            assert_eq!(Command::parse(text), Err(error), "{text}");
+        }
+    }
+
+    /// What a driver writes, a mock reads as it was meant: drawn commands with every part there or not.
+    #[test]
+    fn what_is_written_is_read_back() {
+        let (mut draws, mut buffer) = (Draws::of(1, 0, 0), String::new());
+        for _ in 0..1_000 {
+            let amounts = [("input_tokens", draws.word()), ("output.tokens-2", draws.word() % 100)];
+            let usage = Usage::write(&mut buffer, amounts).unwrap();
+            assert!(usage.amounts().eq(amounts));
+            let latency = Duration::from_nanos(draws.word() % 3_600_000_000_001);
+            let status = StatusCode::from_u16(200 + (draws.word() % 400) as u16).unwrap();
+            let present = draws.word();
+            let command = Command {
+                latency: (present & 1 != 0).then_some(latency),
+                status: (present & 2 != 0).then_some(status),
+                usage: (present & 4 != 0).then_some(usage),
+            };
+            assert_eq!(Command::parse(&command.to_string()), Ok(command));
+        }
+    }
+
+    #[test]
+    fn a_usage_that_could_not_be_read_is_not_written() {
+        let mut buffer = "left from before".to_owned();
+        assert_eq!(Usage::write(&mut buffer, []), Err(CommandError::Usage));
+        assert_eq!(Usage::write(&mut buffer, [("a,b", 1)]), Err(CommandError::Usage));
+    }
+}

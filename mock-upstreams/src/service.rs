@@ -1,0 +1,186 @@
+//! What happens to one request: its body is read and thrown away, its latency waited for, its answer given.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+
+use crate::command::{Command, OUTCOME_HEADER, USAGE_HEADER};
+use crate::draw::Draws;
+use crate::host::Seat;
+use crate::latency::Latency;
+use crate::server::counters::{InFlight, ThreadCounters};
+use crate::share::Share;
+use crate::timer::Timer;
+
+/// The shortest JSON body there is to send, in bytes.
+pub const MIN_BODY_BYTES: usize = BODY_HEAD.len() + BODY_TAIL.len();
+
+/// Request bodies above this are refused with 413.
+pub(crate) const MAX_REQUEST_BYTES: u64 = 1 << 20;
+
+/// How a service answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceSpec {
+    /// From the arrival of a request to its answer.
+    pub latency: Latency,
+    /// The share of requests answered 500 instead of 200.
+    pub errors: Share,
+    /// The size of the JSON body of each answer; raised to [`MIN_BODY_BYTES`].
+    pub body_bytes: usize,
+    /// The seed of latencies and errors. With one thread, the n-th request always draws the same.
+    pub seed: u64,
+}
+
+impl Default for ServiceSpec {
+    /// Always 200, at once, with 64 bytes.
+    fn default() -> Self {
+        Self { latency: Latency::ZERO, errors: Share::NONE, body_bytes: 64, seed: 1 }
+    }
+}
+
+/// One thread's service.
+#[derive(Debug)]
+pub(crate) struct Service {
+    spec: ServiceSpec,
+    /// Whether an [`OUTCOME_HEADER`] decides the answer.
+    obey: bool,
+    /// The body of every answer, shared by all of them.
+    body: Bytes,
+    timer: Timer,
+    /// Of all threads.
+    counters: Arc<[ThreadCounters]>,
+    /// The index of this thread.
+    thread: usize,
+    /// The number of the next request on this thread.
+    next_request: Cell<u64>,
+}
+
+/// What was decided about a request when its head had been read.
+struct Reply {
+    latency: Duration,
+    status: StatusCode,
+    usage: Option<HeaderValue>,
+}
+
+/// Why a request body was not read to its end.
+enum Undrained {
+    TooLarge,
+    BrokenOff(hyper::Error),
+}
+
+type Answer = Response<Full<Bytes>>;
+
+impl Service {
+    pub(crate) fn new(spec: ServiceSpec, obey: bool, seat: &Seat, counters: Arc<[ThreadCounters]>) -> Self {
+        let (body, timer) = (json_body(spec.body_bytes), seat.timer().clone());
+        Self { spec, obey, body, timer, counters, thread: seat.index(), next_request: Cell::new(0) }
+    }
+
+    /// Answers one request. Errors when the client broke off its body, which ends the connection.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Answer, hyper::Error> {
+        let arrival = Instant::now();
+        let in_flight = InFlight::begin(&self.counters, self.thread);
+        let reply = self.decide(request.headers());
+        let answer = match drain(request.into_body()).await {
+            Ok(()) => self.reply(arrival, reply).await,
+            Err(Undrained::TooLarge) => too_large(),
+            Err(Undrained::BrokenOff(error)) => return Err(error),
+        };
+        in_flight.end();
+        Ok(answer)
+    }
+
+    async fn reply(&self, arrival: Instant, reply: Result<Reply, String>) -> Answer {
+        match reply {
+            Ok(reply) => {
+                if !reply.latency.is_zero() {
+                    self.timer.sleep_until(arrival + reply.latency).await;
+                }
+                self.compose(reply)
+            }
+            Err(complaint) => text(StatusCode::BAD_REQUEST, complaint),
+        }
+    }
+
+    /// The reply of the next request, or what is wrong with its command.
+    fn decide(&self, headers: &HeaderMap) -> Result<Reply, String> {
+        let command = match headers.get(&OUTCOME_HEADER).filter(|_| self.obey) {
+            Some(value) => read_command(value)?,
+            None => Command::default(),
+        };
+        // Drawn even when the command overrules it, so that a command does not shift the draws of others.
+        let request = self.next_request.replace(self.next_request.get() + 1);
+        let mut draws = Draws::of(self.spec.seed, self.thread as u64, request);
+        let drawn_status =
+            if self.spec.errors.hit(draws.word()) { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+        Ok(Reply {
+            latency: command.latency.unwrap_or_else(|| self.spec.latency.sample(&mut draws)),
+            status: command.status.unwrap_or(drawn_status),
+            usage: command
+                .usage
+                .map(|usage| HeaderValue::from_str(usage.as_str()).expect("a usage has visible ASCII characters only")),
+        })
+    }
+
+    fn compose(&self, reply: Reply) -> Answer {
+        let mut answer = Response::new(Full::new(self.body.clone()));
+        *answer.status_mut() = reply.status;
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(usage) = reply.usage {
+            answer.headers_mut().insert(USAGE_HEADER.clone(), usage);
+        }
+        answer
+    }
+}
+
+const BODY_HEAD: &str = r#"{"mock":""#;
+const BODY_TAIL: &str = r#""}"#;
+
+/// A JSON object of `bytes` bytes, or of the least there are.
+fn json_body(bytes: usize) -> Bytes {
+    let filling = "x".repeat(bytes.saturating_sub(MIN_BODY_BYTES));
+    Bytes::from(format!("{BODY_HEAD}{filling}{BODY_TAIL}"))
+}
+
+fn read_command(value: &HeaderValue) -> Result<Command<'_>, String> {
+    let complain = |reason: &dyn std::fmt::Display, found: &str| {
+        format!("cannot obey `{OUTCOME_HEADER}: {found}`: {reason}\nfor example: {OUTCOME_HEADER}: {EXAMPLE}\n")
+    };
+    let text = value.to_str().map_err(|_| complain(&"expected visible ASCII characters", "…"))?;
+    Command::parse(text).map_err(|error| complain(&error, text))
+}
+
+const EXAMPLE: &str = "latency_ns=12345;status=200;usage=input_tokens:120,output_tokens:30";
+
+/// Reads a body to its end without keeping it: only then can the connection carry another request.
+async fn drain(mut body: Incoming) -> Result<(), Undrained> {
+    if body.size_hint().lower() > MAX_REQUEST_BYTES {
+        return Err(Undrained::TooLarge);
+    }
+    let mut seen_bytes = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(Undrained::BrokenOff)?;
+        seen_bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+        if seen_bytes > MAX_REQUEST_BYTES {
+            return Err(Undrained::TooLarge);
+        }
+    }
+    Ok(())
+}
+
+fn too_large() -> Answer {
+    text(StatusCode::PAYLOAD_TOO_LARGE, format!("a request body may have {MAX_REQUEST_BYTES} bytes\n"))
+}
+
+fn text(status: StatusCode, text: String) -> Answer {
+    let mut answer = Response::new(Full::from(text));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    answer
+}
