@@ -1,0 +1,250 @@
+//! Every account of a scenario, each behind a lock of its own.
+//!
+//! A lock is held for one call of the gate and never across an await, so it is practically never contended. The clocks
+//! are read inside it: time never runs backwards for an account.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use farebox_engine::billing::account::{Account, Consumer};
+use farebox_engine::billing::gate::{Action, Decision, View};
+use farebox_engine::billing::hold::HoldId;
+use farebox_engine::log::{Entry, Event, History};
+use farebox_engine::model::PerMeter;
+use farebox_engine::money::Overflow;
+use farebox_engine::time::{Clock, Now, Time};
+use farebox_engine::world::World;
+
+/// An account's place among all accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AccountId(pub u32);
+
+/// Real time as the two clocks of the engine.
+#[derive(Clone, Copy, Debug)]
+pub struct WallClock {
+    origin: Instant,
+    clock: Clock,
+}
+
+impl WallClock {
+    /// Traffic time begins at `origin`.
+    pub fn starting(origin: Instant, clock: Clock) -> Self {
+        Self { origin, clock }
+    }
+
+    /// Both readings, now.
+    pub fn now(&self) -> Now {
+        self.clock.at(Time::from_ns(self.origin.elapsed().as_nanos() as i64))
+    }
+
+    /// When an instant of traffic time comes.
+    pub fn instant(&self, traffic: Time) -> Instant {
+        self.origin + Duration::from_nanos(traffic.ns().max(0).cast_unsigned())
+    }
+}
+
+/// What is written down of each account's events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logging {
+    /// Everything, for a replay.
+    Full,
+    /// Nothing.
+    Off,
+}
+
+/// The accounts of a scenario and the keys that lead to them.
+#[derive(Debug)]
+pub struct Accounts {
+    world: Arc<World>,
+    consumers: Vec<Consumer>,
+    slots: Vec<Mutex<Slot>>,
+    keys: HashMap<Box<[u8]>, AccountId, foldhash::fast::RandomState>,
+    logging: Logging,
+    overflow: OnceLock<Overflow>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    account: Account,
+    actions: Vec<Action>,
+    log: Vec<Entry>,
+    /// In lockstep: the event that may happen next, and who waits for a later one.
+    turn: u64,
+    waiting: Vec<(u64, Waker)>,
+}
+
+/// When an event happens.
+#[derive(Clone, Copy, Debug)]
+pub enum When<'a> {
+    /// Now, on the wall.
+    Wall(&'a WallClock),
+    /// As scheduled.
+    At(Now),
+}
+
+impl When<'_> {
+    fn read(self) -> Now {
+        match self {
+            Self::Wall(clock) => clock.now(),
+            Self::At(now) => now,
+        }
+    }
+}
+
+impl Accounts {
+    /// Opens the account of every consumer.
+    pub fn open(world: Arc<World>, logging: Logging) -> Result<Self, Overflow> {
+        let consumers: Vec<_> = world.consumers().collect();
+        let slot = |consumer: &Consumer| Ok(Mutex::new(Slot::new(world.open(*consumer)?)));
+        let slots = consumers.iter().map(slot).collect::<Result<_, _>>()?;
+        let keys = (0..consumers.len() as u32).map(|id| (key(AccountId(id)).into_bytes().into(), AccountId(id)));
+        let keys = keys.collect();
+        Ok(Self { consumers, slots, keys, logging, overflow: OnceLock::new(), world })
+    }
+
+    /// Whose key this is.
+    pub fn find(&self, key: &[u8]) -> Option<AccountId> {
+        self.keys.get(key).copied()
+    }
+
+    /// The rules and the schedule.
+    pub fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    /// The consumer behind an account.
+    pub fn consumer(&self, id: AccountId) -> Consumer {
+        self.consumers[id.0 as usize]
+    }
+
+    /// Every account.
+    pub fn ids(&self) -> impl Iterator<Item = AccountId> + use<> {
+        (0..self.consumers.len() as u32).map(AccountId)
+    }
+
+    /// Decides a request of `call`, the consumer's call of that index.
+    pub fn request(&self, id: AccountId, when: When<'_>, call: u64) -> Result<Decision, Overflow> {
+        self.event(id, when, |account, now, world| {
+            let decision = account.request(now, &world.catalog, View::ReadThrough)?;
+            Ok((decision, Event::Decided { call, decision }))
+        })
+    }
+
+    /// An admitted call was served. An overflow is kept, and told when the accounts are closed.
+    pub fn served(&self, id: AccountId, when: When<'_>, hold: HoldId, usage: PerMeter<u64>) {
+        let served = self.event(id, when, |account, now, world| {
+            account.served(now, &world.catalog, hold, &usage)?;
+            Ok(((), Event::Served { hold, usage }))
+        });
+        served.unwrap_or_default();
+    }
+
+    /// An admitted call failed. An overflow is kept as by [`Self::served`].
+    pub fn failed(&self, id: AccountId, when: When<'_>, hold: HoldId) {
+        let failed = self.event(id, when, |account, now, world| {
+            account.failed(now, &world.catalog, hold)?;
+            Ok(((), Event::Failed { hold }))
+        });
+        failed.unwrap_or_default();
+    }
+
+    /// Does what is due for an account, and says when the next thing will be.
+    pub fn catch_up(&self, id: AccountId, when: When<'_>) -> Result<Now, Overflow> {
+        let mut slot = self.lock(id);
+        let now = when.read();
+        let Slot { account, actions, .. } = &mut *slot;
+        self.note(self.world.catch_up(account, now, actions))?;
+        Ok(slot.account.next_deadline())
+    }
+
+    /// Closes every account at `end`; returns what each went through.
+    pub fn close(self, end: Now) -> Result<Vec<History>, Overflow> {
+        if let Some(overflow) = self.overflow.get() {
+            return Err(*overflow);
+        }
+        let world = self.world;
+        let close = |slot: Mutex<Slot>| {
+            let Slot { mut account, mut actions, log, .. } = slot.into_inner().expect(NOT_POISONED);
+            world.catch_up(&mut account, end, &mut actions)?;
+            account.close(end)?;
+            Ok(History { log, account })
+        };
+        self.slots.into_iter().map(close).collect()
+    }
+
+    /// How many holds are open, over all accounts.
+    pub fn open_holds(&self) -> usize {
+        self.ids().map(|id| self.lock(id).account.open_holds()).sum()
+    }
+
+    /// One event: the clocks are read, what is due before it is done, it happens, it is logged.
+    fn event<T>(
+        &self,
+        id: AccountId,
+        when: When<'_>,
+        happen: impl FnOnce(&mut Account, Now, &World) -> Result<(T, Event), Overflow>,
+    ) -> Result<T, Overflow> {
+        let mut slot = self.lock(id);
+        let now = when.read();
+        let Slot { account, actions, log, .. } = &mut *slot;
+        self.note(self.world.catch_up(account, now, actions))?;
+        let (result, event) = self.note(happen(account, now, &self.world))?;
+        if self.logging == Logging::Full {
+            log.push(Entry { now, event });
+        }
+        Ok(result)
+    }
+
+    /// Keeps the first overflow: the books are no longer complete, so the whole run must end with it.
+    fn note<T>(&self, result: Result<T, Overflow>) -> Result<T, Overflow> {
+        result.inspect_err(|overflow| {
+            self.overflow.get_or_init(|| *overflow);
+        })
+    }
+
+    fn lock(&self, id: AccountId) -> MutexGuard<'_, Slot> {
+        self.slots[id.0 as usize].lock().expect(NOT_POISONED)
+    }
+}
+
+const NOT_POISONED: &str = "a panic ends the process, so no lock is ever poisoned";
+
+// === Lockstep ===
+
+impl Accounts {
+    /// Whether it is the turn of event `number` of an account; else the task is woken when it is.
+    pub fn poll_turn(&self, id: AccountId, number: u64, context: &Context<'_>) -> Poll<()> {
+        let mut slot = self.lock(id);
+        if slot.turn == number {
+            return Poll::Ready(());
+        }
+        slot.waiting.retain(|(waiting, _)| *waiting != number);
+        slot.waiting.push((number, context.waker().clone()));
+        Poll::Pending
+    }
+
+    /// The event whose turn it was has happened.
+    pub fn pass_turn(&self, id: AccountId) {
+        let mut slot = self.lock(id);
+        slot.turn += 1;
+        let turn = slot.turn;
+        if let Some(next) = slot.waiting.iter().position(|(number, _)| *number == turn) {
+            let (_, waker) = slot.waiting.swap_remove(next);
+            drop(slot);
+            waker.wake();
+        }
+    }
+}
+
+impl Slot {
+    fn new(account: Account) -> Self {
+        Self { account, actions: Vec::new(), log: Vec::new(), turn: 0, waiting: Vec::new() }
+    }
+}
+
+/// The API key of an account.
+pub fn key(id: AccountId) -> String {
+    format!("key-{:06}", id.0)
+}

@@ -1,0 +1,287 @@
+//! A call that was admitted, until its hold is resolved: exactly once, whatever the client does.
+//!
+//! hyper drops a service's future, or its response body, when the client goes away. The exchange with the upstream must
+//! not end there: it owns the hold, so it goes on by itself ([`Detached`]), is read to its end within bounds, and
+//! settles on what was really used (`on_client_abort: settle`).
+
+use std::mem;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use farebox_engine::billing::cause::Cause;
+use farebox_engine::billing::hold::HoldId;
+use farebox_engine::model::PerMeter;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::task::spawn_local;
+
+use super::accounts::{AccountId, When};
+use super::gateway::Worker;
+use super::pool::Lease;
+use super::stamp::Step;
+
+/// How long an exchange whose client has gone is still read, and how much of it.
+const AFTER_ABORT: Duration = Duration::from_secs(30);
+/// See [`AFTER_ABORT`].
+const BYTES_AFTER_ABORT: usize = 1 << 20;
+
+/// Owns the hold of a call. Dropped unresolved, which only a cut-off at shutdown does, it releases the hold.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    worker: Rc<Worker>,
+    account: AccountId,
+    hold: HoldId,
+    ending: Ending,
+}
+
+/// When the hold is resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// When it happens, on the wall.
+    Wall,
+    /// In lockstep, at its step.
+    Scheduled(Step),
+    /// In lockstep, not before the time ends: the hold stays open.
+    Never,
+    /// It is resolved.
+    Done,
+}
+
+impl Exchange {
+    pub(crate) fn new(worker: Rc<Worker>, account: AccountId, hold: HoldId, ending: Ending) -> Self {
+        Self { worker, account, hold, ending }
+    }
+
+    pub(crate) fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    pub(crate) fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// The call was served and used this much.
+    pub(crate) fn settle(mut self, usage: PerMeter<u64>) {
+        let worker = Rc::clone(&self.worker);
+        worker.count_served();
+        self.resolve(|when, id, hold| worker.accounts().served(id, when, hold, usage));
+    }
+
+    /// The call failed.
+    pub(crate) fn fail(mut self, cause: Cause) {
+        let worker = Rc::clone(&self.worker);
+        worker.count(cause);
+        self.resolve(|when, id, hold| worker.accounts().failed(id, when, hold));
+    }
+
+    fn resolve(&mut self, resolve: impl FnOnce(When<'_>, AccountId, HoldId)) {
+        match mem::replace(&mut self.ending, Ending::Done) {
+            Ending::Wall => resolve(When::Wall(self.worker.clock()), self.account, self.hold),
+            Ending::Scheduled(step) => resolve(When::At(step.now), self.account, self.hold),
+            Ending::Never | Ending::Done => {}
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let worker = Rc::clone(&self.worker);
+        if self.ending != Ending::Done {
+            worker.count(Cause::UpstreamError);
+            self.resolve(|when, id, hold| worker.accounts().failed(id, when, hold));
+        }
+    }
+}
+
+// === Body ===
+
+/// The body of a response: the gateway's own, or the upstream's passed through.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Own(Full<Bytes>),
+    Upstream(Passed),
+}
+
+/// An upstream's body on its way to the client. At its end the exchange is settled, before the client has the last byte,
+/// and the connection is given back.
+#[derive(Debug)]
+pub(crate) struct Passed {
+    /// `None` once it has moved into a task of its own.
+    body: Option<Incoming>,
+    open: Option<Open>,
+}
+
+/// What is to be done when the body ends.
+#[derive(Debug)]
+pub(crate) struct Open {
+    /// The connection that the body comes from.
+    pub(crate) lease: Lease<Incoming>,
+    /// The hold to resolve and what the call used; `None` where that was done with the head.
+    pub(crate) unsettled: Option<(Exchange, PerMeter<u64>)>,
+}
+
+impl Open {
+    fn end(self) {
+        if let Some((exchange, usage)) = self.unsettled {
+            exchange.settle(usage);
+        }
+        self.lease.give_back();
+    }
+
+    fn break_off(self) {
+        if let Some((exchange, _)) = self.unsettled {
+            exchange.fail(Cause::UpstreamError);
+        }
+    }
+
+    /// Stopped reading: what the head said was used, the connection is of no use.
+    fn cut(self) {
+        if let Some((exchange, usage)) = self.unsettled {
+            exchange.settle(usage);
+        }
+    }
+}
+
+impl Passed {
+    pub(crate) fn new(body: Incoming, open: Open) -> Self {
+        let over = body.is_end_stream();
+        let mut passed = Self { body: Some(body), open: Some(open) };
+        if over {
+            passed.end();
+        }
+        passed
+    }
+
+    fn end(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.end();
+        }
+    }
+}
+
+impl Body for Passed {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(&mut *body).poll_frame(context));
+        match &frame {
+            Some(Ok(_)) if !body.is_end_stream() => {}
+            Some(Ok(_)) | None => self.end(),
+            Some(Err(_)) => {
+                if let Some(open) = self.open.take() {
+                    open.break_off();
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl Drop for Passed {
+    /// The client went away before the end: what is left of the body is read by a task of its own.
+    fn drop(&mut self) {
+        if let (Some(body), Some(open)) = (self.body.take(), self.open.take()) {
+            let worker = open.unsettled.as_ref().map(|(exchange, _)| Rc::clone(&exchange.worker));
+            match worker {
+                Some(worker) if worker.is_serving() => drop(spawn_local(read_out(worker, body, open))),
+                _ => drop(open),
+            }
+        }
+    }
+}
+
+async fn read_out(worker: Rc<Worker>, mut body: Incoming, open: Open) {
+    let mut left = BYTES_AFTER_ABORT;
+    let rest = async {
+        while let Some(frame) = body.frame().await {
+            left = match left.checked_sub(frame?.data_ref().map_or(0, Bytes::len)) {
+                Some(left) => left,
+                None => return Ok(false),
+            };
+        }
+        Ok::<_, hyper::Error>(true)
+    };
+    match worker.timer().timeout_at(Instant::now() + AFTER_ABORT, rest).await {
+        Some(Ok(true)) => open.end(),
+        Some(Err(_)) => open.break_off(),
+        Some(Ok(false)) | None => open.cut(),
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Own(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
+            Self::Upstream(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(body) => body.is_end_stream(),
+            Self::Upstream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(body) => body.size_hint(),
+            Self::Upstream(body) => body.size_hint(),
+        }
+    }
+}
+
+// === Detached ===
+
+/// A future that goes on by itself when it is dropped before its end.
+pub(crate) struct Detached<T: 'static> {
+    worker: Rc<Worker>,
+    future: Option<Pin<Box<dyn Future<Output = T>>>>,
+}
+
+impl<T> Detached<T> {
+    pub(crate) fn new(worker: Rc<Worker>, future: impl Future<Output = T> + 'static) -> Self {
+        Self { worker, future: Some(Box::pin(future)) }
+    }
+}
+
+impl<T> Future for Detached<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let future = self.future.as_mut().expect("a future is not polled after it has ended");
+        let output = ready!(future.as_mut().poll(context));
+        self.future = None;
+        Poll::Ready(output)
+    }
+}
+
+impl<T> Drop for Detached<T> {
+    fn drop(&mut self) {
+        if let Some(future) = self.future.take()
+            && self.worker.is_serving()
+        {
+            self.worker.count(Cause::ClientAbort);
+            spawn_local(async move { drop(future.await) });
+        }
+    }
+}

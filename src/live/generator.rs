@@ -1,0 +1,416 @@
+//! Open-loop load: every call is sent when the schedule says, whether or not earlier ones have been answered.
+//!
+//! Latency counts from the intended start, so a stall of the server, or of this generator, is in it (no coordinated
+//! omission); service time, from the moment a call was written, stands beside it. One thread is one runtime with its
+//! own connections, its own share of the schedule and its own histograms; results are merged at the end.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use farebox_engine::billing::account::Consumer;
+use farebox_engine::draw::Stream;
+use farebox_engine::time::{HOUR, Time};
+use farebox_engine::world::World;
+use hdrhistogram::Histogram;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::header::HeaderValue;
+use hyper::{Request, Response, StatusCode, Uri};
+use mock_upstreams::{Command, OUTCOME_HEADER, Timer, Usage};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::Notify;
+use tokio::task::spawn_local;
+
+use super::accounts::{AccountId, WallClock, key};
+use super::gateway::API_KEY;
+use super::pool::{Pool, SendError};
+use super::stamp::{STAMP, Stamp};
+use crate::control::Control;
+
+/// How long a call may take before it counts as timed out.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long calls in flight are waited for when the schedule is over.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What a load is offered with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the calls go.
+    pub target: SocketAddr,
+    /// How many threads send.
+    pub threads: NonZeroUsize,
+    /// Connections at most, over all threads.
+    pub connections: u32,
+    /// Calls in flight at most, over all threads; what comes beyond is dropped and counted.
+    pub in_flight: u32,
+    /// The instant at which traffic time begins.
+    pub origin: Instant,
+    /// The run's token, which the gateway honours stamps with.
+    pub token: String,
+}
+
+/// What a load has seen.
+#[derive(Clone, Debug)]
+pub struct LoadResult {
+    /// Calls that the schedule asked for.
+    pub offered: u64,
+    /// Calls that were not sent, because too many were in flight.
+    pub dropped: u64,
+    /// Calls that were answered, by status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Calls that got no answer, by kind.
+    pub errors: BTreeMap<CallError, u64>,
+    /// Calls that were still in flight when the drain was over.
+    pub unfinished: u64,
+    /// From the intended start to the last byte, by class, in ns.
+    pub latency: BTreeMap<Class, Histogram<u64>>,
+    /// From writing the request to the last byte, in ns.
+    pub service: Histogram<u64>,
+    /// How late calls were released after their intended start, in ns.
+    pub lateness: Histogram<u64>,
+}
+
+/// What a call was answered with, as latency is kept apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// 2xx.
+    Served,
+    /// 4xx.
+    Refused,
+    /// Any other status.
+    Failed,
+}
+
+/// Why a call got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CallError {
+    /// No connection could be made.
+    Connect,
+    /// The connection broke.
+    Broken,
+    /// No complete answer in time.
+    Timeout,
+}
+
+impl Class {
+    /// Its name in results.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn of(status: StatusCode) -> Self {
+        match status.as_u16() {
+            200..=299 => Self::Served,
+            400..=499 => Self::Refused,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl CallError {
+    /// Its name in results.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Broken => "broken",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+/// A latency histogram in ns, 3 significant digits from 1 µs to an hour.
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1_000, HOUR, 3).expect("the bounds are constants that fit each other")
+}
+
+impl LoadResult {
+    fn new() -> Self {
+        Self {
+            offered: 0,
+            dropped: 0,
+            statuses: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            unfinished: 0,
+            latency: BTreeMap::new(),
+            service: histogram(),
+            lateness: histogram(),
+        }
+    }
+
+    /// Calls that were answered.
+    pub fn answered(&self) -> u64 {
+        self.statuses.values().sum()
+    }
+
+    /// Calls that were answered with this status.
+    pub fn status(&self, status: u16) -> u64 {
+        self.statuses.get(&status).copied().unwrap_or(0)
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.offered += other.offered;
+        self.dropped += other.dropped;
+        self.unfinished += other.unfinished;
+        for (status, count) in &other.statuses {
+            *self.statuses.entry(*status).or_default() += count;
+        }
+        for (error, count) in &other.errors {
+            *self.errors.entry(*error).or_default() += count;
+        }
+        for (class, latency) in &other.latency {
+            add(self.latency.entry(*class).or_insert_with(histogram), latency);
+        }
+        add(&mut self.service, &other.service);
+        add(&mut self.lateness, &other.lateness);
+    }
+}
+
+fn add(sum: &mut Histogram<u64>, more: &Histogram<u64>) {
+    sum.add(more).expect("all histograms have the same bounds");
+}
+
+/// Offers the world's schedule to the target; the control counts the calls released. Canceled, it sends no more.
+/// Returns when every call has ended, or the drain is over.
+///
+/// Errors when the system has no thread or descriptor left; what the target does is in the result.
+pub fn load(world: &Arc<World>, options: &Options, control: &Control) -> io::Result<LoadResult> {
+    let threads = options.threads.get();
+    std::thread::scope(|scope| {
+        let run = |index| {
+            let runtime = Builder::new_current_thread().enable_io().build_local(LocalOptions::default())?;
+            runtime.block_on(async { Sender::new(world, options, index)?.run(control).await })
+        };
+        let others: Vec<_> = (1..threads).map(|index| scope.spawn(move || run(index))).collect();
+        let mut result = run(0)?;
+        for other in others {
+            result.merge(&other.join().expect("a thread that panics ends the process")?);
+        }
+        Ok(result)
+    })
+}
+
+/// A call to be made: 16 bytes, because a long load has many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Arrival {
+    at: Time,
+    account: AccountId,
+    call: u32,
+}
+
+/// The calls of one thread's share of the consumers, in time order.
+fn arrivals(world: &World, index: usize, threads: usize) -> Vec<Arrival> {
+    let share = world.consumers().enumerate().skip(index).step_by(threads);
+    let mut arrivals: Vec<_> = share
+        .flat_map(|(id, consumer)| {
+            world.schedule.calls(consumer).map(move |call| Arrival {
+                at: call.at,
+                account: AccountId(id as u32),
+                call: u32::try_from(call.index).expect("one consumer of a load makes fewer than 2³² calls"),
+            })
+        })
+        .collect();
+    arrivals.sort_unstable();
+    arrivals
+}
+
+/// One thread of the generator.
+struct Sender {
+    arrivals: Vec<Arrival>,
+    connections: usize,
+    in_flight_max: u32,
+    shared: Rc<Shared>,
+}
+
+/// What a thread's dispatcher and its connections share.
+struct Shared {
+    caller: Caller,
+    pool: Rc<Pool<Empty<Bytes>>>,
+    timer: Timer,
+    clock: WallClock,
+    queue: RefCell<VecDeque<Arrival>>,
+    queued: Notify,
+    in_flight: Cell<u32>,
+    landed: Notify,
+    result: RefCell<LoadResult>,
+}
+
+impl Sender {
+    fn new(world: &Arc<World>, options: &Options, index: usize) -> io::Result<Self> {
+        let threads = options.threads.get();
+        let share = |total: u32| (total as usize).div_ceil(threads).max(1);
+        Ok(Self {
+            arrivals: arrivals(world, index, threads),
+            connections: share(options.connections),
+            in_flight_max: share(options.in_flight) as u32,
+            shared: Rc::new(Shared {
+                caller: Caller::new(Arc::clone(world), &options.token),
+                pool: Pool::new(options.target),
+                timer: Timer::new()?,
+                clock: WallClock::starting(options.origin, world.schedule.pace().clock),
+                queue: RefCell::default(),
+                queued: Notify::new(),
+                in_flight: Cell::new(0),
+                landed: Notify::new(),
+                result: RefCell::new(LoadResult::new()),
+            }),
+        })
+    }
+
+    async fn run(self, control: &Control) -> io::Result<LoadResult> {
+        spawn_local(self.shared.timer.clone().drive());
+        for _ in 0..self.connections {
+            spawn_local(Rc::clone(&self.shared).connection());
+        }
+        self.dispatch(control).await;
+        let drained = self.shared.timer.timeout_at(Instant::now() + DRAIN, self.shared.drained()).await;
+        let mut result = self.shared.result.replace(LoadResult::new());
+        if drained.is_none() {
+            result.unfinished = u64::from(self.shared.in_flight.get());
+        }
+        Ok(result)
+    }
+
+    /// Releases each call at its instant. A dispatcher that is behind releases all that is due without waiting.
+    async fn dispatch(&self, control: &Control) {
+        let shared = &self.shared;
+        for arrival in &self.arrivals {
+            let intended = shared.clock.instant(arrival.at);
+            shared.timer.sleep_until(intended).await;
+            if control.is_canceled() {
+                return;
+            }
+            shared.release(*arrival, intended, self.in_flight_max);
+            control.done.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Shared {
+    fn release(&self, arrival: Arrival, intended: Instant, in_flight_max: u32) {
+        let mut result = self.result.borrow_mut();
+        result.offered += 1;
+        result.lateness.saturating_record(intended.elapsed().as_nanos() as u64);
+        if self.in_flight.get() >= in_flight_max {
+            result.dropped += 1;
+            return;
+        }
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.queue.borrow_mut().push_back(arrival);
+        self.queued.notify_last();
+    }
+
+    /// One connection: takes the next call, makes it, records it.
+    async fn connection(self: Rc<Self>) {
+        loop {
+            let next = self.queue.borrow_mut().pop_front();
+            match next {
+                Some(arrival) => self.call(arrival).await,
+                None => self.queued.notified().await,
+            }
+        }
+    }
+
+    async fn call(&self, arrival: Arrival) {
+        let request = self.caller.request(arrival.account, Stamp { call: u64::from(arrival.call), scheduled: None });
+        let written = Instant::now();
+        let answer = self.timer.timeout_at(written + TIMEOUT, exchange(&self.pool, request)).await;
+        self.record(arrival, written, answer.unwrap_or(Err(CallError::Timeout)));
+    }
+
+    fn record(&self, arrival: Arrival, written: Instant, answer: Result<Response<()>, CallError>) {
+        let ended = Instant::now();
+        let mut result = self.result.borrow_mut();
+        match answer {
+            Err(error) => *result.errors.entry(error).or_default() += 1,
+            Ok(answer) => {
+                let since = |from: Instant| ended.saturating_duration_since(from).as_nanos() as u64;
+                let latency = result.latency.entry(Class::of(answer.status())).or_insert_with(histogram);
+                latency.saturating_record(since(self.clock.instant(arrival.at)));
+                result.service.saturating_record(since(written));
+                *result.statuses.entry(answer.status().as_u16()).or_default() += 1;
+            }
+        }
+        self.in_flight.set(self.in_flight.get() - 1);
+        self.landed.notify_one();
+    }
+
+    async fn drained(&self) {
+        while self.in_flight.get() > 0 {
+            self.landed.notified().await;
+        }
+    }
+}
+
+/// Sends a request, reads its answer to the end and gives the connection back.
+pub(super) async fn exchange(
+    pool: &Rc<Pool<Empty<Bytes>>>,
+    request: Request<Empty<Bytes>>,
+) -> Result<Response<()>, CallError> {
+    let (response, lease) = pool.send(request).await.map_err(|error| match error {
+        SendError::Connect(_) => CallError::Connect,
+        SendError::Broken(_) => CallError::Broken,
+    })?;
+    let (head, mut body): (_, Incoming) = response.into_parts();
+    while let Some(frame) = body.frame().await {
+        frame.map_err(|_| CallError::Broken)?;
+    }
+    lease.give_back();
+    Ok(Response::from_parts(head, ()))
+}
+
+/// Makes the requests of a world's calls.
+pub(super) struct Caller {
+    world: Arc<World>,
+    token: String,
+    callers: Vec<(Consumer, Stream, HeaderValue)>,
+    target: Uri,
+}
+
+impl Caller {
+    pub(super) fn new(world: Arc<World>, token: &str) -> Self {
+        let caller = |(id, consumer)| {
+            let key = HeaderValue::try_from(key(AccountId(id as u32))).expect("a key is a header value");
+            (consumer, world.schedule.latency_stream(consumer), key)
+        };
+        let callers = world.consumers().enumerate().map(caller).collect();
+        Self { callers, token: token.to_owned(), target: Uri::from_static("/"), world }
+    }
+
+    /// The request of a call: its key, its stamp, and what the mock upstream is to do with it.
+    pub(super) fn request(&self, account: AccountId, stamp: Stamp) -> Request<Empty<Bytes>> {
+        let (consumer, latencies, key) = &self.callers[account.0 as usize];
+        let latency = self.world.scenario.upstream.latency.sample(latencies.word(stamp.call));
+        let usage = self.world.schedule.usage(*consumer, stamp.call);
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.target.clone();
+        let headers = request.headers_mut();
+        headers.insert(API_KEY, key.clone());
+        headers.insert(STAMP, stamp.header(&self.token));
+        headers.insert(OUTCOME_HEADER.clone(), self.outcome(stamp, latency, usage));
+        request
+    }
+
+    /// In lockstep nobody waits for a latency: it is in the stamp's times.
+    fn outcome(&self, stamp: Stamp, latency_ns: u64, usage: &[u64]) -> HeaderValue {
+        let latency = if stamp.scheduled.is_some() { Duration::ZERO } else { Duration::from_nanos(latency_ns) };
+        let meters = self.world.scenario.meters.iter().zip(usage).skip(1);
+        // One attribute stands for the meter's sum.
+        let amounts = meters.filter_map(|(meter, amount)| Some((meter.sum.first()?.as_str(), *amount)));
+        let mut buffer = String::new();
+        let usage = Usage::write(&mut buffer, amounts).ok();
+        let command = Command { latency: Some(latency), status: None, usage };
+        HeaderValue::try_from(command.to_string()).expect("a command has visible ASCII characters only")
+    }
+}

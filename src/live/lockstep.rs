@@ -1,0 +1,200 @@
+//! The same calls as the twin's, on real sockets, in the twin's order and at the twin's times.
+//!
+//! Each request carries its scheduled times in its stamp. The events of one account (a decision, an answer) happen in
+//! the order of their numbers: the gateway lets an event wait until it is its turn. Accounts are independent, so many
+//! are played at once. Nobody waits for a latency, so this shows decisions and books, and no latency figure.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use farebox_engine::billing::gate::Decision;
+use farebox_engine::billing::hold::HoldId;
+use farebox_engine::log::{Event, History};
+use farebox_engine::world::World;
+use http_body_util::Empty;
+use hyper::header::HeaderMap;
+use mock_upstreams::Timer;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::task::{JoinSet, spawn_local};
+
+use super::accounts::AccountId;
+use super::generator::{CallError, Caller, exchange};
+use super::pool::Pool;
+use super::problem::CAUSE;
+use super::stamp::{Scheduled, Stamp, Step};
+use crate::control::Control;
+
+/// Consumers that one thread plays at the same time.
+const AT_ONCE: usize = 32;
+/// How long one call may take: nothing is waited for but other calls of the same account.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A call that was not answered as the twin's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutOfStep {
+    /// Whose call.
+    pub account: AccountId,
+    /// Which.
+    pub call: u64,
+    /// What the twin decided.
+    pub twin: Decision,
+    /// What came over the socket.
+    pub live: String,
+}
+
+/// Plays the twins' calls against a gateway that honours `token`; the control counts them. Canceled, it begins no other
+/// consumer. Returns the first call of each consumer that was
+/// answered otherwise; that consumer is not played on.
+///
+/// Errors when the system has no thread or descriptor left.
+pub fn play(
+    world: &Arc<World>,
+    twins: &[History],
+    target: SocketAddr,
+    token: &str,
+    threads: NonZeroUsize,
+    control: &Control,
+) -> io::Result<Vec<OutOfStep>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let runtime = Builder::new_current_thread().enable_io().build_local(LocalOptions::default())?;
+        runtime.block_on(play_share(world, twins, target, token, &next, control))
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.get()).map(|_| scope.spawn(work)).collect();
+        let mut differences = work()?;
+        for other in others {
+            differences.extend(other.join().expect("a thread that panics ends the process")?);
+        }
+        differences.sort_by_key(|difference| difference.account);
+        Ok(differences)
+    })
+}
+
+/// One call of the script that a consumer follows.
+#[derive(Clone, Copy, Debug)]
+struct ScriptedCall {
+    stamp: Stamp,
+    twin: Decision,
+    /// Whether the call ends before anything else happens to the account.
+    alone: bool,
+}
+
+/// A twin's log as the calls that reproduce it.
+fn script(twin: &History) -> Vec<ScriptedCall> {
+    let step = |turn: usize| Step { turn: turn as u64, now: twin.log[turn].now };
+    let mut calls: Vec<ScriptedCall> = Vec::new();
+    let mut open: BTreeMap<HoldId, usize> = BTreeMap::new();
+    for (turn, entry) in twin.log.iter().enumerate() {
+        match entry.event {
+            Event::Decided { call, decision } => {
+                if let Decision::Admit(admission) = decision {
+                    open.insert(admission.hold, calls.len());
+                }
+                let scheduled = Some(Scheduled { decided: step(turn), served: None });
+                let alone = matches!(decision, Decision::Refuse(_));
+                calls.push(ScriptedCall { stamp: Stamp { call, scheduled }, twin: decision, alone });
+            }
+            Event::Served { hold, .. } | Event::Failed { hold } => {
+                let call = &mut calls[open.remove(&hold).expect("a twin serves what it has admitted")];
+                let scheduled = call.stamp.scheduled.as_mut().expect("every call of a script is scheduled");
+                scheduled.served = Some(step(turn));
+                call.alone = scheduled.decided.turn + 1 == turn as u64;
+            }
+        }
+    }
+    calls
+}
+
+struct Player {
+    caller: Caller,
+    pool: Rc<Pool<Empty<Bytes>>>,
+    timer: Timer,
+}
+
+async fn play_share(
+    world: &Arc<World>,
+    twins: &[History],
+    target: SocketAddr,
+    token: &str,
+    next: &AtomicUsize,
+    control: &Control,
+) -> io::Result<Vec<OutOfStep>> {
+    let timer = Timer::new()?;
+    spawn_local(timer.clone().drive());
+    let player = Rc::new(Player { caller: Caller::new(Arc::clone(world), token), pool: Pool::new(target), timer });
+    let mut differences = Vec::new();
+    let mut playing = JoinSet::new();
+    loop {
+        while playing.len() < AT_ONCE
+            && !control.is_canceled()
+            && let id = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(twin) = twins.get(id)
+        {
+            playing.spawn_local(Rc::clone(&player).consumer(AccountId(id as u32), script(twin)));
+        }
+        match playing.join_next().await {
+            None => return Ok(differences),
+            Some(ended) => {
+                let (calls, difference) = ended.expect("a task that panics ends the process");
+                control.done.fetch_add(calls, Ordering::Relaxed);
+                differences.extend(difference);
+            }
+        }
+    }
+}
+
+impl Player {
+    /// Plays one consumer's script. A call that ends before anything else happens is waited for; one that overlaps
+    /// with later events goes its own way, and the gateway puts its end in its place.
+    async fn consumer(self: Rc<Self>, account: AccountId, script: Vec<ScriptedCall>) -> (u64, Option<OutOfStep>) {
+        let mut overlapping = JoinSet::new();
+        let mut calls = 0;
+        for scripted in script {
+            let call = Rc::clone(&self).call(account, scripted);
+            if scripted.alone {
+                if let Err(difference) = call.await {
+                    return (calls, Some(difference));
+                }
+            } else {
+                overlapping.spawn_local(call);
+            }
+            calls += 1;
+        }
+        while let Some(ended) = overlapping.join_next().await {
+            if let Err(difference) = ended.expect("a task that panics ends the process") {
+                return (calls, Some(difference));
+            }
+        }
+        (calls, None)
+    }
+
+    async fn call(self: Rc<Self>, account: AccountId, scripted: ScriptedCall) -> Result<(), OutOfStep> {
+        let request = self.caller.request(account, scripted.stamp);
+        let answer = self.timer.timeout_at(Instant::now() + TIMEOUT, exchange(&self.pool, request)).await;
+        let answer = answer.unwrap_or(Err(CallError::Timeout));
+        let out_of_step = |live: String| OutOfStep { account, call: scripted.stamp.call, twin: scripted.twin, live };
+        match answer {
+            Err(error) => Err(out_of_step(format!("no answer ({})", error.name()))),
+            Ok(answer) => match (said(answer.headers()), scripted.twin) {
+                (None, Decision::Admit(_)) => Ok(()),
+                (Some(live), Decision::Refuse(cause)) if live == cause.name() => Ok(()),
+                (live, _) => {
+                    Err(out_of_step(live.map_or_else(|| "served".to_owned(), |live| format!("refused: {live}"))))
+                }
+            },
+        }
+    }
+}
+
+/// The cause that the gateway gave, if it did not pass the call.
+fn said(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CAUSE).map(|cause| cause.to_str().unwrap_or("?"))
+}

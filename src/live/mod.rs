@@ -1,0 +1,22 @@
+//! The half with sockets: the gateway around the gate, the load generator, and the proofs that both halves agree.
+//!
+//! - [`accounts`]: every account behind a lock of its own, which is never held across an await; the wall clock.
+//! - [`gateway`]: the hyper service: key, gate, upstream, answer. [`exchange`] owns a call's hold until it is resolved.
+//! - [`pool`]: keep-alive connections of one thread.
+//! - [`generator`]: open-loop load, latency from the intended start.
+//! - [`lockstep`]: the same calls in the twin's order and at the twin's times.
+//! - [`proof`]: compares, replays, lists differences.
+//! - [`stage`]: puts them together for one load.
+//!
+//! Nothing here computes a price or decides a refusal: that is `farebox_engine::billing`.
+
+pub mod accounts;
+mod exchange;
+pub mod gateway;
+pub mod generator;
+pub mod lockstep;
+mod pool;
+mod problem;
+pub mod proof;
+pub mod stage;
+mod stamp;

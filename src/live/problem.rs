@@ -1,0 +1,55 @@
+//! What the gateway answers itself: RFC 9457 problem details.
+
+use bytes::Bytes;
+use farebox_engine::billing::cause::Cause;
+use http_body_util::Full;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use serde_json::json;
+
+/// Names the cause of an answer that the gateway gave itself, so that a client need not parse the body.
+pub(crate) const CAUSE: HeaderName = HeaderName::from_static("farebox-cause");
+
+/// The answer to a request that is not forwarded, or whose upstream failed.
+pub(crate) fn problem(cause: Cause) -> Response<Full<Bytes>> {
+    let body = json!({
+        "type": format!("urn:farebox:problem:{}", cause.name()),
+        "title": title(cause),
+        "status": cause.status(),
+        "code": cause.name(),
+        "retryable": retryable(cause),
+    });
+    let mut response = Response::new(Full::from(body.to_string()));
+    *response.status_mut() = StatusCode::from_u16(cause.status()).expect("every cause has a valid status");
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CAUSE, HeaderValue::from_static(cause.name()));
+    if cause == Cause::RateLimited {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// Whether the same request can pass later without anybody paying.
+fn retryable(cause: Cause) -> bool {
+    matches!(cause, Cause::RateLimited | Cause::UpstreamError | Cause::UpstreamTimeout)
+}
+
+fn title(cause: Cause) -> &'static str {
+    match cause {
+        Cause::NoCredential => "The request carries no API key",
+        Cause::UnknownCredential => "Nobody has this API key",
+        Cause::PastDue => "The last payment failed and grace is over",
+        Cause::Unpaid => "Invoices are unpaid and collecting them has ended",
+        Cause::Canceled => "The subscription was canceled",
+        Cause::RateLimited => "Too many requests",
+        Cause::QuotaExhausted => "The allowance of this period is used up",
+        Cause::CreditExhausted => "The prepaid balance does not cover this call",
+        Cause::Upstream402 => "A service behind the gateway could not pay",
+        Cause::Upstream4xx => "The service refused the request",
+        Cause::UpstreamError => "The service could not answer",
+        Cause::UpstreamTimeout => "The service did not answer in time",
+        Cause::ClientAbort => "The client went away",
+    }
+}

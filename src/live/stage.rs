@@ -1,0 +1,134 @@
+//! Everything that one load needs on loopback: a mock upstream, the gateway, and a token that only this run knows.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use farebox_engine::log::{self, History};
+use farebox_engine::money::Overflow;
+use farebox_engine::sim::Scratch;
+use farebox_engine::time::Now;
+use farebox_engine::world::World;
+use mock_upstreams::Server;
+
+use super::accounts::{Logging, WallClock};
+use super::gateway::{self, Counts, Gateway, StartError};
+use super::generator::{self, LoadResult};
+use super::lockstep::{self, OutOfStep};
+use crate::control::Control;
+
+/// How long after everything is set up the load begins.
+const HEAD_START: Duration = Duration::from_millis(20);
+/// How long the gateway may take to end what is in flight when the load is over.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Why a load did not take place.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// The gateway did not start.
+    #[error(transparent)]
+    Gateway(#[from] StartError),
+    /// The mock upstream did not start, or the system has no thread or descriptor left.
+    #[error("the load cannot run on this machine")]
+    Environment(#[from] io::Error),
+    /// An amount left the range.
+    #[error(transparent)]
+    Overflow(#[from] Overflow),
+}
+
+/// What a free-running load has left behind.
+#[derive(Debug)]
+pub struct FreeRun {
+    /// What the generator has seen.
+    pub load: LoadResult,
+    /// What the gateway has done.
+    pub counts: Counts,
+    /// What each account went through, in the order of the consumers.
+    pub histories: Vec<History>,
+    /// When the accounts were closed.
+    pub end: Now,
+}
+
+/// What a lockstep has left behind.
+#[derive(Debug)]
+pub struct Lockstep {
+    /// Calls that were answered otherwise than the twin's; the first of each consumer.
+    pub out_of_step: Vec<OutOfStep>,
+    /// What each account went through.
+    pub histories: Vec<History>,
+}
+
+/// What happens in the simulation of exactly this load, consumer by consumer.
+pub fn twins(world: &World) -> Result<Vec<History>, Overflow> {
+    let mut scratch = Scratch::default();
+    world.consumers().map(|consumer| log::record(world, consumer, &mut scratch)).collect()
+}
+
+/// Offers the world's schedule to the gateway at its own pace, on the wall's clock.
+pub fn free_run(world: &Arc<World>, threads: NonZeroUsize, control: &Control) -> Result<FreeRun, LiveError> {
+    let origin = Instant::now() + HEAD_START;
+    let stage = Stage::open(world, gateway::Time::Wall(origin), threads)?;
+    let live = &world.scenario.live;
+    let options = generator::Options {
+        target: stage.gateway.addr(),
+        threads,
+        connections: live.connections,
+        in_flight: live.in_flight,
+        origin,
+        token: stage.token.clone(),
+    };
+    let load = generator::load(world, &options, control)?;
+    let counts = stage.gateway.counts();
+    let (histories, end) = stage.close(WallClock::now)?;
+    Ok(FreeRun { load, counts, histories, end })
+}
+
+/// Plays the twins' calls on sockets, in the twins' order and at the twins' times.
+pub fn lockstep(
+    world: &Arc<World>,
+    twins: &[History],
+    threads: NonZeroUsize,
+    control: &Control,
+) -> Result<Lockstep, LiveError> {
+    let stage = Stage::open(world, gateway::Time::Lockstep, threads)?;
+    let out_of_step = lockstep::play(world, twins, stage.gateway.addr(), &stage.token, threads, control)?;
+    let (histories, _) = stage.close(|_| world.end())?;
+    Ok(Lockstep { out_of_step, histories })
+}
+
+struct Stage {
+    gateway: Gateway,
+    upstream: Server,
+    token: String,
+}
+
+impl Stage {
+    fn open(world: &Arc<World>, time: gateway::Time, threads: NonZeroUsize) -> Result<Self, LiveError> {
+        let upstream = Server::start(&mock_upstreams::Options { obey: true, ..mock_upstreams::Options::default() })?;
+        let token = token()?;
+        let options = gateway::Options {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            threads,
+            upstream: upstream.addr(),
+            time,
+            logging: Logging::Full,
+            token: Some(token.clone()),
+        };
+        Ok(Self { gateway: Gateway::start(Arc::clone(world), &options)?, upstream, token })
+    }
+
+    /// Ends the gateway first, so that its exchanges still reach the upstream.
+    fn close(self, end: impl FnOnce(&WallClock) -> Now) -> Result<(Vec<History>, Now), LiveError> {
+        let (histories, end) = self.gateway.finish(GRACE, end)?;
+        self.upstream.shutdown(Duration::ZERO);
+        Ok((histories, end))
+    }
+}
+
+/// A word that nobody outside of this run can guess.
+fn token() -> io::Result<String> {
+    let (high, low) = (getrandom::u64().map_err(io::Error::other)?, getrandom::u64().map_err(io::Error::other)?);
+    Ok(format!("{high:016x}{low:016x}"))
+}

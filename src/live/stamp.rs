@@ -1,0 +1,97 @@
+//! The header by which a run's own generator tells its own gateway which call a request is, and in lockstep when.
+//!
+//! ```text
+//! farebox-stamp: TOKEN CALL                                            free-running
+//! farebox-stamp: TOKEN CALL TURN TRAFFIC BILLING                       lockstep; the call is still in flight at the end
+//! farebox-stamp: TOKEN CALL TURN TRAFFIC BILLING TURN TRAFFIC BILLING  lockstep; the second three: when it is served
+//! ```
+//!
+//! Instants are nanoseconds since the start. It is honoured only with the run's token, which no client of another
+//! gateway can know.
+
+use std::fmt::Write;
+use std::str::SplitAsciiWhitespace;
+
+use farebox_engine::time::{Now, Time};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+
+/// The header.
+pub(crate) const STAMP: HeaderName = HeaderName::from_static("farebox-stamp");
+
+/// Which call a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    /// The consumer's call of that index.
+    pub(crate) call: u64,
+    /// In lockstep, when it is decided and when it is served.
+    pub(crate) scheduled: Option<Scheduled>,
+}
+
+/// When the two events of a call happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scheduled {
+    /// The decision.
+    pub(crate) decided: Step,
+    /// The answer of the upstream; `None` when the time ends before it.
+    pub(crate) served: Option<Step>,
+}
+
+/// One event of an account: its number among them, and its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// 0 for the account's first event.
+    pub(crate) turn: u64,
+    /// When.
+    pub(crate) now: Now,
+}
+
+impl Stamp {
+    /// The header value.
+    pub(crate) fn header(self, token: &str) -> HeaderValue {
+        let mut text = format!("{token} {}", self.call);
+        let steps = self.scheduled.into_iter().flat_map(|scheduled| [Some(scheduled.decided), scheduled.served]);
+        for Step { turn, now } in steps.flatten() {
+            write!(text, " {turn} {} {}", now.traffic.ns(), now.billing.ns()).expect("a String takes everything");
+        }
+        HeaderValue::try_from(text).expect("digits and a token of hex digits are a header value")
+    }
+
+    /// Reads the header; `None` without the token, and when it is not well-formed.
+    pub(crate) fn read(headers: &HeaderMap, token: &str) -> Option<Self> {
+        let text = headers.get(STAMP)?.to_str().ok()?;
+        let mut words = text.strip_prefix(token)?.strip_prefix(' ')?.split_ascii_whitespace();
+        let call = words.next()?.parse().ok()?;
+        let scheduled = Step::read(&mut words).map(|decided| Scheduled { decided, served: Step::read(&mut words) });
+        Some(Self { call, scheduled })
+    }
+}
+
+impl Step {
+    fn read(words: &mut SplitAsciiWhitespace<'_>) -> Option<Self> {
+        let turn = words.next()?.parse().ok()?;
+        let mut instant = || Some(Time::from_ns(words.next()?.parse().ok()?));
+        Some(Self { turn, now: Now { traffic: instant()?, billing: instant()? } })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_is_read_as_it_was_written_and_only_with_the_token() {
+        let step = |turn, ns| Step { turn, now: Now { traffic: Time::from_ns(ns), billing: Time::from_ns(7 * ns) } };
+        let decided = step(3, -5);
+        for scheduled in [
+            None,
+            Some(Scheduled { decided, served: None }),
+            Some(Scheduled { decided, served: Some(step(9, i64::MAX / 7)) }),
+        ] {
+            let stamp = Stamp { call: u64::MAX, scheduled };
+            let headers = HeaderMap::from_iter([(STAMP, stamp.header("c0ffee"))]);
+            assert_eq!(Stamp::read(&headers, "c0ffee"), Some(stamp));
+            assert_eq!(Stamp::read(&headers, "c0ffef"), None);
+            assert_eq!(Stamp::read(&headers, "c0ff"), None);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Plays a scenario in virtual time on several threads.
+//!
+//! Consumers share nothing, so the population is cut into chunks that threads take from one counter; what each thread
+//! counted is an [`Outcome`] of disjoint consumers, and those are merged. Nothing depends on which thread played what.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use farebox_engine::billing::account::Consumer;
+use farebox_engine::model::Scenario;
+use farebox_engine::money::Overflow;
+use farebox_engine::outcome::Outcome;
+use farebox_engine::record::Recorder;
+use farebox_engine::sim::{self, Scratch};
+use farebox_engine::world::World;
+
+use crate::control::Control;
+
+/// How many consumers a thread takes at once: enough that the counter is no contention, few enough that all threads
+/// finish together and an interrupt is answered soon.
+const CHUNK: u32 = 64;
+
+/// Consumers `[from, to)` of one cohort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Index of the cohort.
+    pub cohort: u32,
+    /// The first consumer.
+    pub from: u32,
+    /// The one after the last.
+    pub to: u32,
+}
+
+/// Every consumer of a scenario, as parts.
+pub fn everyone(scenario: &Scenario) -> Vec<Part> {
+    let cohorts = scenario.cohorts.iter().enumerate();
+    cohorts.map(|(cohort, of)| Part { cohort: cohort as u32, from: 0, to: of.count }).collect()
+}
+
+/// Plays these parts of the population over the world's whole time; the control counts consumers. Canceled, it ends
+/// after the chunks being played, and the outcome holds what was. The outcome is the same for any number of `jobs`,
+/// and those of disjoint parts merge to the outcome of the whole.
+pub fn simulate(world: &World, parts: &[Part], jobs: NonZeroUsize, control: &Control) -> Result<Outcome, Overflow> {
+    let chunks: Vec<Part> = parts.iter().flat_map(|part| cut(*part)).collect();
+    let next = AtomicUsize::new(0);
+    let work = || play_chunks(world, &chunks, &next, control);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..jobs.get().min(chunks.len())).map(|_| scope.spawn(work)).collect();
+        let mut outcome = work()?;
+        for other in others {
+            let other = other.join().expect("a thread that panics ends the process")?;
+            outcome.merge(&other).expect("threads play disjoint consumers of one scenario");
+        }
+        Ok(outcome)
+    })
+}
+
+fn cut(part: Part) -> impl Iterator<Item = Part> {
+    (part.from..part.to).step_by(CHUNK as usize).map(move |from| Part {
+        cohort: part.cohort,
+        from,
+        to: part.to.min(from.saturating_add(CHUNK)),
+    })
+}
+
+/// One thread's share.
+fn play_chunks(world: &World, chunks: &[Part], next: &AtomicUsize, control: &Control) -> Result<Outcome, Overflow> {
+    let cohorts = world.scenario.cohorts.len();
+    let mut recorder = Recorder::new(cohorts);
+    let mut scratch = Scratch::default();
+    let mut played = vec![Vec::new(); cohorts];
+    while !control.is_canceled()
+        && let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed))
+    {
+        for index in chunk.from..chunk.to {
+            sim::play(world, Consumer { cohort: chunk.cohort, index }, &mut recorder, &mut scratch)?;
+        }
+        played[chunk.cohort as usize].push([chunk.from, chunk.to]);
+        control.done.fetch_add(u64::from(chunk.to - chunk.from), Ordering::Relaxed);
+    }
+    let horizon = world.schedule.pace().until.ns().cast_unsigned();
+    Ok(Outcome::new(&world.scenario, horizon, &recorder, &played))
+}
