@@ -1,0 +1,216 @@
+//! The command line as it was typed. What it means is decided by the commands, once the scenario is known.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::exit::Exit;
+
+/// The smallest useful scenario, shown where somebody needs one to start from.
+pub const SMALLEST_SCENARIO: &str = "\
+scenario: hello
+horizon: 30d
+plans:
+  starter: { fee: $19/month, includes: { requests: 10k }, past_allowance: block }
+consumers:
+  indie: { count: 100, plan: starter, traffic: { rate: 400/day } }
+";
+
+/// Says what a pricing, quota, retry or gateway change does to a paid API, before you make it
+///
+/// One scenario file describes the plans, the consumers and what stands behind the gateway. Farebox simulates it in
+/// virtual time, loads a real gateway with it over sockets, or does both and checks that they took the same decisions.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "`farebox COMMAND --help` says more about one, with examples.", after_long_help = exit_codes())]
+pub struct Args {
+    /// What every command takes.
+    #[command(flatten)]
+    pub everywhere: Everywhere,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Everywhere {
+    /// Say nothing but results, warnings and errors
+    #[arg(long, short, global = true, display_order = 90)]
+    pub quiet: bool,
+    /// When to colour; `auto` follows the terminal, `NO_COLOR` and `CLICOLOR_FORCE`
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true, display_order = 91)]
+    pub color: Color,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum Color {
+    #[default]
+    #[expect(missing_docs, reason = "a doc comment would become help for what needs none")]
+    Auto,
+    #[expect(missing_docs, reason = "as above")]
+    Always,
+    #[expect(missing_docs, reason = "as above")]
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check scenario files and say everything that is wrong with them
+    ///
+    /// Reads each file as a run would, and prints every problem with its line and what to write instead. Nothing is
+    /// run. Exit code 3 means that a file is wrong, 7 that one could not be read.
+    #[command(after_help = validate_examples())]
+    Validate(Validate),
+
+    /// Print the JSON Schema of scenario files, for editors
+    ///
+    /// The schema accepts whatever Farebox accepts, and tells an editor each key, its type, default and meaning. Some
+    /// mistakes show only when the whole file is known; `farebox validate` finds those.
+    #[command(after_help = "\
+Examples:
+  farebox schema > scenario.schema.json
+
+An editor with a YAML language server uses it after this first line of a scenario:
+  # yaml-language-server: $schema=./scenario.schema.json")]
+    Schema,
+
+    /// Play a scenario in virtual time: no sockets, the same bytes for the same seed
+    ///
+    /// Plays the whole horizon as fast as the cores allow, and writes what happened to the report's folder.
+    #[command(after_help = "\
+Examples:
+  farebox simulate scenarios/quickstart.yaml
+  farebox simulate scenarios/quickstart.yaml --seed 7 --jobs 1 --out /tmp/seed-7")]
+    Simulate(Simulate),
+
+    /// Play a scenario on real sockets, against the built-in gateway
+    ///
+    /// Starts the gateway, mock upstreams and a mock payment processor on loopback, and offers the scenario's calls at
+    /// their intended times, whether or not earlier ones have been answered.
+    #[command(after_help = "\
+Examples:
+  farebox load scenarios/quickstart.yaml
+  farebox load scenarios/quickstart.yaml --rate 5k/s --duration 30s")]
+    Load(Live),
+
+    /// Simulate and load, check that both took the same decisions, and report
+    ///
+    /// Simulates the horizon, plays the load, simulates exactly that load again, and compares decision by decision.
+    /// Whether they agree, and whether the books balance, decides the exit code.
+    #[command(after_help = "\
+Examples:
+  farebox run scenarios/quickstart.yaml
+  farebox run scenarios/quickstart.yaml --quiet --out /tmp/quickstart || echo \"exit code $?\"")]
+    Run(Live),
+
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Examples:
+  farebox completions bash > ~/.local/share/bash-completion/completions/farebox
+  farebox completions zsh > ~/.zfunc/_farebox
+  farebox completions fish > ~/.config/fish/completions/farebox.fish")]
+    Completions(Completions),
+}
+
+/// What `validate` takes.
+#[derive(Debug, clap::Args)]
+pub struct Validate {
+    /// The scenario files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// What `simulate` takes.
+#[derive(Debug, clap::Args)]
+pub struct Simulate {
+    /// The scenario file
+    pub file: PathBuf,
+    /// Draw from this seed instead of the scenario's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Where its work and its results go.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// What `load` and `run` take.
+#[derive(Debug, clap::Args)]
+pub struct Live {
+    /// The scenario file
+    pub file: PathBuf,
+    /// Draw from this seed instead of the scenario's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Offer so many calls, such as `2k/s`, instead of the scenario's `live.rate`
+    #[arg(long)]
+    pub rate: Option<String>,
+    /// Load for so long, such as `10s`, instead of the scenario's `live.duration`
+    #[arg(long, value_name = "TIME")]
+    pub duration: Option<String>,
+    /// Where its work and its results go.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// On how many threads a command works, and where its results go.
+#[derive(Debug, clap::Args)]
+pub struct Output {
+    /// Work on so many threads; all cores if not given
+    #[arg(long, short, value_name = "N", value_parser = threads)]
+    pub jobs: Option<NonZeroUsize>,
+    /// Write the results to this folder, replacing those of an earlier run; `reports/<scenario>` if not given
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// What is printed on standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs: the same facts as one JSON document
+    Json,
+}
+
+/// What `completions` takes.
+#[derive(Debug, clap::Args)]
+pub struct Completions {
+    /// The shell that completes
+    pub shell: clap_complete::Shell,
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "a number of threads is a whole one, from 1")
+}
+
+fn validate_examples() -> String {
+    let smallest = SMALLEST_SCENARIO.trim_end().replace('\n', "\n  ");
+    format!(
+        "Examples:\n  farebox validate scenarios/quickstart.yaml\n  farebox validate scenarios/*.yaml\n\n\
+         To start your own, save this as hello.yaml:\n  {smallest}"
+    )
+}
+
+/// The table of [`Exit`] for the long help.
+fn exit_codes() -> String {
+    let rows = Exit::ALL.map(|exit| format!("{:>5}  {}", exit.code(), exit.meaning())).join("\n");
+    format!("Exit codes:\n{rows}\nWhen several apply, the first of 130, 70, 7, 5, 6, 4, 1 is told.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Args as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,8 @@
+//! One module per command: a function from what was typed to a verdict.
+
+pub mod completions;
+pub mod load;
+pub mod run;
+pub mod schema;
+pub mod simulate;
+pub mod validate;

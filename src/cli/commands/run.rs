@@ -1,0 +1,81 @@
+//! `farebox run`: simulates, loads, and checks that both agree.
+
+use std::sync::Arc;
+
+use farebox_engine::log::History;
+use farebox_engine::world::World;
+
+use super::load::free_run;
+use super::simulate;
+use crate::cli::args;
+use crate::cli::exit::{Exit, Failure, Verdict};
+use crate::cli::plan::{self, Plan};
+use crate::cli::printer::Printer;
+use crate::live::proof::{self, Comparison, Disagreement, Extent, ReplayError};
+use crate::live::stage;
+use crate::report::load::LoadReport;
+use crate::report::run::{FreeRunning, RunReport};
+use crate::report::text;
+
+/// Plays the scenario of `args` in both halves.
+pub fn run(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure> {
+    let mut plan = Plan::live(args, printer)?;
+    let outcome = simulate::outcome(&plan, printer)?;
+    plan.write_json("outcome.json", &outcome)?;
+    let mut page = text::render(&outcome);
+    if plan.was_interrupted() {
+        return plan.finish(&page, &outcome, Verdict::passed(), printer);
+    }
+    let report = live(&plan, printer)?;
+    plan.write_json("run.json", &report)?;
+    page += "\nThe load on sockets: ";
+    page += &text::render(&report.load.outcome);
+    page += &report.load.render();
+    page += &report.render();
+    plan.finish(&page, &report, Verdict::passed(), printer)
+}
+
+/// The load, first in lockstep with its twin, then free-running.
+fn live(plan: &Plan, printer: &mut Printer) -> Result<RunReport, Failure> {
+    let world = plan.scaled()?;
+    let twins = stage::twins(&world).map_err(plan::overflow)?;
+    let lockstep = lockstep(plan, &world, &twins, printer)?;
+    let free = free_run(plan, &world, printer)?;
+    let replay = proof::replay(&world, &free.histories, free.end).map_err(|error| match error {
+        ReplayError::Disagreement(disagreement) => disagree(&disagreement),
+        ReplayError::Overflow(amount) => plan::overflow(amount),
+    })?;
+    let comparison: Comparison =
+        proof::differences(&world, &twins, &free.histories, free.end).map_err(plan::overflow)?;
+    Ok(RunReport {
+        lockstep: lockstep.into(),
+        replay: replay.into(),
+        free_running: FreeRunning::new(&world, &comparison),
+        load: LoadReport::new(&world, &free),
+    })
+}
+
+fn lockstep(plan: &Plan, world: &Arc<World>, twins: &[History], printer: &mut Printer) -> Result<Extent, Failure> {
+    let control = plan.control();
+    let calls = twins.iter().map(|twin| twin.log.len() as u64).sum();
+    let progress = printer.progress("lockstep", calls);
+    let played = progress.follow(&control.done, || stage::lockstep(world, twins, plan.jobs, &control));
+    drop(progress);
+    let played = played.map_err(plan::live_error)?;
+    if plan.was_interrupted() {
+        return Ok(Extent::default());
+    }
+    if let Some(first) = played.out_of_step.first() {
+        let consumer = proof::name(world, twins[first.account.0 as usize].account.consumer());
+        let message = format!("lockstep: call {} of {consumer} was answered otherwise than its twin", first.call);
+        return Err(Failure::new(Exit::Internal, message)
+            .because(format!("the twin decided {:?}, the gateway {}", first.twin, first.live)));
+    }
+    proof::lockstep(world, twins, &played.histories).map_err(|disagreement| disagree(&disagreement))
+}
+
+fn disagree(disagreement: &Disagreement) -> Failure {
+    Failure::new(Exit::Internal, "the simulated and the live half disagree")
+        .because(disagreement.to_string())
+        .hint("this is a bug in Farebox: please report it with the scenario file")
+}

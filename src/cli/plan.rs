@@ -1,0 +1,134 @@
+//! What a run was asked for, resolved: the scenario with its overrides, the folder, the threads. Everything that can be
+//! wrong before the work begins is found here.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use farebox_engine::model::Scenario;
+use farebox_engine::money::Overflow;
+use farebox_engine::world::World;
+use serde::Serialize;
+
+use super::args::{self, Format};
+use super::exit::{Exit, Failure, Verdict};
+use super::interrupt;
+use super::out::OutDir;
+use super::printer::Printer;
+use super::scenario_file;
+use crate::control::Control;
+use crate::live::stage::LiveError;
+use crate::scenario;
+
+/// A run, ready to start.
+pub struct Plan {
+    /// What is played, overrides applied.
+    pub scenario: Arc<Scenario>,
+    /// On how many threads.
+    pub jobs: NonZeroUsize,
+    out: OutDir,
+    format: Format,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Plan {
+    /// Reads the scenario and claims the folder.
+    pub fn new(file: &Path, seed: Option<u64>, output: &args::Output, printer: &mut Printer) -> Result<Self, Failure> {
+        let mut scenario = scenario_file::load(file, printer)?.scenario;
+        scenario.seed = seed.unwrap_or(scenario.seed);
+        let folder = output.out.clone().unwrap_or_else(|| OutDir::default_for(&scenario.name));
+        Ok(Self {
+            out: OutDir::claim(&folder)?,
+            jobs: output.jobs.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+            format: output.format,
+            interrupted: interrupt::flag().map_err(environment("cannot listen to signals"))?,
+            scenario: Arc::new(scenario),
+        })
+    }
+
+    /// As [`Self::new`], with the overrides of a load.
+    pub fn live(args: &args::Live, printer: &mut Printer) -> Result<Self, Failure> {
+        let mut plan = Self::new(&args.file, args.seed, &args.output, printer)?;
+        let live = &mut Arc::make_mut(&mut plan.scenario).live;
+        if let Some(text) = &args.rate {
+            live.rate_per_s = scenario::rate_per_s(text).map_err(wrong_option("--rate"))?;
+        }
+        if let Some(text) = &args.duration {
+            live.duration = scenario::duration(text).map_err(wrong_option("--duration"))?;
+        }
+        Ok(plan)
+    }
+
+    /// The whole horizon as a world.
+    pub fn whole(&self) -> Result<World, Failure> {
+        World::whole(Arc::clone(&self.scenario)).map_err(overflow)
+    }
+
+    /// The load as a world.
+    pub fn scaled(&self) -> Result<Arc<World>, Failure> {
+        let world = World::scaled(Arc::clone(&self.scenario), &self.scenario.live).map_err(overflow)?;
+        Ok(Arc::new(world))
+    }
+
+    /// What the work shares with this thread; canceled by an interrupt.
+    pub fn control(&self) -> Control {
+        Control::new(Arc::clone(&self.interrupted))
+    }
+
+    /// Whether an interrupt has cut the work short.
+    pub fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Adds a result to the folder, as JSON.
+    pub fn write_json(&mut self, name: &str, result: &impl Serialize) -> Result<(), Failure> {
+        let mut json = serde_json::to_string_pretty(result).expect("results are plain data");
+        json.push('\n');
+        Ok(self.out.write(name, json.as_bytes())?)
+    }
+
+    /// Puts the results in place, prints them, and says where they are.
+    pub fn finish(
+        self,
+        text: &str,
+        json: &impl Serialize,
+        mut verdict: Verdict,
+        printer: &mut Printer,
+    ) -> Result<Verdict, Failure> {
+        if self.was_interrupted() {
+            printer.warning("interrupted: the results are partial, and hold only what was played until then");
+            verdict.note(Exit::Interrupted);
+        }
+        let folder = self.out.folder().display().to_string();
+        self.out.commit()?;
+        match self.format {
+            Format::Text => printer.data(text)?,
+            Format::Json => printer.json(&serde_json::to_string_pretty(json).expect("results are plain data"))?,
+        }
+        printer.note(&format!("results are in {folder}"));
+        Ok(verdict)
+    }
+}
+
+fn wrong_option(option: &'static str) -> impl FnOnce(String) -> Failure {
+    move |complaint| Failure::new(Exit::Usage, format!("{option}: {complaint}"))
+}
+
+/// Amounts that leave the range are the scenario's: nothing else makes them.
+pub fn overflow(overflow: Overflow) -> Failure {
+    Failure::new(Exit::ScenarioWrong, "the scenario's amounts are too large to be kept exactly").because(overflow)
+}
+
+/// A load that could not take place.
+pub fn live_error(error: LiveError) -> Failure {
+    match error {
+        LiveError::Overflow(amount) => overflow(amount),
+        other => Failure::new(Exit::Environment, "the load could not take place").because(other),
+    }
+}
+
+fn environment<E: Into<Box<dyn std::error::Error + Send + Sync>>>(message: &'static str) -> impl FnOnce(E) -> Failure {
+    move |error| Failure::new(Exit::Environment, message).because(error)
+}

@@ -1,0 +1,215 @@
+//! An outcome as a page for the terminal: what became of the calls, the money as statements that add up, collecting.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use farebox_engine::billing::ledger::{LedgerAccount, Movement};
+use farebox_engine::money::{CURRENCIES, Currency, thousands};
+use farebox_engine::outcome::{CohortOutcome, Collection, Outcome, quantile};
+use farebox_engine::time::DAY;
+
+/// How many columns the bar of a whole takes.
+const BAR: usize = 24;
+
+/// The whole page.
+pub fn render(outcome: &Outcome) -> String {
+    let mut page = heading(outcome);
+    page += &calls(outcome);
+    page += &usage(outcome);
+    page += &money(outcome);
+    page += &collecting(outcome);
+    page += &latency(outcome);
+    page
+}
+
+/// A line of a table: what it is about, its figure, what else there is to say.
+pub(super) struct Row {
+    label: String,
+    figure: String,
+    note: String,
+}
+
+pub(super) fn row(label: impl Into<String>, figure: impl Into<String>, note: impl Into<String>) -> Row {
+    Row { label: label.into(), figure: figure.into(), note: note.into() }
+}
+
+/// A title and its lines, figures flush right.
+pub(super) fn table(title: &str, rows: &[Row]) -> String {
+    let width = |text: fn(&Row) -> &str| rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0);
+    let (label, figure) = (width(|row| &row.label), width(|row| &row.figure));
+    let mut text = format!("\n{title}\n");
+    for row in rows {
+        let line = format!("  {:label$}  {:>figure$}  {}", row.label, row.figure, row.note);
+        writeln!(text, "{}", line.trim_end()).expect("a String takes everything");
+    }
+    text
+}
+
+fn heading(outcome: &Outcome) -> String {
+    let consumers: u64 = outcome.cohorts.iter().map(CohortOutcome::consumers).sum();
+    let seconds = outcome.horizon_ns as f64 / 1e9;
+    let time =
+        if outcome.horizon_ns < DAY { format!("{seconds:.1} s") } else { format!("{} days", seconds / 86_400.0) };
+    format!("{} · {} consumers · {time} · seed {}\n", outcome.scenario, thousands(consumers.into()), outcome.seed)
+}
+
+fn calls(outcome: &Outcome) -> String {
+    let offered: u64 = outcome.cohorts.iter().map(CohortOutcome::offered).sum();
+    let count = |label: &str, calls: u64, note: &str| {
+        let share = calls as f64 / (offered as f64).max(1.0);
+        let bar = "█".repeat((share * BAR as f64).round() as usize);
+        let percent = format!("{:5.1} %  {bar:BAR$}  {note}", share * 100.0);
+        row(label, thousands(calls.into()), percent)
+    };
+    let mut rows = vec![
+        row("offered", thousands(offered.into()), ""),
+        count("served", outcome.cohorts.iter().map(|cohort| cohort.served).sum(), ""),
+    ];
+    for (cause, calls) in sum(outcome.cohorts.iter().map(|cohort| &cohort.refused)) {
+        rows.push(count(&format!("refused: {cause}"), calls, &who(outcome, &cause)));
+    }
+    for (label, calls) in [
+        ("failed behind the gateway", outcome.cohorts.iter().map(|cohort| cohort.failed).sum()),
+        ("not answered at the end", outcome.cohorts.iter().map(|cohort| cohort.in_flight).sum()),
+    ] {
+        if calls > 0 {
+            rows.push(count(label, calls, ""));
+        }
+    }
+    table("Calls", &rows)
+}
+
+/// Which consumers a cause has met: `42 of 200 starter (indie)`.
+fn who(outcome: &Outcome, cause: &str) -> String {
+    let met = outcome.cohorts.iter().filter_map(|cohort| {
+        let consumers = cohort.consumers_refused.get(cause)?;
+        Some(format!(
+            "{} of {} {}",
+            thousands((*consumers).into()),
+            thousands(cohort.consumers().into()),
+            cohort.cohort
+        ))
+    });
+    met.collect::<Vec<_>>().join(", ")
+}
+
+/// What other meters than requests have counted.
+fn usage(outcome: &Outcome) -> String {
+    let mut rows = Vec::new();
+    for cohort in &outcome.cohorts {
+        for (meter, usage) in cohort.usage.iter().filter(|(meter, _)| *meter != "requests") {
+            let all = usage.served + usage.failed + usage.refused + usage.in_flight;
+            if all > 0 {
+                let note = format!("served, of {}; {} refused", thousands(all.into()), thousands(usage.refused.into()));
+                rows.push(row(format!("{meter} of {}", cohort.cohort), thousands(usage.served.into()), note));
+            }
+        }
+    }
+    if rows.is_empty() { String::new() } else { table("Usage", &rows) }
+}
+
+fn money(outcome: &Outcome) -> String {
+    let moved = |movement| outcome.moved(movement);
+    let holds = |account| outcome.balance(account);
+    let mut text = String::new();
+    if moved(Movement::Invoice) + moved(Movement::CarryForward) > 0 {
+        text += &statement(
+            outcome,
+            "Fees earned",
+            &[
+                (" ", "paid before the start, not yet earned", moved(Movement::CarryForward)),
+                ("+", "invoiced", moved(Movement::Invoice)),
+                ("−", "given up with canceled subscriptions", moved(Movement::Reverse)),
+                ("−", "not yet earned at the end", -holds(LedgerAccount::Deferred)),
+            ],
+            ("earned", moved(Movement::Earn)),
+        );
+        text += &statement(
+            outcome,
+            "Fees collected",
+            &[
+                (" ", "invoiced", moved(Movement::Invoice)),
+                ("−", "written off", moved(Movement::WriteOff)),
+                ("−", "outstanding at the end", holds(LedgerAccount::Receivable)),
+            ],
+            ("collected", moved(Movement::Capture)),
+        );
+    }
+    if moved(Movement::Grant) > 0 {
+        text += &statement(
+            outcome,
+            "Prepaid credit (promotional: granted, not sold)",
+            &[
+                (" ", "granted", moved(Movement::Grant)),
+                ("−", "spent on calls", moved(Movement::Spend)),
+                ("−", "held by calls in flight", -holds(LedgerAccount::Held)),
+            ],
+            ("left", -holds(LedgerAccount::Credit)),
+        );
+    }
+    text
+}
+
+/// Lines that add up to the last one, which is computed apart from them.
+fn statement(outcome: &Outcome, title: &str, lines: &[(&str, &str, i128)], (label, total): (&str, i128)) -> String {
+    let signed = lines.iter().map(|(sign, _, nanos)| if *sign == "−" { -nanos } else { *nanos });
+    assert_eq!(signed.sum::<i128>(), total, "the statement `{title}` adds up");
+    let amount = |nanos| currency(outcome).display(nanos).to_string();
+    let mut rows: Vec<_> =
+        lines.iter().map(|(sign, label, nanos)| row(format!("{sign} {label}"), amount(*nanos), "")).collect();
+    rows.push(row(format!("= {label}"), amount(total), ""));
+    table(title, &rows)
+}
+
+fn currency(outcome: &Outcome) -> Currency {
+    Currency::from_code(&outcome.currency).unwrap_or(CURRENCIES[0])
+}
+
+fn collecting(outcome: &Outcome) -> String {
+    let of =
+        |count: fn(&Collection) -> u64| outcome.cohorts.iter().map(|cohort| count(&cohort.collection)).sum::<u64>();
+    let attempts = of(|collection| collection.attempts);
+    if attempts == 0 {
+        return String::new();
+    }
+    let figure = |count: u64| thousands(count.into());
+    let mut rows =
+        vec![row("attempts", figure(attempts), ""), row("declined", figure(of(|collection| collection.declined)), "")];
+    let mut paid: BTreeMap<usize, u64> = BTreeMap::new();
+    for cohort in &outcome.cohorts {
+        for (attempt, invoices) in cohort.collection.paid_by_attempt.iter().enumerate().filter(|(_, n)| **n > 0) {
+            *paid.entry(attempt + 1).or_default() += invoices;
+        }
+    }
+    for (attempt, invoices) in paid {
+        rows.push(row(format!("invoices paid by attempt {attempt}"), figure(invoices), ""));
+    }
+    let exhausted = of(|collection| collection.exhausted);
+    if exhausted > 0 {
+        rows.push(row("dunning ended unpaid", figure(exhausted), ""));
+    }
+    table("Collecting", &rows)
+}
+
+fn latency(outcome: &Outcome) -> String {
+    let mut rows = Vec::new();
+    for cohort in outcome.cohorts.iter().filter(|cohort| cohort.served > 0) {
+        let at = |q| quantile(&cohort.latency, q).map_or_else(|| "-".to_owned(), milliseconds);
+        let note = format!("p50   {} p99   {} calls", at(0.99), thousands(cohort.served.into()));
+        rows.push(row(&cohort.cohort, at(0.5), note));
+    }
+    if rows.is_empty() { String::new() } else { table("Latency of the upstream", &rows) }
+}
+
+/// A latency as people read it.
+pub fn milliseconds(ns: u64) -> String {
+    format!("{:.2} ms", ns as f64 / 1e6)
+}
+
+fn sum<'a>(counts: impl Iterator<Item = &'a BTreeMap<String, u64>>) -> BTreeMap<String, u64> {
+    let mut sum = BTreeMap::new();
+    for (name, count) in counts.flatten() {
+        *sum.entry(name.clone()).or_default() += count;
+    }
+    sum
+}

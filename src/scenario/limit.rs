@@ -1,0 +1,32 @@
+//! How large a scenario may be. Every loop over what a user wrote ends at one of these.
+
+use farebox_engine::time::{DAY, Span};
+
+/// Bytes of the scenario's text; and of its values, aliases expanded.
+pub(super) const TEXT_BYTES: usize = 16 << 20;
+/// Levels of nesting.
+pub(super) const DEPTH: usize = 64;
+/// Values, aliases expanded.
+pub(super) const NODES: usize = 1_000_000;
+/// Names in one map, such as plans or cohorts: what is beyond is counted, not read.
+pub(super) const NAMES: usize = 1_000;
+/// Consumers over all cohorts.
+pub(super) const CONSUMERS: u64 = 100_000_000;
+/// Years of a horizon.
+pub(super) const HORIZON_YEARS: i64 = 10;
+/// Any other duration: ten years with their leap days.
+pub(super) const DURATION: Span = Span::from_ns(3_653 * DAY);
+/// Calls a second of one consumer, and of a load.
+pub(super) const CALLS_PER_S: u64 = 1_000_000;
+/// Nanos of an amount, and of what a consumer may come to owe: a tenth of the range, so that sums stay inside of it.
+pub(super) const AMOUNT_NANOS: i64 = i64::MAX / 10;
+/// What a token bucket may hold, in tokens × the nanoseconds of its span: the engine counts them in 64 bits.
+pub(super) const BUCKET_LEVEL: u128 = 1 << 62;
+/// Rows of a trace; 48 bytes of memory each.
+pub(super) const TRACE_ROWS: usize = 64 << 20;
+/// Bytes of a trace.
+pub(super) const TRACE_BYTES: u64 = 8 << 30;
+/// What one call may use of a meter: all rows of a trace together then still fit in 64 bits.
+pub(super) const USAGE: u64 = 100_000_000_000;
+/// Bad rows of a trace that are shown one by one.
+pub(super) const BAD_ROWS_SHOWN: u64 = 5;

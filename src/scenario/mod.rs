@@ -1,0 +1,158 @@
+//! The scenario language: reads a YAML file and the traces beside it into the engine's [`Scenario`], or says everything
+//! that is wrong with them at once.
+//!
+//! ```text
+//! text ─node─▶ tree of spanned source texts ─reader, keys─▶ values in units ─lower─▶ Scenario
+//!                                   keys ─schema─▶ JSON Schema
+//! ```
+//!
+//! Deliberately absent: clocks, the network, any file outside of the scenario's folder, and half-read scenarios.
+
+mod decimal;
+mod diagnostic;
+mod keys;
+mod limit;
+mod lower;
+mod node;
+mod option;
+mod reader;
+mod schema;
+mod suggest;
+mod trace;
+mod unit;
+mod value;
+
+use std::fmt::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use farebox_engine::model::Scenario;
+use sha2::{Digest, Sha256};
+
+pub use self::diagnostic::{Diagnostic, Related, Severity, Source, Span, Styled};
+use self::diagnostic::{Problems, quote};
+pub use self::option::{duration, rate_per_s};
+
+/// A scenario that can be played.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The model.
+    pub scenario: Scenario,
+    /// What is legal, but odd.
+    pub warnings: Vec<Diagnostic>,
+    /// What the warnings point into.
+    pub source: Source,
+}
+
+/// Why there is no scenario.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// The file could not be read at all.
+    #[error("cannot read the scenario {}", quote(&path.display().to_string()))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is wrong.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+}
+
+/// A scenario that is wrong, and all that is.
+#[derive(Clone, Debug)]
+pub struct Rejected {
+    /// What the diagnostics point into.
+    pub source: Source,
+    /// Errors and warnings, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errors = self.diagnostics.iter().filter(|problem| problem.severity == Severity::Error).count();
+        let noun = if errors == 1 { "error" } else { "errors" };
+        write!(f, "{errors} {noun} in {}", quote(self.source.name()))
+    }
+}
+
+// By hand: thiserror would take the field `source` for the cause.
+impl std::error::Error for Rejected {}
+
+/// Reads the scenario in a file, and the traces beside it.
+pub fn load(path: &Path) -> Result<Loaded, ScenarioError> {
+    let unreadable = |source| ScenarioError::Unreadable { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a file that is too large; how large it is does not matter.
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(limit::TEXT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let name = path.display().to_string();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let text = decode(&name, bytes)?;
+    Ok(parse(&name, &text, folder)?)
+}
+
+/// Reads a scenario from its text. Diagnostics call it `name`; its traces are in `folder`.
+pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Loaded, Rejected> {
+    if text.len() > limit::TEXT_BYTES {
+        let message = format!("the scenario is larger than {} MiB", limit::TEXT_BYTES >> 20);
+        let problem = Diagnostic::error(Span::default(), message);
+        return Err(reject(Source::new(name, ""), problem.help("recorded calls belong in a trace beside it")));
+    }
+    // Some editors write a byte order mark, and YAML allows it. It is no part of what anyone sees.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let source = Source::new(name, text);
+    let mut problems = Problems::default();
+    let lowered = node::parse(text, &mut problems).and_then(|root| lower::lower(&root, folder, &mut problems));
+    match lowered {
+        Some(lowered) if !problems.has_errors() => {
+            let scenario = Scenario { fingerprint: fingerprint(text, &lowered.traces), ..lowered.scenario };
+            Ok(Loaded { scenario, warnings: problems.into_sorted(), source })
+        }
+        _ => Err(Rejected { source, diagnostics: problems.into_sorted() }),
+    }
+}
+
+/// The JSON Schema (draft 2020-12) of the language: editors complete from it.
+pub fn schema() -> serde_json::Value {
+    schema::schema()
+}
+
+/// The text of a file, which must be UTF-8.
+fn decode(name: &str, bytes: Vec<u8>) -> Result<String, Rejected> {
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        let problem = Diagnostic::error(Span::default(), "the file is UTF-16, and scenarios are UTF-8");
+        return Err(reject(Source::new(name, ""), problem.help("save it as UTF-8")));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let message = format!("the file is not UTF-8: there is a byte 0x{:02X} here", error.as_bytes()[at]);
+        // Up to the bad byte the text with replacements is the file's, so the place is right.
+        let source = Source::new(name, String::from_utf8_lossy(error.as_bytes()));
+        let span = Span { start: at, end: at + char::REPLACEMENT_CHARACTER.len_utf8() };
+        reject(source, Diagnostic::error(span, message).help("save it as UTF-8"))
+    })
+}
+
+fn reject(source: Source, problem: Diagnostic) -> Rejected {
+    Rejected { source, diagnostics: vec![problem] }
+}
+
+/// SHA-256 over the hashes of the text and of each trace: parts of fixed length, so that none can pass for another.
+fn fingerprint(text: &str, traces: &[[u8; 32]]) -> String {
+    let mut hash = Sha256::new_with_prefix(b"farebox scenario 1\n");
+    hash.update(Sha256::digest(text));
+    for trace in traces {
+        hash.update(trace);
+    }
+    let mut hex = String::new();
+    for byte in hash.finalize() {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+#[cfg(test)]
+mod tests;

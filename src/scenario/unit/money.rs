@@ -1,0 +1,101 @@
+//! Amounts: recurring, by the unit, or as they are; always in the scenario's currency, and exact to the nano.
+
+use farebox_engine::model::UnitPrice;
+use farebox_engine::money::{CURRENCIES, Currency, Money, NANOS};
+
+use super::{Bounds, Complaint, Parsed, Unit, magnitude, parse_period, part_of_number, quantity_part};
+use crate::scenario::decimal::{Decimal, Misfit};
+use crate::scenario::diagnostic::quote;
+use crate::scenario::limit;
+use crate::scenario::value::Fee;
+
+pub(super) fn parse_money(unit: Unit, text: &str, currency: Option<Currency>) -> Parsed<Money> {
+    money_part(unit, text, text, currency)
+}
+
+fn money_part(unit: Unit, whole: &str, part: &str, currency: Option<Currency>) -> Parsed<Money> {
+    let (decimal, factor) = amount(unit, whole, part, currency)?;
+    nanos(whole, decimal, factor, || "write at most nine decimals".to_owned())
+}
+
+pub(super) fn parse_fee(text: &str, currency: Option<Currency>) -> Parsed<Fee> {
+    let Some((amount, period)) = text.split_once('/') else {
+        let money = money_part(Unit::Fee, text, text, currency);
+        let message = format!("{} has no period", quote(text));
+        return Err(money.map_or_else(|complaint| complaint, |_| Complaint::new(message, Unit::Fee.hint())));
+    };
+    let period = parse_period(Unit::Fee, text, period)?;
+    Ok(Fee { amount: money_part(Unit::Fee, text, amount, currency)?, period })
+}
+
+pub(super) fn parse_price(text: &str, currency: Option<Currency>) -> Parsed<UnitPrice> {
+    const PACKAGE: Bounds = Bounds { least: 1, most: 1_000_000_000_000_000 };
+    let unit = Unit::Price;
+    if let Some((part, per)) = text.split_once(" per ") {
+        let per = quantity_part(unit, text, per, PACKAGE)?;
+        return Ok(UnitPrice { amount: money_part(unit, text, part, currency)?, per });
+    }
+    let (decimal, factor) = amount(unit, text, text, currency)?;
+    let amount = nanos(text, decimal, factor, || {
+        let million = decimal.millionfold();
+        let number = text.find(|c: char| c.is_ascii_digit()).map_or("", |at| &text[..at]);
+        let code = text.rsplit_once(' ').map_or(String::new(), |(_, code)| format!(" {code}"));
+        format!("write it per package: `{number}{million}{code} per 1M`")
+    })?;
+    Ok(UnitPrice { amount, per: 1 })
+}
+
+/// The number of an amount and what its `k` or `M` multiplies by, once its currency is the right one.
+fn amount(unit: Unit, whole: &str, part: &str, currency: Option<Currency>) -> Parsed<(Decimal, u128)> {
+    let (written, digits) = split_currency(part);
+    if digits.starts_with('-') {
+        return Err(Complaint::new(format!("{} is negative", quote(whole)), unit.hint()));
+    }
+    let (decimal, suffix) = part_of_number(unit, whole, digits)?;
+    let factor = magnitude(unit, whole, suffix)?;
+    let corrected = |known| format!("write {}", quote(&whole.replacen(part, &signed(known, digits), 1)));
+    match (written, currency) {
+        (None, known) => {
+            let help = known.map_or_else(|| unit.hint().into_owned(), corrected);
+            Err(Complaint::new(format!("{} names no currency", quote(whole)), help))
+        }
+        (Some(written), Some(known)) if written != known => {
+            let message = format!("{} is in {}, and the scenario in {}", quote(whole), written.code, known.code);
+            Err(Complaint::new(message, corrected(known)))
+        }
+        _ => Ok((decimal, factor)),
+    }
+}
+
+/// `$49` and `49 USD` say the same.
+fn split_currency(text: &str) -> (Option<Currency>, &str) {
+    for currency in CURRENCIES.iter().filter(|currency| !currency.sign.is_empty()) {
+        if let Some(digits) = text.strip_prefix(currency.sign) {
+            return (Some(*currency), digits);
+        }
+    }
+    match text.rsplit_once(' ') {
+        Some((digits, code)) if Currency::from_code(code).is_some() => (Currency::from_code(code), digits),
+        _ => (None, text),
+    }
+}
+
+fn signed(currency: Currency, digits: &str) -> String {
+    if currency.sign.is_empty() { format!("{digits} {}", currency.code) } else { format!("{}{digits}", currency.sign) }
+}
+
+fn nanos(whole: &str, decimal: Decimal, factor: u128, finer: impl FnOnce() -> String) -> Parsed<Money> {
+    match decimal.times(factor * NANOS as u128, limit::AMOUNT_NANOS as u128) {
+        Ok(nanos) => Ok(Money::from_nanos(nanos as i64)),
+        Err(Misfit::Fraction) => {
+            Err(Complaint::new(format!("{} is finer than 10⁻⁹ of the currency's unit", quote(whole)), finer()))
+        }
+        Err(Misfit::TooLarge) => {
+            let most = limit::AMOUNT_NANOS / NANOS / 1_000_000;
+            Err(Complaint::new(
+                format!("{} is more than {most}M", quote(whole)),
+                "write a smaller amount: those beyond are not kept exactly",
+            ))
+        }
+    }
+}
