@@ -1,5 +1,6 @@
 //! The command line as it was typed. What it means is decided by the commands, once the scenario is known.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -107,6 +108,13 @@ Examples:
   farebox run scenarios/quickstart.yaml --quiet --out /tmp/quickstart || echo \"exit code $?\"")]
     Run(Live),
 
+    /// Serve one role alone, until Ctrl-C
+    #[command(subcommand, after_help = "\
+Examples:
+  farebox serve gateway scenarios/quickstart.yaml --upstream 127.0.0.1:9001
+  farebox serve gateway --help")]
+    Serve(Serve),
+
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:
@@ -154,6 +162,36 @@ pub struct Live {
     /// Where its work and its results go.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// Which role to serve.
+#[derive(Debug, Subcommand)]
+pub enum Serve {
+    /// The gateway, with the scenario's plans and consumers, in front of an upstream of yours
+    ///
+    /// The consumers' keys are `key-000000`, `key-000001`, … in the order of the scenario; a request carries one as
+    /// `x-api-key` or as a bearer token. Both clocks are the wall's. Ctrl-C ends it and prints what it has served.
+    #[command(after_help = "\
+Examples:
+  farebox serve gateway scenarios/quickstart.yaml --listen 127.0.0.1:9151 --upstream 127.0.0.1:9001
+  curl -H 'x-api-key: key-000000' http://127.0.0.1:9151/")]
+    Gateway(ServeGateway),
+}
+
+/// What `serve gateway` takes.
+#[derive(Debug, clap::Args)]
+pub struct ServeGateway {
+    /// The scenario file
+    pub file: PathBuf,
+    /// Where to listen; loopback only
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8402")]
+    pub listen: SocketAddr,
+    /// Where to forward to
+    #[arg(long, value_name = "ADDRESS")]
+    pub upstream: SocketAddr,
+    /// Serve on so many threads
+    #[arg(long, value_name = "N", default_value = "1", value_parser = threads)]
+    pub threads: NonZeroUsize,
 }
 
 /// On how many threads a command works, and where its results go.

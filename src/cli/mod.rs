@@ -44,6 +44,7 @@ fn dispatch(command: &Command, printer: &mut Printer) -> Result<Verdict, Failure
         Command::Simulate(args) => commands::simulate::simulate(args, printer),
         Command::Load(args) => commands::load::load(args, printer),
         Command::Run(args) => commands::run::run(args, printer),
+        Command::Serve(args::Serve::Gateway(args)) => commands::serve::gateway(args, printer),
         Command::Completions(args) => commands::completions::completions(args, printer),
     }
 }

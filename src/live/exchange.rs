@@ -199,7 +199,10 @@ impl Drop for Passed {
         if let (Some(body), Some(open)) = (self.body.take(), self.open.take()) {
             let worker = open.unsettled.as_ref().map(|(exchange, _)| Rc::clone(&exchange.worker));
             match worker {
-                Some(worker) if worker.is_serving() => drop(spawn_local(read_out(worker, body, open))),
+                Some(worker) if worker.is_serving() => {
+                    worker.count(Cause::ClientAbort);
+                    drop(spawn_local(read_out(worker, body, open)));
+                }
                 _ => drop(open),
             }
         }

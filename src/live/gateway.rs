@@ -83,7 +83,7 @@ pub struct Gateway {
 pub struct Counts {
     /// Calls that were served and settled.
     pub served: u64,
-    /// What was refused or failed, by [`Cause::index`].
+    /// What was refused or failed, by [`Cause::index`]. A client that went away counts beside what became of its call.
     pub causes: [u64; Cause::ALL.len()],
 }
 

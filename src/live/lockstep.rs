@@ -31,7 +31,7 @@ use super::problem::CAUSE;
 use super::stamp::{Scheduled, Stamp, Step};
 use crate::control::Control;
 
-/// Consumers that one thread plays at the same time.
+/// Calls that one thread has on sockets at the same time, unless a single consumer's overlap more.
 const AT_ONCE: usize = 32;
 /// How long one call may take: nothing is waited for but other calls of the same account.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -87,16 +87,24 @@ struct ScriptedCall {
     alone: bool,
 }
 
+/// A consumer's calls, and how many of them are open at the same time at most.
+struct Script {
+    calls: Vec<ScriptedCall>,
+    peak: usize,
+}
+
 /// A twin's log as the calls that reproduce it.
-fn script(twin: &History) -> Vec<ScriptedCall> {
+fn script(twin: &History) -> Script {
     let step = |turn: usize| Step { turn: turn as u64, now: twin.log[turn].now };
     let mut calls: Vec<ScriptedCall> = Vec::new();
     let mut open: BTreeMap<HoldId, usize> = BTreeMap::new();
+    let mut peak = 1;
     for (turn, entry) in twin.log.iter().enumerate() {
         match entry.event {
             Event::Decided { call, decision } => {
                 if let Decision::Admit(admission) = decision {
                     open.insert(admission.hold, calls.len());
+                    peak = peak.max(open.len());
                 }
                 let scheduled = Some(Scheduled { decided: step(turn), served: None });
                 let alone = matches!(decision, Decision::Refuse(_));
@@ -110,7 +118,7 @@ fn script(twin: &History) -> Vec<ScriptedCall> {
             }
         }
     }
-    calls
+    Script { calls, peak }
 }
 
 struct Player {
@@ -132,48 +140,57 @@ async fn play_share(
     let player = Rc::new(Player { caller: Caller::new(Arc::clone(world), token), pool: Pool::new(target), timer });
     let mut differences = Vec::new();
     let mut playing = JoinSet::new();
+    let mut open = 0;
+    let mut waiting = None;
     loop {
-        while playing.len() < AT_ONCE
-            && !control.is_canceled()
-            && let id = next.fetch_add(1, Ordering::Relaxed)
-            && let Some(twin) = twins.get(id)
-        {
-            playing.spawn_local(Rc::clone(&player).consumer(AccountId(id as u32), script(twin)));
+        if waiting.is_none() && !control.is_canceled() {
+            let id = next.fetch_add(1, Ordering::Relaxed);
+            waiting = twins.get(id).map(|twin| (AccountId(id as u32), script(twin)));
         }
-        match playing.join_next().await {
-            None => return Ok(differences),
-            Some(ended) => {
-                let (calls, difference) = ended.expect("a task that panics ends the process");
-                control.done.fetch_add(calls, Ordering::Relaxed);
-                differences.extend(difference);
-            }
+        // Calls that overlap need a connection each; descriptors are few, so consumers take turns.
+        if let Some((account, script)) = waiting.take_if(|(_, script)| open == 0 || open + script.peak <= AT_ONCE) {
+            open += script.peak;
+            playing.spawn_local(Rc::clone(&player).consumer(account, script));
+            continue;
         }
+        let Some(ended) = playing.join_next().await else { return Ok(differences) };
+        let Played { peak, calls, difference } = ended.expect("a task that panics ends the process");
+        open -= peak;
+        control.done.fetch_add(calls, Ordering::Relaxed);
+        differences.extend(difference);
     }
+}
+
+/// What became of one consumer's script.
+struct Played {
+    peak: usize,
+    calls: u64,
+    difference: Option<OutOfStep>,
 }
 
 impl Player {
     /// Plays one consumer's script. A call that ends before anything else happens is waited for; one that overlaps
     /// with later events goes its own way, and the gateway puts its end in its place.
-    async fn consumer(self: Rc<Self>, account: AccountId, script: Vec<ScriptedCall>) -> (u64, Option<OutOfStep>) {
+    async fn consumer(self: Rc<Self>, account: AccountId, script: Script) -> Played {
+        let mut played = Played { peak: script.peak, calls: 0, difference: None };
         let mut overlapping = JoinSet::new();
-        let mut calls = 0;
-        for scripted in script {
+        for scripted in script.calls {
             let call = Rc::clone(&self).call(account, scripted);
             if scripted.alone {
                 if let Err(difference) = call.await {
-                    return (calls, Some(difference));
+                    return Played { difference: Some(difference), ..played };
                 }
             } else {
                 overlapping.spawn_local(call);
             }
-            calls += 1;
+            played.calls += 1;
         }
         while let Some(ended) = overlapping.join_next().await {
             if let Err(difference) = ended.expect("a task that panics ends the process") {
-                return (calls, Some(difference));
+                return Played { difference: Some(difference), ..played };
             }
         }
-        (calls, None)
+        played
     }
 
     async fn call(self: Rc<Self>, account: AccountId, scripted: ScriptedCall) -> Result<(), OutOfStep> {

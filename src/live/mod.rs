@@ -6,7 +6,7 @@
 //! - [`generator`]: open-loop load, latency from the intended start.
 //! - [`lockstep`]: the same calls in the twin's order and at the twin's times.
 //! - [`proof`]: compares, replays, lists differences.
-//! - [`stage`]: puts them together for one load.
+//! - [`stage`]: puts them together for one load; [`result`] is what it has shown, as plain data.
 //!
 //! Nothing here computes a price or decides a refusal: that is `farebox_engine::billing`.
 
@@ -18,5 +18,6 @@ pub mod lockstep;
 mod pool;
 mod problem;
 pub mod proof;
+pub mod result;
 pub mod stage;
 mod stamp;

@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 
 use farebox_engine::log::{self, History};
 use farebox_engine::money::Overflow;
+use farebox_engine::outcome::Outcome;
+use farebox_engine::record::Recorder;
 use farebox_engine::sim::Scratch;
 use farebox_engine::time::Now;
 use farebox_engine::world::World;
 use mock_upstreams::Server;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::accounts::{Logging, WallClock};
 use super::gateway::{self, Counts, Gateway, StartError};
@@ -49,6 +52,19 @@ pub struct FreeRun {
     pub histories: Vec<History>,
     /// When the accounts were closed.
     pub end: Now,
+}
+
+impl FreeRun {
+    /// What the gateway's accounts say, in the same form as a simulation's outcome.
+    pub fn outcome(&self, world: &World) -> Outcome {
+        let cohorts = &world.scenario.cohorts;
+        let mut recorder = Recorder::new(cohorts.len());
+        for history in &self.histories {
+            history.tell(world, &mut recorder);
+        }
+        let everyone: Vec<_> = cohorts.iter().map(|cohort| vec![[0, cohort.count]]).collect();
+        Outcome::new(&world.scenario, self.end.traffic.ns().cast_unsigned(), &recorder, &everyone)
+    }
 }
 
 /// What a lockstep has left behind.
@@ -106,6 +122,7 @@ struct Stage {
 
 impl Stage {
     fn open(world: &Arc<World>, time: gateway::Time, threads: NonZeroUsize) -> Result<Self, LiveError> {
+        raise_descriptor_limit();
         let upstream = Server::start(&mock_upstreams::Options { obey: true, ..mock_upstreams::Options::default() })?;
         let token = token()?;
         let options = gateway::Options {
@@ -125,6 +142,13 @@ impl Stage {
         self.upstream.shutdown(Duration::ZERO);
         Ok((histories, end))
     }
+}
+
+/// Takes all the file descriptors that the system allows: a call needs four, and the soft limit is often 1,024. Where it
+/// cannot be raised, what then fails is counted and said.
+pub fn raise_descriptor_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap_or_default();
 }
 
 /// A word that nobody outside of this run can guess.

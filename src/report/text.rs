@@ -13,13 +13,16 @@ const BAR: usize = 24;
 
 /// The whole page.
 pub fn render(outcome: &Outcome) -> String {
-    let mut page = heading(outcome);
-    page += &calls(outcome);
-    page += &usage(outcome);
+    let mut page = render_calls(outcome);
     page += &money(outcome);
     page += &collecting(outcome);
     page += &latency(outcome);
     page
+}
+
+/// Only what was played and what became of the calls.
+pub fn render_calls(outcome: &Outcome) -> String {
+    heading(outcome) + &calls(outcome) + &usage(outcome)
 }
 
 /// A line of a table: what it is about, its figure, what else there is to say.
@@ -150,15 +153,34 @@ fn money(outcome: &Outcome) -> String {
     text
 }
 
-/// Lines that add up to the last one, which is computed apart from them.
+/// Lines that add up to the last one, which is computed apart from them. The books are exact to the nano; a page shows
+/// the currency's minor unit, cut by largest remainder so that what is shown adds up too.
 fn statement(outcome: &Outcome, title: &str, lines: &[(&str, &str, i128)], (label, total): (&str, i128)) -> String {
-    let signed = lines.iter().map(|(sign, _, nanos)| if *sign == "−" { -nanos } else { *nanos });
-    assert_eq!(signed.sum::<i128>(), total, "the statement `{title}` adds up");
-    let amount = |nanos| currency(outcome).display(nanos).to_string();
-    let mut rows: Vec<_> =
-        lines.iter().map(|(sign, label, nanos)| row(format!("{sign} {label}"), amount(*nanos), "")).collect();
-    rows.push(row(format!("= {label}"), amount(total), ""));
+    let signed: Vec<_> = lines.iter().map(|(sign, _, nanos)| if *sign == "−" { -nanos } else { *nanos }).collect();
+    assert_eq!(signed.iter().sum::<i128>(), total, "the statement `{title}` adds up");
+    let currency = currency(outcome);
+    let unit = 10i128.pow(9 - u32::from(currency.exponent));
+    let shown = largest_remainder(&signed, unit);
+    let amount = |nanos: i128| currency.display(nanos).to_string();
+    let line = |((sign, label, _), shown): (&(&str, &str, i128), &i128)| {
+        row(format!("{sign} {label}"), amount(if *sign == "−" { -shown } else { *shown }), "")
+    };
+    let mut rows: Vec<_> = lines.iter().zip(&shown).map(line).collect();
+    rows.push(row(format!("= {label}"), amount(shown.iter().sum()), ""));
     table(title, &rows)
+}
+
+/// The parts in whole units: each rounded down, then the largest remainders up, until they sum to the rounded whole.
+fn largest_remainder(parts: &[i128], unit: i128) -> Vec<i128> {
+    let total: i128 = parts.iter().sum();
+    let mut whole: Vec<_> = parts.iter().map(|part| part.div_euclid(unit)).collect();
+    let missing = (total + unit / 2).div_euclid(unit) - whole.iter().sum::<i128>();
+    let mut by_remainder: Vec<_> = (0..parts.len()).collect();
+    by_remainder.sort_by_key(|part| std::cmp::Reverse(parts[*part].rem_euclid(unit)));
+    for part in by_remainder.into_iter().take(usize::try_from(missing).unwrap_or(0)) {
+        whole[part] += 1;
+    }
+    whole.into_iter().map(|units| units * unit).collect()
 }
 
 fn currency(outcome: &Outcome) -> Currency {
@@ -212,4 +234,19 @@ fn sum<'a>(counts: impl Iterator<Item = &'a BTreeMap<String, u64>>) -> BTreeMap<
         *sum.entry(name.clone()).or_default() += count;
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_adds_up_like_what_is_booked() {
+        for parts in [vec![15, 15, -29], vec![-149, 99, 51, 1], vec![100, -50, -50], vec![7], vec![-250, 125, 124]] {
+            let shown = largest_remainder(&parts, 10);
+            let total: i128 = parts.iter().sum();
+            assert!(shown.iter().zip(&parts).all(|(shown, part)| (shown - part).abs() < 10), "{parts:?} → {shown:?}");
+            assert!((shown.iter().sum::<i128>() - total).abs() <= 5, "{parts:?} → {shown:?}");
+        }
+    }
 }

@@ -205,17 +205,8 @@ impl Lowering<'_> {
 
     /// A rate of calls that something can be made to happen at.
     fn calls(&mut self, rate: &Spanned<super::value::Rate>) -> Option<super::value::Rate> {
-        let most = limit::CALLS_PER_S;
-        let problem = if rate.value.events == 0 {
-            Diagnostic::error(rate.span, "a rate of zero asks for no calls at all").help("write a rate above zero")
-        } else if rate.value.exceeds(most) {
-            let most = unit::short(most);
-            Diagnostic::error(rate.span, "this rate is beyond what can be played")
-                .help(format!("write at most `{most}/s`"))
-        } else {
-            return Some(rate.value);
-        };
-        self.problems.push(problem);
+        let Some((message, help)) = unit::unplayable(rate.value) else { return Some(rate.value) };
+        self.problems.push(Diagnostic::error(rate.span, message).help(help));
         None
     }
 }

@@ -2,14 +2,16 @@
 
 use farebox_engine::time::Span;
 
-use super::unit::{Complaint, Least, Unit};
+use super::unit::{Complaint, Least, Unit, unplayable};
 use super::value::Value;
 
 /// Calls a second of a text such as `2k/s`; else what is wrong with it and what to write.
 pub fn rate_per_s(text: &str) -> Result<f64, String> {
     match Unit::Rate.parse(text, None).map_err(in_one_line)? {
-        Value::Rate(rate) if rate.events == 0 => Err("a rate of zero asks for no calls at all".to_owned()),
-        Value::Rate(rate) => Ok(rate.per_second()),
+        Value::Rate(rate) => match unplayable(rate) {
+            Some((message, help)) => Err(format!("{message}; {help}")),
+            None => Ok(rate.per_second()),
+        },
         _ => unreachable!("a unit's parser makes values of that unit"),
     }
 }
@@ -35,7 +37,13 @@ mod tests {
     fn an_option_reads_as_the_key_does() {
         assert_eq!(rate_per_s("2.5k/s"), Ok(2_500.0));
         assert_eq!(duration("90s"), Ok(Span::from_secs(90)));
-        for wrong in [rate_per_s("0/s").err(), rate_per_s("fast").err(), duration("0s").err(), duration("10M").err()] {
+        for wrong in [
+            rate_per_s("0/s").err(),
+            rate_per_s("fast").err(),
+            rate_per_s("2M/s").err(),
+            duration("0s").err(),
+            duration("10M").err(),
+        ] {
             assert!(wrong.is_some_and(|complaint| !complaint.is_empty()));
         }
     }

@@ -405,6 +405,16 @@ fn parse_rate(text: &str) -> Parsed<Rate> {
     Ok(Rate { events, per: time::Span::from_ns(per_ns) })
 }
 
+/// Why nothing can be made to happen at this rate, and what to write; `None` when it can.
+pub(super) fn unplayable(rate: Rate) -> Option<(&'static str, String)> {
+    if rate.events == 0 {
+        return Some(("a rate of zero asks for no calls at all", "write a rate above zero".to_owned()));
+    }
+    let most = limit::CALLS_PER_S;
+    let beyond = rate.exceeds(most);
+    beyond.then(|| ("this rate is beyond what can be played", format!("write at most `{}/s`", short(most))))
+}
+
 fn odd_rate(text: &str, per: &str) -> Complaint {
     let help = match per {
         "m" => "minutes of a rate are `/min`".into(),

@@ -44,6 +44,7 @@ fn help_says_what_it_is_for_and_how_it_ends() {
           simulate     Play a scenario in virtual time: no sockets, the same bytes for the same seed
           load         Play a scenario on real sockets, against the built-in gateway
           run          Simulate and load, check that both took the same decisions, and report
+          serve        Serve one role alone, until Ctrl-C
           completions  Print a completion script for a shell
 
         Options:
@@ -205,12 +206,6 @@ fn a_wrong_scenario_is_code_3_with_all_its_problems() {
     expect![[r#"
         exit code 3
         --- stderr ---
-        warning: no cohort is on the plan `starter`
-         --> broken.yaml:4:3
-          |
-        4 |   starter: { fee: $19/month, includes: { requests: 10k }, past_alowance: block }
-          |   ^^^^^^^
-
         error: unknown key `past_alowance`
          --> broken.yaml:4:59
           |

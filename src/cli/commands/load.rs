@@ -5,12 +5,13 @@ use std::sync::Arc;
 use farebox_engine::world::World;
 
 use crate::cli::args;
-use crate::cli::exit::{Failure, Verdict};
+use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::plan::{self, Plan};
 use crate::cli::printer::Printer;
+use crate::live::result::{Limit, LoadReport};
 use crate::live::stage::{self, FreeRun};
-use crate::report::load::LoadReport;
-use crate::report::text;
+use crate::report::load as page;
+use crate::report::text::{self, milliseconds};
 
 /// Plays the load of `args`.
 pub fn load(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure> {
@@ -20,8 +21,25 @@ pub fn load(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure
     let report = LoadReport::new(&world, &run);
     plan.write_json("outcome.json", &report.outcome)?;
     plan.write_json("run.json", &report)?;
-    let page = format!("{}{}", text::render(&report.outcome), report.render());
-    plan.finish(&page, &report, Verdict::passed(), printer)
+    let text = format!("{}{}", text::render(&report.outcome), page::render(&report));
+    let verdict = judge(&report, printer);
+    plan.finish(&text, &report, verdict, printer)
+}
+
+/// A load that could not be offered as asked is not valid.
+pub fn judge(report: &LoadReport, printer: &mut Printer) -> Verdict {
+    let mut verdict = Verdict::passed();
+    if let Some(limit) = report.limit() {
+        let why = match limit {
+            Limit::Dropped(calls) => {
+                format!("{calls} of {} calls were dropped: too many were in flight", report.offered)
+            }
+            Limit::Late(ns) => format!("1 % of the calls were released more than {} late", milliseconds(ns)),
+        };
+        printer.warning(&format!("generator-limited: {why}; lower the rate, or use a machine with more cores"));
+        verdict.note(Exit::RunInvalid);
+    }
+    verdict
 }
 
 /// Offers the load to the gateway at its own pace, with a line of progress.

@@ -4,5 +4,6 @@ pub mod completions;
 pub mod load;
 pub mod run;
 pub mod schema;
+pub mod serve;
 pub mod simulate;
 pub mod validate;

@@ -5,17 +5,16 @@ use std::sync::Arc;
 use farebox_engine::log::History;
 use farebox_engine::world::World;
 
-use super::load::free_run;
+use super::load::{free_run, judge};
 use super::simulate;
 use crate::cli::args;
 use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::plan::{self, Plan};
 use crate::cli::printer::Printer;
 use crate::live::proof::{self, Comparison, Disagreement, Extent, ReplayError};
+use crate::live::result::{FreeRunning, LoadReport, RunReport};
 use crate::live::stage;
-use crate::report::load::LoadReport;
-use crate::report::run::{FreeRunning, RunReport};
-use crate::report::text;
+use crate::report::{self, text};
 
 /// Plays the scenario of `args` in both halves.
 pub fn run(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure> {
@@ -29,10 +28,11 @@ pub fn run(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure>
     let report = live(&plan, printer)?;
     plan.write_json("run.json", &report)?;
     page += "\nThe load on sockets: ";
-    page += &text::render(&report.load.outcome);
-    page += &report.load.render();
-    page += &report.render();
-    plan.finish(&page, &report, Verdict::passed(), printer)
+    page += &text::render_calls(&report.load.outcome);
+    page += &report::load::render(&report.load);
+    page += &report::run::render(&report);
+    let verdict = judge(&report.load, printer);
+    plan.finish(&page, &report, verdict, printer)
 }
 
 /// The load, first in lockstep with its twin, then free-running.

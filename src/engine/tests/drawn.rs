@@ -61,8 +61,8 @@ pub(super) fn scenario(seed: u64) -> Scenario {
 fn plan(name: &str, horizon: Span, dice: &mut Dice) -> Plan {
     let mut plan = Plan::new(name);
     let periods = [None, Some(Period::Day), Some(Period::Day), Some(Period::Month), Some(Period::Year)];
-    let fitting = [(days(40), 5), (days(3), 4), (days(1), 3)].iter().find(|(least, _)| horizon >= *least);
-    plan.period = dice.one_of(&periods[..fitting.map_or(1, |(_, fitting)| *fitting)]);
+    let fitting = [(days(40), 5), (days(3), 4), (days(1), 3)].into_iter().find(|(least, _)| horizon >= *least);
+    plan.period = dice.one_of(&periods[..fitting.map_or(1, |(_, fitting)| fitting)]);
     if plan.period.is_some() {
         plan.fee = Money::from_nanos(dice.one_of(&[0, 1, 29_000_000_000, 86_399_999_999_999]));
         plan.allowance[0] = dice.one_of(&[None, Some(0), Some(1), Some(7), Some(50)]);

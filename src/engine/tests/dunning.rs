@@ -79,7 +79,7 @@ fn canceling_writes_off_every_month_that_is_owed() {
     let of_may = 30.0 * 10.0 / 31.0;
     let journal = party.journal();
     let moved = |name| journal.iter().find(|(moved, _)| *moved == name).unwrap().1;
-    assert_eq!([moved("invoice"), moved("write_off")], [60.0, 60.0]);
+    assert!(journal.contains(&("invoice", 60.0)) && journal.contains(&("write_off", 60.0)));
     // To half a nano.
     assert!((moved("earn") - (60.0 + of_may)).abs() < 1e-9 && (moved("reverse") - (30.0 - of_may)).abs() < 1e-9);
 }

@@ -35,7 +35,9 @@ fn the_call_that_fills_the_allowance_passes_and_the_next_does_not() {
     party.served(after(secs(2)), first);
     let others = [2, 2].map(|second| party.admitted(after(secs(second))).hold);
     assert_eq!(party.call(after(secs(3))), Decision::Refuse(Cause::QuotaExhausted));
-    others.map(|hold| party.served(after(secs(4)), hold));
+    for hold in others {
+        party.served(after(secs(4)), hold);
+    }
     assert_eq!(party.call(after(Span::from_ns(days(1).ns() - 1))), Decision::Refuse(Cause::QuotaExhausted));
     for _ in 0..3 {
         party.admitted(after(days(1)));

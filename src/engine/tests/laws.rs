@@ -51,6 +51,8 @@ impl Observer for Counts {
 
     fn served(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now, _: Span) {}
 
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now) {}
+
     fn closed(&mut self, _: &Account) {
         self.by_consumer.push(std::mem::take(&mut self.current));
     }

@@ -123,16 +123,16 @@ impl<'a> Oracle<'a> {
     fn token_left(&self, now: Time) -> bool {
         let Some(limit) = self.plan.limit else { return true };
         let per = i128::from(limit.per.ns());
-        let full = per * i128::from(limit.burst);
+        let most = per * i128::from(limit.burst);
         let refill = |fill: i128, from: Time, to: Time| {
-            full.min(fill + i128::from(to.since(from).ns()) * i128::from(limit.tokens))
+            most.min(fill + i128::from(to.since(from).ns()) * i128::from(limit.tokens))
         };
-        let (mut fill, mut at) = (full, now);
+        let (mut left, mut at) = (most, now);
         for call in &self.passed {
-            fill = refill(fill, at, call.at) - per;
+            left = refill(left, at, call.at) - per;
             at = call.at;
         }
-        refill(fill, at, now) >= per
+        refill(left, at, now) >= per
     }
 
     fn quota_left(&self, now: Time) -> bool {
@@ -269,6 +269,10 @@ impl Observer for Log {
         self.events.push(Event::Served(*call, latency));
     }
 
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now) {
+        unreachable!("in virtual time no upstream fails");
+    }
+
     fn closed(&mut self, account: &Account) {
         self.closed = state(account);
     }
@@ -283,7 +287,7 @@ fn outcome_of(decision: Decision) -> Result<(), Cause> {
 
 /// Plays a consumer with one queue of everything that happens, checking the account after each event and every decision
 /// against the oracle's.
-fn play_slowly<'a>(world: &'a World, consumer: Consumer) -> (Log, Account, Oracle<'a>) {
+fn play_slowly(world: &World, consumer: Consumer) -> (Log, Account, Oracle<'_>) {
     let mut oracle = Oracle::new(world, consumer);
     let mut account = world.open(consumer).unwrap();
     account.check();

@@ -1,18 +1,24 @@
 //! What holds of every scenario: conservation, independence of how the work is cut up, and one-sided changes that move
 //! one way. Scenarios are drawn at random; a failure prints its seed.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::drawn::{self, Dice};
 use super::{days, dollars, everyone, for_seeds, play, play_all, poisson, requests, scenario, secs, state, world};
-use crate::billing::account::Consumer;
+use crate::billing::account::{Account, Consumer, Tally};
 use crate::billing::cause::Cause;
 use crate::billing::gate::View;
-use crate::billing::ledger::{LedgerAccount, Movement};
+use crate::billing::ledger::LedgerAccount::{
+    self, BadDebt, Cash, Credit, Deferred, Earned, Held, Opening, Promotion, Receivable, Spent,
+};
+use crate::billing::ledger::Movement;
 use crate::draw::Chance;
+use crate::log::{self, Entry, Event, History, Replayed};
 use crate::model::{Cohort, Dunning, Finally, Period, Plan, Scenario};
 use crate::outcome::{CohortOutcome, Collection, MergeError, Nanos, Outcome, Usage};
 use crate::record::Recorder;
+use crate::sim::Scratch;
 use crate::time::{Now, Span, Time};
 use crate::world::World;
 
@@ -26,10 +32,11 @@ fn every_call_and_every_unit_is_accounted_for() {
             let calls: Vec<_> = consumers().flat_map(|consumer| world.schedule.calls(consumer)).collect();
             assert_eq!(cohort.offered(), calls.len() as u64);
             for (meter, usage) in ["requests", "tokens"].iter().enumerate() {
-                let Usage { served, in_flight, refused } = cohort.usage[*usage];
+                let Usage { served, failed, in_flight, refused } = cohort.usage[*usage];
+                assert_eq!(failed, 0);
                 assert_eq!(served + in_flight + refused, calls.iter().map(|call| call.usage[meter]).sum::<u64>());
             }
-            let Usage { served, in_flight, refused } = cohort.usage["requests"];
+            let Usage { served, in_flight, refused, .. } = cohort.usage["requests"];
             assert_eq!([served, in_flight], [cohort.served, cohort.in_flight]);
             assert_eq!(refused, cohort.refused.values().sum::<u64>());
             assert_eq!(cohort.latency.iter().map(|[_, calls]| calls).sum::<u64>(), cohort.served);
@@ -41,6 +48,37 @@ fn every_call_and_every_unit_is_accounted_for() {
             assert_eq!(cohort.refused.len(), cohort.consumers_refused.len());
         }
     });
+}
+
+/// What an outcome says about collecting and about money is the sum over its accounts, number by number.
+#[test]
+fn an_outcome_is_the_sum_of_its_accounts() {
+    let drafted = Cell::new(0);
+    for_seeds(1_400..1_600, |_, world| {
+        let whole = play_all(world);
+        let record = |consumer| log::record(world, consumer, &mut Scratch::default()).unwrap().account;
+        let accounts: Vec<_> = world.consumers().map(record).collect();
+        for (number, cohort) in (0..).zip(&whole.cohorts) {
+            let of_cohort = || accounts.iter().filter(|account| account.consumer().cohort == number);
+            let sum = |count: fn(&Tally) -> u64| of_cohort().map(|account| count(account.tally())).sum::<u64>();
+            let summed = Collection {
+                attempts: sum(|tally| tally.attempts),
+                declined: sum(|tally| tally.declined),
+                paid_by_attempt: (0..8).map(|k| of_cohort().map(|one| one.tally().paid_by_attempt[k]).sum()).collect(),
+                exhausted: sum(|tally| tally.exhausted),
+                drafted: sum(|tally| tally.drafted),
+                expired_holds: sum(|tally| tally.expired_holds),
+                late: sum(|tally| tally.late),
+            };
+            assert_eq!(cohort.collection, summed);
+            for movement in Movement::ALL {
+                let moved = |account: &Account| i128::from(account.books().moved(movement).nanos());
+                assert_eq!(cohort.moved(movement), of_cohort().map(moved).sum::<i128>());
+            }
+            drafted.set(drafted.get() + summed.drafted);
+        }
+    });
+    assert!(drafted.get() > 0, "else a number that is seldom there was never seen");
 }
 
 /// Consumers refused for a cause, counted one by one.
@@ -62,18 +100,8 @@ fn a_consumer_that_was_refused_is_counted_once_per_cause() {
     });
 }
 
-const ACCOUNTS: [LedgerAccount; 10] = [
-    LedgerAccount::Opening,
-    LedgerAccount::Cash,
-    LedgerAccount::Receivable,
-    LedgerAccount::Deferred,
-    LedgerAccount::Earned,
-    LedgerAccount::BadDebt,
-    LedgerAccount::Promotion,
-    LedgerAccount::Credit,
-    LedgerAccount::Held,
-    LedgerAccount::Spent,
-];
+const ACCOUNTS: [LedgerAccount; 10] =
+    [Opening, Cash, Receivable, Deferred, Earned, BadDebt, Promotion, Credit, Held, Spent];
 
 /// The ledger sums to zero, no account is on the wrong side, and what was invoiced, granted and deferred is all found
 /// again: collected, outstanding or written off; spent, held or left; earned, reversed or still to be earned.
@@ -83,7 +111,6 @@ fn the_books_of_every_outcome_balance() {
         let outcome = play_all(world);
         let balance = |account| outcome.balance(account);
         assert_eq!(ACCOUNTS.map(balance).iter().sum::<i128>(), 0);
-        use LedgerAccount::{BadDebt, Cash, Credit, Deferred, Earned, Held, Opening, Promotion, Receivable, Spent};
         assert!([Opening, Cash, Receivable, BadDebt, Promotion].map(balance).iter().all(|amount| *amount >= 0));
         assert!([Deferred, Earned, Credit, Held, Spent].map(balance).iter().all(|amount| *amount <= 0));
         let moved = |movement| outcome.moved(movement);
@@ -130,11 +157,13 @@ fn parts_merged_in_any_order_are_the_whole() {
     });
 }
 
+type Change = fn(&mut Outcome);
+
 /// Outcomes of another seed, scenario, horizon or layout are no parts of this one.
 #[test]
 fn outcomes_of_different_runs_are_not_merged() {
     let part = play(&world(drawn::scenario(1)), &[vec![], vec![], vec![], vec![]]);
-    let changes: [(&str, fn(&mut Outcome)); 5] = [
+    let changes: [(&str, Change); 5] = [
         ("seed", |outcome| outcome.seed += 1),
         ("scenario", |outcome| outcome.fingerprint.push('0')),
         ("scenario", |outcome| drop(outcome.cohorts.pop())),
@@ -160,10 +189,11 @@ fn a_merge_adds_every_number() {
         plan: "p".to_owned(),
         played: vec![[from, from + 3]],
         served: n,
+        failed: 27 * n,
         in_flight: 2 * n,
         refused: [("x".to_owned(), 3 * n)].into(),
         consumers_refused: [("x".to_owned(), 4 * n)].into(),
-        usage: [("m".to_owned(), Usage { served: 5 * n, in_flight: 6 * n, refused: 7 * n })].into(),
+        usage: [("m".to_owned(), Usage { served: 5 * n, failed: 26 * n, in_flight: 6 * n, refused: 7 * n })].into(),
         moved: [("y".to_owned(), Nanos(8 * i128::from(n)))].into(),
         collection: Collection {
             attempts: 9 * n,
@@ -206,6 +236,45 @@ fn a_jump_is_a_thousand_steps() {
             stepping.close(world.end()).unwrap();
             jumping.close(world.end()).unwrap();
             assert_eq!(state(&jumping), state(&stepping));
+        }
+    });
+}
+
+/// What was played is written down; played again through a fresh account, and told to a fresh recorder, it is the same
+/// to the last byte. Written over so that every third answer is a failure, it still accounts for each call and unit.
+#[test]
+fn a_log_played_again_is_what_was_logged() {
+    for_seeds(6_000..6_200, |_, world| {
+        let (mut told, mut failing) = [0; 2].map(|_| Recorder::new(world.scenario.cohorts.len())).into();
+        let mut failures = 0;
+        for consumer in world.consumers() {
+            let history = log::record(world, consumer, &mut Scratch::default()).unwrap();
+            let again = |log: &[Entry], decided: fn(Replayed)| log::replay(world, consumer, log, world.end(), decided);
+            let account = again(&history.log, |replayed| assert_eq!(replayed.decision, replayed.logged)).unwrap();
+            assert_eq!(state(&account), state(&history.account));
+            history.tell(world, &mut told);
+
+            let mut log = history.log;
+            for entry in log.iter_mut().step_by(3) {
+                if let Event::Served { hold, .. } = entry.event {
+                    entry.event = Event::Failed { hold };
+                    failures += 1;
+                }
+            }
+            let account = again(&log, drop).unwrap();
+            History { log, account }.tell(world, &mut failing);
+        }
+        let outcome = |recorder| Outcome::new(&world.scenario, world.scenario.horizon.ns(), recorder, &everyone(world));
+        let whole = play_all(world);
+        assert_eq!(outcome(&told), whole);
+        let failing = outcome(&failing);
+        assert_eq!(failing.cohorts.iter().map(|cohort| cohort.failed).sum::<u64>(), failures);
+        for (cohort, without) in failing.cohorts.iter().zip(&whole.cohorts) {
+            assert_eq!(cohort.offered(), without.offered());
+            assert_eq!(cohort.usage["requests"].failed, cohort.failed);
+            for (meter, usage) in &cohort.usage {
+                assert_eq!(usage.served + usage.failed, without.usage[meter].served);
+            }
         }
     });
 }
@@ -267,15 +336,15 @@ fn without_limits_and_failures_all_is_plain_arithmetic() {
     }
     assert_eq!(free.moved.len(), 0);
     assert_eq!(free.collection.attempts, 0);
-    // Each consumer renews once a day, at its own second; who was anchored a whole day back does so at the start too,
-    // and at the horizon once more.
+    // Each consumer renews once a day, at its own second. Who was anchored a whole day back would do so at both ends of
+    // the horizon; of forty, nobody is.
     assert_eq!(daily.collection.paid_by_attempt, [40 * 25, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(
         (daily.moved(Movement::Invoice), daily.moved(Movement::Capture)),
         (3_000 * 1_000_000_000, 3_000 * 1_000_000_000)
     );
     assert_eq!(daily.moved(Movement::Earn), 3_000 * 1_000_000_000);
-    assert_eq!(outcome.balance(LedgerAccount::Receivable), 0);
+    assert_eq!(outcome.balance(Receivable), 0);
 }
 
 /// Played at another pace, the load that `live` asks for keeps the books as well, whatever its clock.
@@ -289,6 +358,6 @@ fn a_scaled_load_keeps_the_books_too() {
         let outcome = play_all(&world);
         assert_eq!(ACCOUNTS.map(|account| outcome.balance(account)).iter().sum::<i128>(), 0);
         let calls: usize = world.consumers().map(|consumer| world.schedule.calls(consumer).count()).sum();
-        assert_eq!(outcome.cohorts.iter().map(|cohort| cohort.offered()).sum::<u64>(), calls as u64);
+        assert_eq!(outcome.cohorts.iter().map(CohortOutcome::offered).sum::<u64>(), calls as u64);
     });
 }

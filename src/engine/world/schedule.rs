@@ -10,7 +10,7 @@ use crate::billing::catalog::{Catalog, ONE_REQUEST};
 use crate::distribution::exponential;
 use crate::draw::{Address, Stream, Words};
 use crate::model::{Arrivals, Live, PerMeter, Scenario, Trace};
-use crate::time::{Clock, SECOND, Span, Time};
+use crate::time::{Clock, DAY, SECOND, Span, Time};
 
 /// One arrival of one consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +44,8 @@ impl Pace {
     pub fn scaled(scenario: &Scenario, live: &Live) -> Self {
         let stretch = mean_rate_per_s(scenario) / live.rate_per_s;
         let at_the_pace_of_the_arrivals = || {
-            let traffic = (stretch * SECOND as f64) as u64;
-            Clock::new(Span::from_secs(1), Span::from_ns(traffic.max(1)))
+            let traffic = (stretch * DAY as f64) as u64;
+            Clock::new(Span::from_ns(DAY), Span::from_ns(traffic.max(1)))
         };
         Self {
             stretch,

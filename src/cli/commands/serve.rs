@@ -1,0 +1,57 @@
+//! `farebox serve`: one role alone, until it is told to stop.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use farebox_engine::billing::cause::Cause;
+use farebox_engine::world::World;
+
+use crate::cli::args;
+use crate::cli::exit::{Exit, Failure, Verdict};
+use crate::cli::printer::Printer;
+use crate::cli::{interrupt, plan, scenario_file};
+use crate::live::accounts::{Logging, WallClock};
+use crate::live::gateway::{Gateway, Options, Time};
+use crate::live::stage::raise_descriptor_limit;
+
+/// How often the signal's flag is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long calls in flight are given when the gateway stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Serves the gateway of `args`.
+pub fn gateway(args: &args::ServeGateway, printer: &mut Printer) -> Result<Verdict, Failure> {
+    if !args.listen.ip().is_loopback() {
+        return Err(Failure::new(Exit::Usage, format!("`{}` is not a loopback address", args.listen))
+            .hint("keys of this slice are guessable: the gateway serves on 127.0.0.1 or [::1] only"));
+    }
+    let scenario = Arc::new(scenario_file::load(&args.file, printer)?.scenario);
+    let world = Arc::new(World::whole(scenario).map_err(plan::overflow)?);
+    let interrupted = interrupt::flag()
+        .map_err(|error| Failure::new(Exit::Environment, "cannot listen to signals").because(error))?;
+    raise_descriptor_limit();
+    let gateway = Gateway::start(
+        Arc::clone(&world),
+        &Options {
+            listen: args.listen,
+            threads: args.threads,
+            upstream: args.upstream,
+            time: Time::Wall(Instant::now()),
+            logging: Logging::Off,
+            token: None,
+        },
+    )
+    .map_err(|error| plan::live_error(error.into()))?;
+    printer.note(&format!("the gateway listens on {} and forwards to {}", gateway.addr(), args.upstream));
+    while !interrupted.load(std::sync::atomic::Ordering::Relaxed) {
+        thread::sleep(LOOK);
+    }
+    let counts = gateway.counts();
+    gateway.finish(GRACE, WallClock::now).map_err(plan::overflow)?;
+    let refused = Cause::ALL.iter().map(|cause| (cause.name(), counts.causes[cause.index()]));
+    let counted = refused.filter(|(_, calls)| *calls > 0).map(|(name, calls)| format!("{name}: {calls}"));
+    let lines: Vec<_> = [format!("served: {}", counts.served)].into_iter().chain(counted).collect();
+    printer.data(&lines.join("\n"))?;
+    Ok(Verdict::passed())
+}
