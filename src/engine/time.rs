@@ -41,8 +41,8 @@ impl Time {
 
     /// The time from `earlier` until this instant; zero when `earlier` is later.
     pub const fn since(self, earlier: Self) -> Span {
-        let ns = self.0.saturating_sub(earlier.0);
-        Span(if ns > 0 { ns as u64 } else { 0 })
+        // The difference of any two i64 fits u64, so wrapping is exact here.
+        Span(if self.0 > earlier.0 { self.0.wrapping_sub(earlier.0).cast_unsigned() } else { 0 })
     }
 }
 

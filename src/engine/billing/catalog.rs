@@ -33,16 +33,25 @@ pub struct PlanTerms {
     pub fee: Money,
     /// The billing period, if the plan has one.
     pub period: Option<Period>,
-    /// Units per period and meter; `u64::MAX` where nothing is limited.
-    pub allowance: PerMeter<u64>,
+    /// The meters that the plan limits or prices; the others are none of its business.
+    pub metered: Vec<Metered>,
     /// The rate limit, if any.
     pub limit: Option<BucketTerms>,
     /// Opening prepaid credit; `None`: not a prepaid plan, and no call is quoted.
     pub opening: Option<Money>,
-    /// What a unit costs in prepaid credit.
-    pub prices: PerMeter<Option<UnitPrice>>,
     /// How long a consumer is served after the first failed attempt.
     pub grace: Span,
+}
+
+/// A meter as a plan sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Metered {
+    /// Index of the meter.
+    pub meter: usize,
+    /// Units per period; `u64::MAX`: not limited.
+    pub allowance: u64,
+    /// What a unit costs in prepaid credit; `None`: nothing.
+    pub price: Option<UnitPrice>,
 }
 
 /// A cohort, compiled.
@@ -86,15 +95,26 @@ impl Catalog {
 impl PlanTerms {
     fn new(plan: &Plan) -> Self {
         let compiled = |limit| BucketTerms::new(limit).expect("limits are checked when the scenario is read");
+        let metered = (0..METERS_MAX).map(|meter| Metered {
+            meter,
+            allowance: plan.allowance[meter].unwrap_or(u64::MAX),
+            price: plan.prices[meter].filter(|_| plan.prepaid.is_some()),
+        });
         Self {
             fee: plan.fee,
             period: plan.period,
-            allowance: plan.allowance.map(|allowance| allowance.unwrap_or(u64::MAX)),
+            metered: metered.filter(|metered| metered.is_limited() || metered.price.is_some()).collect(),
             limit: plan.limit.map(compiled),
             opening: plan.prepaid.map(|prepaid| prepaid.opening),
-            prices: plan.prices,
             grace: plan.grace,
         }
+    }
+}
+
+impl Metered {
+    /// Whether the plan has an allowance of it.
+    pub fn is_limited(&self) -> bool {
+        self.allowance != u64::MAX
     }
 }
 
@@ -105,11 +125,9 @@ impl CohortTerms {
             Arrivals::Trace(trace) => trace.most,
         };
         let mut quote = Money::ZERO;
-        if plan.opening.is_some() {
-            for (price, units) in plan.prices.iter().zip(most) {
-                let cost = price.map_or(Ok(Money::ZERO), |price| price::at_most(price, units))?;
-                quote = quote.checked_add(cost).ok_or(Overflow { account: "hold" })?;
-            }
+        for Metered { meter, price, .. } in &plan.metered {
+            let cost = price.map_or(Ok(Money::ZERO), |price| price::at_most(price, most[*meter]))?;
+            quote = quote.checked_add(cost).ok_or(Overflow { account: "hold" })?;
         }
         Ok(Self { address: cohorts.named(&cohort.name), plan: cohort.plan, most, quote, declines: cohort.declines })
     }

@@ -11,13 +11,14 @@
 //! effects, and committed only when all steps pass: a refused request consumes nothing.
 
 use crate::billing::account::{Account, Status};
-use crate::billing::catalog::{Catalog, CohortTerms, HOLD_TTL, PlanTerms};
+use crate::billing::catalog::{Catalog, CohortTerms, HOLD_TTL, Metered, PlanTerms};
 use crate::billing::cause::Cause;
 use crate::billing::hold::{Hold, HoldId};
 use crate::billing::invoice::{AfterDecline, Answer, Charge};
 use crate::billing::ledger::Movement;
+use crate::billing::limit::Bucket;
 use crate::billing::price;
-use crate::model::{Finally, METERS_MAX, PerMeter};
+use crate::model::{Finally, PerMeter};
 use crate::money::{Money, Overflow};
 use crate::time::{Now, Time};
 
@@ -67,6 +68,13 @@ pub struct Margins {
     pub credit: Money,
 }
 
+/// What the steps have found for a request that may pass.
+struct Pass {
+    in_grace: bool,
+    /// The bucket without the token that the request takes.
+    bucket: Option<Bucket>,
+}
+
 // === Calls ===
 
 impl Account {
@@ -77,27 +85,29 @@ impl Account {
         let (cohort, plan) = catalog.terms(self.consumer.cohort);
         match self.look(now, cohort, plan, view) {
             Err(cause) => Ok(Decision::Refuse(cause)),
-            Ok(in_grace) => Ok(Decision::Admit(Admission { hold: self.commit(now, cohort, plan)?, in_grace })),
+            Ok(Pass { in_grace, bucket }) => {
+                self.bucket = bucket;
+                Ok(Decision::Admit(Admission { hold: self.commit(now, cohort, plan)?, in_grace }))
+            }
         }
     }
 
-    /// The steps in their order; the first that fails wins. `Ok` says whether the request passes by grace.
+    /// The steps in their order; the first that fails wins.
     #[inline]
-    fn look(&self, now: Now, cohort: &CohortTerms, plan: &PlanTerms, view: View) -> Result<bool, Cause> {
+    fn look(&self, now: Now, cohort: &CohortTerms, plan: &PlanTerms, view: View) -> Result<Pass, Cause> {
         let View::ReadThrough = view;
         let in_grace = self.standing(now)?;
-        if let (Some(limit), Some(bucket)) = (plan.limit, self.bucket)
-            && !limit.allows(bucket, now.traffic)
-        {
-            return Err(Cause::RateLimited);
-        }
-        if (0..METERS_MAX).any(|meter| self.quota_taken(meter) >= plan.allowance[meter]) {
+        let bucket = match (plan.limit, self.bucket) {
+            (Some(limit), Some(bucket)) => Some(limit.take(bucket, now.traffic).ok_or(Cause::RateLimited)?),
+            _ => None,
+        };
+        if plan.metered.iter().any(|metered| self.quota_taken(metered) >= metered.allowance) {
             return Err(Cause::QuotaExhausted);
         }
         if plan.opening.is_some() && self.credit < cohort.quote {
             return Err(Cause::CreditExhausted);
         }
-        Ok(in_grace)
+        Ok(Pass { in_grace, bucket })
     }
 
     #[inline]
@@ -112,17 +122,14 @@ impl Account {
     }
 
     #[inline]
-    fn quota_taken(&self, meter: usize) -> u64 {
-        self.current.used[meter].saturating_add(self.current.held[meter])
+    fn quota_taken(&self, metered: &Metered) -> u64 {
+        self.current.used[metered.meter].saturating_add(self.current.held[metered.meter])
     }
 
     #[inline]
     fn commit(&mut self, now: Now, cohort: &CohortTerms, plan: &PlanTerms) -> Result<HoldId, Overflow> {
-        if let (Some(limit), Some(bucket)) = (plan.limit, &mut self.bucket) {
-            limit.take(bucket, now.traffic);
-        }
-        for (held, most) in self.current.held.iter_mut().zip(cohort.most) {
-            *held = held.saturating_add(most);
+        for Metered { meter, .. } in &plan.metered {
+            self.current.held[*meter] += cohort.most[*meter];
         }
         let amount = cohort.quote;
         if amount > Money::ZERO {
@@ -142,16 +149,17 @@ impl Account {
             self.tally.late += 1;
             return Ok(());
         };
-        self.free_quota(&hold, cohort);
         let mut cost = Money::ZERO;
-        for (meter, used) in usage.iter().enumerate() {
-            let units = (*used).min(cohort.most[meter]);
+        for Metered { meter, price, .. } in &plan.metered {
+            let most = cohort.most[*meter];
+            let units = usage[*meter].min(most);
             if hold.period == self.current.number {
-                self.current.used[meter] += units;
+                self.current.held[*meter] -= most;
+                self.current.used[*meter] += units;
             }
-            if let (Some(price), Some(_)) = (plan.prices[meter], plan.opening) {
-                let part = price::cumulative(price, self.paid_units[meter], units)?;
-                self.paid_units[meter] += units;
+            if let Some(price) = price {
+                let part = price::cumulative(*price, self.paid_units[*meter], units)?;
+                self.paid_units[*meter] += units;
                 cost = cost.checked_add(part).ok_or(Overflow { account: "spend" })?;
             }
         }
@@ -161,25 +169,20 @@ impl Account {
     /// The call failed after it was admitted: what it held goes back, nothing is billed.
     pub fn failed(&mut self, now: Now, catalog: &Catalog, hold: HoldId) -> Result<(), Overflow> {
         self.saw(now);
-        let (cohort, _) = catalog.terms(self.consumer.cohort);
         match self.holds.resolve(hold) {
-            Some(hold) => self.release(&hold, cohort),
+            Some(hold) => self.release(&hold, catalog),
             None => Ok(()),
         }
     }
 
-    fn release(&mut self, hold: &Hold, cohort: &CohortTerms) -> Result<(), Overflow> {
-        self.free_quota(hold, cohort);
-        self.settle(hold.amount, Money::ZERO)
-    }
-
-    #[inline]
-    fn free_quota(&mut self, hold: &Hold, cohort: &CohortTerms) {
+    fn release(&mut self, hold: &Hold, catalog: &Catalog) -> Result<(), Overflow> {
+        let (cohort, plan) = catalog.terms(self.consumer.cohort);
         if hold.period == self.current.number {
-            for (held, most) in self.current.held.iter_mut().zip(cohort.most) {
-                *held -= most;
+            for Metered { meter, .. } in &plan.metered {
+                self.current.held[*meter] -= cohort.most[*meter];
             }
         }
+        self.settle(hold.amount, Money::ZERO)
     }
 
     /// Pays `cost` out of what was held, and gives the rest back.
@@ -206,6 +209,17 @@ impl Account {
     /// on a renewal goes first: it is about the older invoice.
     #[inline]
     pub fn due(&self, now: Now) -> Option<Due> {
+        if now.billing < self.current.ends
+            && now.billing < self.receivables.retry_at()
+            && now.traffic < self.holds.next_expiry()
+        {
+            return None;
+        }
+        self.first_due(now)
+    }
+
+    #[cold]
+    fn first_due(&self, now: Now) -> Option<Due> {
         let billing = self.current.ends.min(self.receivables.retry_at());
         if now.billing >= billing {
             let what = if self.receivables.retry_at() == billing { Deadline::Retry } else { Deadline::Renewal };
@@ -265,10 +279,9 @@ impl Account {
     }
 
     fn expire(&mut self, traffic: Time, catalog: &Catalog) -> Result<(), Overflow> {
-        let (cohort, _) = catalog.terms(self.consumer.cohort);
         while let Some(hold) = self.holds.expire(traffic) {
             self.tally.expired_holds += 1;
-            self.release(&hold, cohort)?;
+            self.release(&hold, catalog)?;
         }
         Ok(())
     }
@@ -358,15 +371,15 @@ impl Account {
     pub fn margins(&self, now: Now, catalog: &Catalog) -> Margins {
         let (cohort, plan) = catalog.terms(self.consumer.cohort);
         let change = self.current.ends.min(self.receivables.retry_at()).min(self.receivables.grace_ends());
-        let left = |meter: usize| plan.allowance[meter].saturating_sub(self.quota_taken(meter));
-        let limited = (0..METERS_MAX).filter(|meter| plan.allowance[*meter] != u64::MAX);
+        let left = |metered: &Metered| metered.allowance.saturating_sub(self.quota_taken(metered));
+        let scarcest = plan.metered.iter().filter(|metered| metered.is_limited()).map(left).min();
         Margins {
             status_ns: change.ns().saturating_sub(now.billing.ns()),
             rate_ns: plan
                 .limit
                 .zip(self.bucket)
                 .map_or(i64::MAX, |(limit, bucket)| limit.margin_ns(bucket, now.traffic)),
-            quota_units: limited.map(|meter| i64::try_from(left(meter)).unwrap_or(i64::MAX)).min().unwrap_or(i64::MAX),
+            quota_units: scarcest.map_or(i64::MAX, |units| i64::try_from(units).unwrap_or(i64::MAX)),
             credit: if plan.opening.is_some() {
                 subtract(self.credit, cohort.quote)
             } else {

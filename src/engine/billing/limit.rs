@@ -46,18 +46,12 @@ impl BucketTerms {
         Bucket { fill: self.full, at: now }
     }
 
-    /// Whether a token is there. Looks without taking.
+    /// The bucket as it is once a token is taken at `now`; `None` when none is there. The caller puts it in place when
+    /// everything else lets the call pass too.
     #[inline]
-    pub fn allows(self, bucket: Bucket, now: Time) -> bool {
-        self.fill(bucket, now) >= self.token
-    }
-
-    /// Takes the token that [`Self::allows`] has seen.
-    #[inline]
-    pub fn take(self, bucket: &mut Bucket, now: Time) {
-        let fill = self.fill(*bucket, now);
-        debug_assert!(fill >= self.token, "a token is taken only where one was seen");
-        *bucket = Bucket { fill: fill.saturating_sub(self.token), at: bucket.at.max(now) };
+    pub fn take(self, bucket: Bucket, now: Time) -> Option<Bucket> {
+        let fill = self.fill(bucket, now).checked_sub(self.token)?;
+        Some(Bucket { fill, at: bucket.at.max(now) })
     }
 
     /// How far the decision is from the other one, in ns of refill: positive while calls pass (until the bucket would
@@ -87,11 +81,9 @@ mod tests {
         let mut bucket = limit.full(Time::START);
         let mut passes = |ms: i64| {
             let now = Time::from_ns(ms * 1_000_000);
-            let allowed = limit.allows(bucket, now);
-            if allowed {
-                limit.take(&mut bucket, now);
-            }
-            allowed
+            let taken = limit.take(bucket, now);
+            bucket = taken.unwrap_or(bucket);
+            taken.is_some()
         };
         assert_eq!(
             [0, 0, 0, 0, 499, 500, 501, 999, 1000].map(&mut passes),
@@ -104,14 +96,12 @@ mod tests {
     #[test]
     fn a_rate_that_divides_no_nanosecond_stays_exact() {
         let limit = terms(7, Span::from_secs(3), 2);
-        let mut bucket = limit.full(Time::START);
-        limit.take(&mut bucket, Time::START);
-        limit.take(&mut bucket, Time::START);
+        let once = limit.take(limit.full(Time::START), Time::START).unwrap();
+        let mut bucket = limit.take(once, Time::START).unwrap();
         for token in 1..=70_000i64 {
             let due = (token * 3_000_000_000 + 6).div_euclid(7);
-            assert!(!limit.allows(bucket, Time::from_ns(due - 1)), "token {token} came early");
-            assert!(limit.allows(bucket, Time::from_ns(due)), "token {token} came late");
-            limit.take(&mut bucket, Time::from_ns(due));
+            assert_eq!(limit.take(bucket, Time::from_ns(due - 1)), None, "token {token} came early");
+            bucket = limit.take(bucket, Time::from_ns(due)).expect("a token on time");
         }
     }
 

@@ -6,8 +6,9 @@
 use super::{Party, after, days, dollars, scenario};
 use crate::billing::account::Status;
 use crate::billing::cause::Cause;
-use crate::billing::gate::Decision;
+use crate::billing::gate::{Action, Decision};
 use crate::billing::invoice::Answer::{self, Declined, Paid};
+use crate::billing::invoice::Charge;
 use crate::billing::ledger::LedgerAccount;
 use crate::model::{Cohort, Dunning, Finally, Period, Plan, Scenario};
 use crate::time::Span;
@@ -122,6 +123,24 @@ fn a_retry_that_succeeds_pays_what_waited_behind_it() {
     let tally = party.account.tally();
     assert_eq!((tally.attempts, tally.declined, tally.exhausted), (4, 1, 0));
     assert_eq!(tally.paid_by_attempt, [2, 1, 0, 0, 0, 0, 0, 0]);
+}
+
+/// As above, seen from a driver whose processor takes its time: April is paid, May has been asked for and not answered.
+/// The subscription is not paid up yet, and the consumer is served with a warning until the answer says more.
+#[test]
+fn between_two_answers_the_subscription_is_not_paid_up() {
+    let mut party = Party::new(&monthly(days(10), &[40], Finally::Cancel), &[Declined]);
+    party.until(after(just_before(days(71))));
+    let due = party.account.due(after(days(71))).unwrap();
+    let mut actions = Vec::new();
+    party.account.deadline(due, &party.catalog, &mut actions).unwrap();
+    actions.clear();
+    party.account.processor(due.at, &party.catalog, Paid, &mut actions).unwrap();
+    assert!(matches!(actions[..], [Action::Charge(Charge { period: 2, attempt: 1, .. })]));
+    assert_eq!(party.account.status(), Status::PastDue);
+    assert_eq!(meets(&mut party, days(71)), Ok("in grace"));
+    party.account.processor(due.at, &party.catalog, Paid, &mut actions).unwrap();
+    assert_eq!(party.account.status(), Status::Active);
 }
 
 /// As above, but May's first attempt on day 71 is declined: May has a grace and a run of retries of its own.

@@ -1,17 +1,19 @@
 //! Stories about calls: what they reserve, use and give back, and in which order the rules are looked at.
 
-use super::{Party, after, days, dollars, poisson, requests, scenario, secs, state};
+use super::{Party, after, days, dollars, play_all, poisson, requests, scenario, secs, state, world};
 use crate::billing::account::Status;
 use crate::billing::catalog::{HOLD_TTL, ONE_REQUEST};
 use crate::billing::cause::Cause;
 use crate::billing::gate::{Decision, View};
 use crate::billing::invoice::Receivables;
 use crate::billing::ledger::{LedgerAccount, Movement};
+use crate::distribution::Latency;
 use crate::model::{
-    Arrivals, Cohort, Dunning, Finally, METERS_MAX, Period, Plan, Prepaid, Scenario, TokenBucket, Trace, UnitPrice,
+    Arrivals, Cohort, Dunning, Finally, METERS_MAX, Period, Plan, Prepaid, Scenario, TokenBucket, Trace, TraceRow,
+    UnitPrice,
 };
 use crate::money::Money;
-use crate::time::{Span, Time};
+use crate::time::{Clock, Span, Time};
 
 fn daily(allowance: u64) -> Scenario {
     let plan = Plan { period: Some(Period::Day), allowance: requests(allowance), ..Plan::new("daily") };
@@ -190,6 +192,46 @@ fn a_weighted_call_may_cross_the_line_and_counts_in_full_while_in_flight() {
     assert_eq!(party.call(after(secs(2))), Decision::Refuse(Cause::QuotaExhausted));
 }
 
+/// A hundred tokens a day, at most 60 a call. Two calls at once hold 120, so a third is refused; ten seconds later both
+/// answers and a fourth call come at one instant. Answers go first: two tokens are used, and the fourth call passes.
+#[test]
+fn an_answer_goes_before_a_call_of_the_same_instant() {
+    let row = |at, tokens| TraceRow { at: secs(at), consumer: None, usage: [1, tokens, 0, 0] };
+    let trace = Trace { rows: vec![row(0, 1), row(0, 1), row(0, 60), row(10, 1)], most: [1, 60, 0, 0] };
+    let mut scenario = daily(0);
+    scenario.plans[0].allowance = [None, Some(100), None, None];
+    scenario.cohorts[0].arrivals = Arrivals::Trace(trace);
+    scenario.upstream.latency = Latency::Constant(10_000_000_000);
+    let outcome = play_all(&world(scenario));
+    assert_eq!((outcome.cohorts[0].served, outcome.refused(Cause::QuotaExhausted)), (3, 1));
+}
+
+/// An hour of billing passes in a second of traffic. Holds and rate limits go by traffic: a call admitted at 100 s keeps
+/// its hold through weeks of billing until 700 s, and an hourly bucket stays empty over three days of it. The quota goes
+/// by billing: it is a new one each day, which is 24 s.
+#[test]
+fn holds_and_limits_go_by_traffic_time_and_quotas_by_billing_time() {
+    let clock = Clock::new(secs(3_600), secs(1));
+    let at = |seconds: u64| clock.at(Time::START + secs(seconds));
+    let mut party = Party::new(&daily(1), &[]);
+    let a = party.admitted(at(100)).hold;
+    assert_eq!(party.call(at(119)), Decision::Refuse(Cause::QuotaExhausted));
+    party.admitted(at(120));
+    party.until(at(699));
+    assert_eq!(party.account.open_holds(), 2);
+    assert_eq!(party.account.next_deadline().traffic, at(700).traffic);
+    party.until(at(700));
+    party.served(at(701), a);
+    assert_eq!((party.account.open_holds(), party.account.tally().late), (1, 1));
+
+    let mut scenario = daily(1);
+    scenario.plans[0].limit = Some(HOURLY);
+    let mut party = Party::new(&scenario, &[]);
+    party.admitted(at(0));
+    assert_eq!(party.call(at(72)), Decision::Refuse(Cause::RateLimited));
+    party.admitted(at(3_600));
+}
+
 type Spoil = fn(&mut Party);
 
 /// Everything that can refuse a call, in the order in which it is looked at.
@@ -200,7 +242,7 @@ const SPOILS: [(Cause, Spoil); 4] = [
     }),
     (Cause::RateLimited, |party| {
         let limit = party.catalog.plans[0].limit.unwrap();
-        limit.take(party.account.bucket.as_mut().unwrap(), Time::START);
+        party.account.bucket = limit.take(party.account.bucket.unwrap(), Time::START);
     }),
     (Cause::QuotaExhausted, |party| party.account.current.used[0] = 5),
     (Cause::CreditExhausted, |party| party.account.credit = dollars(3)),

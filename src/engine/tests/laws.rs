@@ -251,3 +251,13 @@ fn a_constant_latency_is_found_in_its_bucket() {
         assert!(upper >= ns && upper as f64 <= (ns as f64 * (1.0 + 1.0 / 128.0)).max(ns as f64 + 512.0), "{upper}");
     }
 }
+
+/// The p-quantile is the smallest value that at least a share p of all is not above: of 10, 20, 30 and 30 the
+/// median is 20.
+#[test]
+fn a_quantile_is_the_smallest_value_that_covers_its_share() {
+    let buckets = [[10, 1], [20, 1], [30, 2]];
+    let read = [0.01, 0.25, 0.26, 0.5, 0.51, 0.99, 1.0].map(|p| quantile(&buckets, p).unwrap());
+    assert_eq!(read, [10, 10, 20, 20, 30, 30, 30]);
+    assert_eq!((quantile(&buckets[..3], 0.3), quantile(&[], 0.5)), (Some(20), None));
+}

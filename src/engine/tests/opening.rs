@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use super::{after, days, dollars, play_all, poisson, requests, scenario, secs, world};
+use crate::billing::catalog::ONE_REQUEST;
 use crate::billing::invoice::Charge;
 use crate::billing::ledger::Movement;
 use crate::draw::Chance;
-use crate::model::{Arrivals, Cohort, Live, Period, Plan, TokenBucket};
+use crate::model::{Arrivals, Cohort, Live, Period, Plan, TokenBucket, Trace, TraceRow};
 use crate::money::Money;
 use crate::time::{DAY, SECOND, Span, Time};
 use crate::world::World;
@@ -137,12 +138,8 @@ fn a_history_is_the_end_of_every_longer_one() {
 /// A trace has no history; its rows come at their own instants, each to one consumer, with the usage that it says.
 #[test]
 fn every_row_of_a_trace_is_one_call() {
-    let row = |i: u64| crate::model::TraceRow {
-        at: secs(i / 3),
-        consumer: i.is_multiple_of(5).then_some(2),
-        usage: [1, i, 0, 0],
-    };
-    let trace = crate::model::Trace { rows: (0..500).map(row).collect(), most: [1, 499, 0, 0] };
+    let row = |i: u64| TraceRow { at: secs(i / 3), consumer: i.is_multiple_of(5).then_some(2), usage: [1, i, 0, 0] };
+    let trace = Trace { rows: (0..500).map(row).collect(), most: [1, 499, 0, 0] };
     let world = world(scenario(days(1), Plan::new("free"), Cohort::new("all", 4, Arrivals::Trace(trace))));
     let mut seen = Vec::new();
     for consumer in world.consumers() {
@@ -155,6 +152,35 @@ fn every_row_of_a_trace_is_one_call() {
     }
     seen.sort_unstable();
     assert_eq!(seen, (0..500).map(|i| (i, after(secs(i / 3)).traffic)).collect::<Vec<_>>());
+}
+
+/// Rows that name nobody fall on the four consumers evenly; a row at the horizon's very end, or later, is no call.
+#[test]
+fn rows_are_spread_evenly_and_end_with_the_horizon() {
+    let (rows, day) = (8_000u64, 86_400);
+    let row = |i: u64| TraceRow { at: secs(i * (day + 1) / rows), consumer: None, usage: ONE_REQUEST };
+    let last = [day, day + 1].map(|at| TraceRow { at: secs(at), consumer: Some(0), usage: ONE_REQUEST });
+    let trace = Trace { rows: (0..rows).map(row).chain(last).collect(), most: ONE_REQUEST };
+    let world = world(scenario(days(1), Plan::new("free"), Cohort::new("all", 4, Arrivals::Trace(trace))));
+    let counts: Vec<usize> = world.consumers().map(|consumer| world.schedule.calls(consumer).count()).collect();
+    assert_eq!(counts.iter().sum::<usize>() as u64, rows);
+    // Binomial: five standard deviations of 38.7.
+    assert!(counts.iter().all(|count| count.abs_diff(2_000) < 194), "{counts:?}");
+}
+
+/// What is drawn for one purpose is never what is drawn for another, nor for another consumer.
+#[test]
+fn every_purpose_has_draws_of_its_own() {
+    let world = world(scenario(days(1), Plan::new("free"), Cohort::new("all", 2, poisson(days(1)))));
+    let purposes = ["arrivals", "history", "anchor", "charge"];
+    for consumer in world.consumers() {
+        let latency = world.schedule.latency_stream(consumer);
+        for index in 0..2 {
+            let of = world.catalog.cohorts[0].address.at(index);
+            assert!(purposes.iter().all(|purpose| of.named(purpose).stream() != latency));
+            assert_eq!(of.named("latency").stream() == latency, index == u64::from(consumer.index));
+        }
+    }
 }
 
 /// The processor answers the same attempt alike, however often it is asked, and other attempts independently.

@@ -7,7 +7,7 @@ pub mod schedule;
 use std::sync::Arc;
 
 use crate::billing::account::{Account, Consumer};
-use crate::billing::catalog::Catalog;
+use crate::billing::catalog::{Catalog, Metered};
 use crate::billing::gate::{Action, Decision, View};
 use crate::model::{Live, Scenario};
 use crate::money::Overflow;
@@ -66,7 +66,7 @@ impl World {
     pub fn open(&self, consumer: Consumer) -> Result<Account, Overflow> {
         let mut account = Account::new(consumer, &self.catalog);
         let (_, plan) = self.catalog.terms(consumer.cohort);
-        if plan.allowance.iter().any(|units| *units != u64::MAX) {
+        if plan.metered.iter().any(Metered::is_limited) {
             for call in self.schedule.history(consumer, account.period_begins()) {
                 let now = self.schedule.pace().clock.at(call.at);
                 if let Decision::Admit(admission) = account.request(now, &self.catalog, View::ReadThrough)? {
