@@ -109,10 +109,13 @@ Examples:
     Run(Live),
 
     /// Serve one role alone, until Ctrl-C
-    #[command(subcommand, after_help = "\
+    #[command(
+        subcommand,
+        after_help = "\
 Examples:
   farebox serve gateway scenarios/quickstart.yaml --upstream 127.0.0.1:9001
-  farebox serve gateway --help")]
+  farebox serve gateway --help"
+    )]
     Serve(Serve),
 
     /// Print a completion script for a shell

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use expect_test::expect_file;
 use farebox::scenario;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Number, Value};
@@ -161,6 +162,13 @@ fn each_property(schema: &Value, visit: &mut dyn FnMut(&str, &Value)) {
         Value::Array(items) => items.iter().for_each(|item| each_property(item, visit)),
         _ => {}
     }
+}
+
+/// The scenarios point their editors at this file.
+#[test]
+fn the_schema_beside_the_scenarios_is_todays() {
+    let shipped = expect_file!["../../scenarios/scenario.schema.json"];
+    shipped.assert_eq(&format!("{}\n", serde_json::to_string_pretty(&scenario::schema()).unwrap()));
 }
 
 // === YAML as editors read it: with the types of YAML 1.2's core schema ===
