@@ -124,8 +124,7 @@ pub fn replay(
             Event::Failed { hold } => account.failed(*now, &world.catalog, *hold)?,
         }
     }
-    world.catch_up(&mut account, end, &mut actions)?;
-    account.close(end)?;
+    world.close(&mut account, end, &mut actions)?;
     Ok(account)
 }
 

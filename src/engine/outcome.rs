@@ -273,7 +273,8 @@ impl CohortOutcome {
 fn usage(scenario: &Scenario, record: &CohortRecord) -> BTreeMap<String, Usage> {
     let of = |meter: usize| {
         let (served, failed) = (record.served_usage[meter], record.failed_usage[meter]);
-        let in_flight = record.admitted_usage[meter] - served - failed;
+        // A live upstream may use more than the schedule said when the call was admitted.
+        let in_flight = record.admitted_usage[meter].saturating_sub(served + failed);
         Usage { served, failed, in_flight, refused: record.refused_usage[meter] }
     };
     scenario.meters.iter().enumerate().map(|(i, meter)| (meter.name.clone(), of(i))).collect()
@@ -296,6 +297,8 @@ impl Collection {
     fn add(&mut self, other: &Self) {
         self.attempts += other.attempts;
         self.declined += other.declined;
+        let places = self.paid_by_attempt.len().max(other.paid_by_attempt.len());
+        self.paid_by_attempt.resize(places, 0);
         for (sum, more) in self.paid_by_attempt.iter_mut().zip(&other.paid_by_attempt) {
             *sum += more;
         }

@@ -27,7 +27,6 @@ pub struct Recorder {
 /// The counts of one cohort.
 #[derive(Clone, Debug)]
 pub(crate) struct CohortRecord {
-    pub(crate) consumers: u64,
     pub(crate) admitted: u64,
     pub(crate) served: u64,
     pub(crate) failed: u64,
@@ -57,7 +56,6 @@ fn histogram() -> Histogram<u64> {
 impl CohortRecord {
     fn new() -> Self {
         Self {
-            consumers: 0,
             admitted: 0,
             served: 0,
             failed: 0,
@@ -113,7 +111,6 @@ impl Observer for Recorder {
 
     fn closed(&mut self, account: &Account) {
         let record = &mut self.cohorts[account.consumer().cohort as usize];
-        record.consumers += 1;
         for (cause, count) in record.consumers_refused.iter_mut().enumerate() {
             *count += u64::from(self.met >> cause & 1);
         }

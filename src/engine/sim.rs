@@ -92,8 +92,8 @@ impl<O: Observer> Player<'_, O> {
         let latency = self.world.scenario.upstream.latency.sample(self.latencies.word(call.index));
         let lands = call.at + Span::from_ns(latency);
         let flight = Flight { lands, index: call.index, made: call.at, hold: admission.hold };
-        // Mostly the answer comes before anything else happens, and need not be queued.
-        if self.scratch.in_flight.is_empty() && lands <= next {
+        // Mostly the answer comes before anything else happens, the end included, and need not be queued.
+        if self.scratch.in_flight.is_empty() && lands < next {
             return self.land(&flight);
         }
         self.scratch.in_flight.push(Reverse(flight));
@@ -125,10 +125,9 @@ impl<O: Observer> Player<'_, O> {
     }
 
     fn close(mut self) -> Result<(), Overflow> {
-        let end = self.world.schedule.pace().until;
-        self.land_until(end)?;
-        let now = self.arrive(end)?;
-        self.account.close(now)?;
+        let end = self.world.end();
+        self.land_until(end.traffic - Span::from_ns(1))?;
+        self.world.close(&mut self.account, end, &mut self.scratch.actions)?;
         self.observer.closed(&self.account);
         Ok(())
     }

@@ -167,8 +167,7 @@ impl Accounts {
         let world = self.world;
         let close = |slot: Mutex<Slot>| {
             let Slot { mut account, mut actions, log, .. } = slot.into_inner().expect(NOT_POISONED);
-            world.catch_up(&mut account, end, &mut actions)?;
-            account.close(end)?;
+            world.close(&mut account, end, &mut actions)?;
             Ok(History { log, account })
         };
         self.slots.into_iter().map(close).collect()

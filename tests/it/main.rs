@@ -2,16 +2,25 @@
 //!
 //! - `cli`: the program from outside: exit code, standard output and standard error of whole commands.
 //! - `diagnostics`: broken scenarios beside what is said of them.
+//! - `determinism`: the same seed, the same bytes.
 //! - `docs`: what the documents say is true: their scenarios, links and commands.
+//! - `live`: the gateway on sockets: refusals, aborts, what travels through it.
+//! - `proofs`: that both halves decide alike, and that the proofs can fail.
 //! - `schema`: the JSON Schema beside the parser.
 //! - `tidy`: the few rules that the architecture stands on.
+//! - `trace`: recorded calls, counted and paid to the nano.
 
 #![allow(clippy::needless_raw_string_hashes, reason = "expect-test writes its snapshots with them")]
 #![allow(clippy::unwrap_used, reason = "also in what tests share: a test that cannot go on has failed")]
 
 mod cli;
 mod diagnostics;
+mod determinism;
 mod docs;
+mod fixture;
+mod live;
 mod program;
+mod proofs;
 mod schema;
 mod tidy;
+mod trace;

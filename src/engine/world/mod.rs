@@ -11,7 +11,7 @@ use crate::billing::catalog::{Catalog, Metered};
 use crate::billing::gate::{Action, Decision, View};
 use crate::model::{Live, Scenario};
 use crate::money::Overflow;
-use crate::time::Now;
+use crate::time::{Now, Span};
 
 use processor::Processor;
 use schedule::{Pace, Schedule};
@@ -76,6 +76,15 @@ impl World {
         }
         account.open_books(&self.catalog)?;
         Ok(account)
+    }
+
+    /// Ends an account at `end`. Time is played on [start, end): what would be due at the end itself belongs to what
+    /// comes after, as a call at the end does.
+    pub fn close(&self, account: &mut Account, end: Now, actions: &mut Vec<Action>) -> Result<(), Overflow> {
+        let instant = Span::from_ns(1);
+        let last = Now { traffic: end.traffic - instant, billing: end.billing - instant };
+        self.catch_up(account, last, actions)?;
+        account.close(end)
     }
 
     /// Does everything that is due for an account at `now`, each thing at its own moment.
