@@ -67,31 +67,34 @@ impl Exchange {
     pub(crate) fn settle(mut self, usage: PerMeter<u64>) {
         let worker = Rc::clone(&self.worker);
         worker.count_served();
-        self.resolve(|when, id, hold| worker.accounts().served(id, when, hold, usage));
+        let when = match mem::replace(&mut self.ending, Ending::Done) {
+            Ending::Wall => When::Wall(worker.clock()),
+            Ending::Scheduled(step) => When::At(step.now),
+            Ending::Never | Ending::Done => return,
+        };
+        worker.accounts().served(self.account, when, self.hold, usage);
     }
 
     /// The call failed.
     pub(crate) fn fail(mut self, cause: Cause) {
-        let worker = Rc::clone(&self.worker);
-        worker.count(cause);
-        self.resolve(|when, id, hold| worker.accounts().failed(id, when, hold));
+        self.release(cause);
     }
 
-    fn resolve(&mut self, resolve: impl FnOnce(When<'_>, AccountId, HoldId)) {
-        match mem::replace(&mut self.ending, Ending::Done) {
-            Ending::Wall => resolve(When::Wall(self.worker.clock()), self.account, self.hold),
-            Ending::Scheduled(step) => resolve(When::At(step.now), self.account, self.hold),
-            Ending::Never | Ending::Done => {}
+    /// In lockstep no call fails: one that does has no turn among the events, so its hold stays open, and the proof
+    /// finds it.
+    fn release(&mut self, cause: Cause) {
+        let worker = Rc::clone(&self.worker);
+        worker.count(cause);
+        if mem::replace(&mut self.ending, Ending::Done) == Ending::Wall {
+            worker.accounts().failed(self.account, When::Wall(worker.clock()), self.hold);
         }
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let worker = Rc::clone(&self.worker);
         if self.ending != Ending::Done {
-            worker.count(Cause::UpstreamError);
-            self.resolve(|when, id, hold| worker.accounts().failed(id, when, hold));
+            self.release(Cause::UpstreamError);
         }
     }
 }

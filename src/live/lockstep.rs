@@ -170,30 +170,31 @@ struct Played {
 
 impl Player {
     /// Plays one consumer's script. A call that ends before anything else happens is waited for; one that overlaps
-    /// with later events goes its own way, and the gateway puts its end in its place.
+    /// with later events goes its own way, and the gateway puts its end in its place. The first difference ends it:
+    /// what comes after would wait for turns that no longer come.
     async fn consumer(self: Rc<Self>, account: AccountId, script: Script) -> Played {
         let mut played = Played { peak: script.peak, calls: 0, difference: None };
-        let mut overlapping = JoinSet::new();
-        for scripted in script.calls {
-            let call = Rc::clone(&self).call(account, scripted);
-            if scripted.alone {
-                if let Err(difference) = call.await {
-                    return Played { difference: Some(difference), ..played };
-                }
-            } else {
-                overlapping.spawn_local(call);
+        let mut playing = JoinSet::new();
+        let mut script = script.calls.into_iter();
+        let mut waits_for = None;
+        loop {
+            if waits_for.is_none()
+                && let Some(scripted) = script.next()
+            {
+                waits_for = scripted.alone.then_some(scripted.stamp.call);
+                playing.spawn_local(Rc::clone(&self).call(account, scripted));
+                played.calls += 1;
+                continue;
             }
-            played.calls += 1;
-        }
-        while let Some(ended) = overlapping.join_next().await {
-            if let Err(difference) = ended.expect("a task that panics ends the process") {
-                return Played { difference: Some(difference), ..played };
+            let Some(ended) = playing.join_next().await else { return played };
+            match ended.expect("a task that panics ends the process") {
+                Ok(call) => waits_for = waits_for.filter(|awaited| *awaited != call),
+                Err(difference) => return Played { difference: Some(difference), ..played },
             }
         }
-        played
     }
 
-    async fn call(self: Rc<Self>, account: AccountId, scripted: ScriptedCall) -> Result<(), OutOfStep> {
+    async fn call(self: Rc<Self>, account: AccountId, scripted: ScriptedCall) -> Result<u64, OutOfStep> {
         let request = self.caller.request(account, scripted.stamp);
         let answer = self.timer.timeout_at(Instant::now() + TIMEOUT, exchange(&self.pool, request)).await;
         let answer = answer.unwrap_or(Err(CallError::Timeout));
@@ -201,8 +202,8 @@ impl Player {
         match answer {
             Err(error) => Err(out_of_step(format!("no answer ({})", error.name()))),
             Ok(answer) => match (said(answer.headers()), scripted.twin) {
-                (None, Decision::Admit(_)) => Ok(()),
-                (Some(live), Decision::Refuse(cause)) if live == cause.name() => Ok(()),
+                (None, Decision::Admit(_)) => Ok(scripted.stamp.call),
+                (Some(live), Decision::Refuse(cause)) if live == cause.name() => Ok(scripted.stamp.call),
                 (live, _) => {
                     Err(out_of_step(live.map_or_else(|| "served".to_owned(), |live| format!("refused: {live}"))))
                 }

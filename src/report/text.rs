@@ -217,8 +217,8 @@ fn latency(outcome: &Outcome) -> String {
     let mut rows = Vec::new();
     for cohort in outcome.cohorts.iter().filter(|cohort| cohort.served > 0) {
         let at = |q| quantile(&cohort.latency, q).map_or_else(|| "-".to_owned(), milliseconds);
-        let note = format!("p50   {} p99   {} calls", at(0.99), thousands(cohort.served.into()));
-        rows.push(row(&cohort.cohort, at(0.5), note));
+        let note = format!("p99 {}   {} calls", at(0.99), thousands(cohort.served.into()));
+        rows.push(row(&cohort.cohort, format!("p50 {}", at(0.5)), note));
     }
     if rows.is_empty() { String::new() } else { table("Latency of the upstream", &rows) }
 }
