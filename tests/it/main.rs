@@ -14,8 +14,8 @@
 #![allow(clippy::unwrap_used, reason = "also in what tests share: a test that cannot go on has failed")]
 
 mod cli;
-mod diagnostics;
 mod determinism;
+mod diagnostics;
 mod docs;
 mod fixture;
 mod live;

@@ -1,0 +1,383 @@
+//! The three proofs that the live half decides as the simulated one: that they hold, over every kind of refusal, and
+//! that each of them fails when there is something to find.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, OnceLock};
+
+use expect_test::{Expect, expect};
+use farebox::control::Control;
+use farebox::live::proof;
+use farebox::live::stage;
+use farebox_engine::billing::cause::Cause;
+use farebox_engine::billing::gate::Decision;
+use farebox_engine::log::{Entry, Event, History, replay};
+use farebox_engine::model::REQUESTS;
+use farebox_engine::money::Money;
+use farebox_engine::time::Span;
+use farebox_engine::world::World;
+
+use crate::fixture;
+
+const THREADS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+
+/// A load, and what happens in its simulation.
+struct Load {
+    world: Arc<World>,
+    twins: Vec<History>,
+}
+
+impl Load {
+    fn of(world: Arc<World>) -> Self {
+        Self { twins: stage::twins(&world).unwrap(), world }
+    }
+
+    fn calls(&self) -> u64 {
+        self.twins.iter().map(|twin| decisions(twin).count() as u64).sum()
+    }
+}
+
+/// 200 consumers that run into every rule.
+fn refusals() -> &'static Load {
+    static LOAD: OnceLock<Load> = OnceLock::new();
+    LOAD.get_or_init(|| Load::of(fixture::scaled(fixture::named("refusals.yaml"))))
+}
+
+fn decisions(history: &History) -> impl Iterator<Item = (u64, Decision)> {
+    history.log.iter().filter_map(|entry| match entry.event {
+        Event::Decided { call, decision } => Some((call, decision)),
+        Event::Served { .. } | Event::Failed { .. } => None,
+    })
+}
+
+/// Without these the proofs would prove little.
+#[test]
+fn the_load_meets_every_refusal_and_its_calls_overlap() {
+    let Load { world, twins } = refusals();
+    assert_eq!(twins.len(), 200);
+    assert!(refusals().calls() >= 20_000, "only {} calls", refusals().calls());
+    for cause in [Cause::QuotaExhausted, Cause::CreditExhausted, Cause::RateLimited, Cause::PastDue] {
+        let refused = twins.iter().flat_map(decisions).filter(|(_, decision)| *decision == Decision::Refuse(cause));
+        assert!(refused.count() > 0, "nobody is refused for {}", cause.name());
+    }
+    let in_grace = |(_, decision)| matches!(decision, Decision::Admit(admission) if admission.in_grace);
+    assert!(twins.iter().flat_map(decisions).any(in_grace), "nobody is served in grace");
+    let overlapping = twins.iter().filter(|twin| open_at_most(twin) > 1).count();
+    assert!(overlapping > 150, "the calls of only {overlapping} consumers overlap");
+    let in_flight: usize = twins.iter().map(|twin| twin.account.open_holds()).sum();
+    assert!(in_flight > 0, "nothing is in flight at the end");
+    assert!(twins.iter().all(|twin| twin.log.iter().all(|entry| entry.now.traffic <= world.end().traffic)));
+}
+
+/// How many calls were open at once.
+fn open_at_most(history: &History) -> usize {
+    let (mut open, mut most) = (0, 0);
+    for entry in &history.log {
+        match entry.event {
+            Event::Decided { decision: Decision::Admit(_), .. } => open += 1,
+            Event::Decided { decision: Decision::Refuse(_), .. } => {}
+            Event::Served { .. } | Event::Failed { .. } => open -= 1,
+        }
+        most = most.max(open);
+    }
+    most
+}
+
+// === They hold ===
+
+#[test]
+fn in_lockstep_every_event_and_every_account_is_the_twins() {
+    let Load { world, twins } = refusals();
+    let played = stage::lockstep(world, twins, THREADS, &Control::default()).unwrap();
+    assert_eq!(played.out_of_step, []);
+    let extent = proof::lockstep(world, twins, &played.histories).unwrap();
+    assert_eq!(extent.consumers, 200);
+    assert_eq!(extent.events, twins.iter().map(|twin| twin.log.len() as u64).sum::<u64>());
+}
+
+#[test]
+fn a_free_run_replays_and_each_difference_to_its_twin_is_measured() {
+    let load = refusals();
+    let Load { world, twins } = load;
+    let run = stage::free_run(world, THREADS, &Control::default()).unwrap();
+    assert_eq!(run.load.offered, load.calls());
+    assert_eq!(proof::replay(world, &run.histories, run.end).unwrap().consumers, 200);
+
+    let comparison = proof::differences(world, twins, &run.histories, run.end).unwrap();
+    assert_eq!(comparison.compared + comparison.not_made, load.calls());
+    let decided: usize = run.histories.iter().map(|history| decisions(history).count()).sum();
+    assert_eq!(comparison.compared, decided as u64);
+    for difference in &comparison.differences {
+        assert_ne!(difference.twin.refused, difference.live.refused);
+        for side in [difference.twin, difference.live] {
+            assert!(!side.distance(difference.boundary(), world).is_empty());
+        }
+    }
+    // Every hold is resolved: the gateway waited for what was in flight.
+    assert!(run.histories.iter().all(|history| history.account.open_holds() == 0));
+    let served: u64 = run.outcome(world).cohorts.iter().map(|cohort| cohort.served).sum();
+    assert!((run.counts.served..=run.counts.served + run.load.unfinished).contains(&served));
+}
+
+/// The one boundary that no jitter can move: with the same log on both sides there is no difference at all; with one
+/// call missing, the others are still compared.
+#[test]
+fn differences_are_told_call_by_call() {
+    let load = refusals();
+    let Load { world, twins } = load;
+    let same = proof::differences(world, twins, twins, world.end()).unwrap();
+    assert_eq!((same.compared, same.not_made, same.differences), (load.calls(), 0, Vec::new()));
+
+    // The last call before a consumer's first refusal does not arrive, so the refused one finds one more unit.
+    let hobby = twins.iter().position(|twin| refusal(twin, Cause::QuotaExhausted).is_some()).unwrap();
+    let first = refusal(&twins[hobby], Cause::QuotaExhausted).unwrap();
+    let mut live = twins.clone();
+    live[hobby] = History { log: without_call(&twins[hobby], first - 1), ..live[hobby].clone() };
+    let comparison = proof::differences(world, twins, &live, world.end()).unwrap();
+    assert_eq!((comparison.compared, comparison.not_made), (load.calls() - 1, 1));
+    let [difference] = comparison.differences[..] else { panic!("{:?}", comparison.differences) };
+    assert_eq!((difference.consumer, difference.call), (twins[hobby].account.consumer(), first));
+    assert_eq!((difference.twin.refused, difference.live.refused), (Some(Cause::QuotaExhausted), None));
+    let distance = |side: proof::Side| side.distance(difference.boundary(), world);
+    expect!["0 calls of allowance left"].assert_eq(&distance(difference.twin));
+    expect!["1 calls of allowance left"].assert_eq(&distance(difference.live));
+}
+
+/// The first call that was refused for this cause.
+fn refusal(history: &History, cause: Cause) -> Option<u64> {
+    decisions(history).find(|(_, decision)| *decision == Decision::Refuse(cause)).map(|(call, _)| call)
+}
+
+/// The log as if a call, which was admitted, had not been made. Later holds get other names in a replay, so this is only
+/// for plans with an allowance, which counts what is held like what was used.
+fn without_call(history: &History, gone: u64) -> Vec<Entry> {
+    let mut open = None;
+    let keeps = |entry: &&Entry| match entry.event {
+        Event::Decided { call, decision: Decision::Admit(admission) } if call == gone => {
+            open = Some(admission.hold);
+            false
+        }
+        Event::Served { hold, .. } if open == Some(hold) => {
+            open = None;
+            false
+        }
+        _ => true,
+    };
+    history.log.iter().filter(keeps).copied().collect()
+}
+
+// === They can fail ===
+
+/// A gateway with another rule answers otherwise, and a call that it answered otherwise is named at once: nobody waits
+/// for what such a consumer would have done next.
+#[test]
+fn a_gateway_with_other_rules_is_out_of_step() {
+    let Load { world, twins } = refusals();
+    let mut scenario = (*world.scenario).clone();
+    let hobby = scenario.plans.iter().position(|plan| plan.name == "hobby").unwrap();
+    *scenario.plans[hobby].allowance[REQUESTS].as_mut().unwrap() -= 1;
+    let stricter = Load::of(fixture::scaled(scenario));
+    let count = world.scenario.cohorts[0].count as usize;
+    let twins = &twins[..count];
+    let lost: Vec<_> = twins.iter().zip(&stricter.twins).map(|(twin, strict)| lost(twin, strict)).collect();
+
+    let played = stage::lockstep(&stricter.world, twins, THREADS, &Control::default()).unwrap();
+    let named: Vec<_> = played.out_of_step.iter().map(|difference| difference.account.0 as usize).collect();
+    let expected: Vec<_> = (0..count).filter(|account| !lost[*account].is_empty()).collect();
+    assert!(expected.len() > 10, "the rule matters to only {} consumers", expected.len());
+    assert_eq!(named, expected);
+    for difference in &played.out_of_step {
+        assert!(lost[difference.account.0 as usize].contains(&difference.call), "{difference:?}");
+        assert!(matches!(difference.twin, Decision::Admit(_)));
+        assert_eq!(difference.live, "refused: quota_exhausted");
+    }
+    assert!(proof::lockstep(world, twins, &played.histories[..count]).is_err());
+}
+
+/// The calls that a twin was admitted and a stricter one refused.
+fn lost(twin: &History, strict: &History) -> Vec<u64> {
+    let both = decisions(twin).zip(decisions(strict));
+    let lost =
+        |((_, then), (_, now)): &(_, (u64, Decision))| matches!((then, now), (Decision::Admit(_), Decision::Refuse(_)));
+    both.filter(lost).map(|((call, _), _): ((u64, Decision), _)| call).collect()
+}
+
+/// As above with one consumer whose second call has no credit left: exactly this call is named.
+#[test]
+fn out_of_step_names_the_call() {
+    let load = three_calls();
+    let mut scenario = (*load.world.scenario).clone();
+    let opening = &mut scenario.plans[0].prepaid.as_mut().unwrap().opening;
+    *opening = Money::from_nanos(opening.nanos() - 6_000_001);
+    let poorer = Arc::new(World::whole(Arc::new(scenario)).unwrap());
+    let played = stage::lockstep(&poorer, &load.twins, THREADS, &Control::default()).unwrap();
+    expect![[r#"
+        [
+            OutOfStep {
+                account: AccountId(
+                    0,
+                ),
+                call: 1,
+                twin: Admit(
+                    Admission {
+                        hold: HoldId {
+                            slot: 0,
+                            generation: 1,
+                        },
+                        in_grace: false,
+                    },
+                ),
+                live: "refused: credit_exhausted",
+            },
+        ]"#]]
+    .assert_eq(&format!("{:#?}", played.out_of_step));
+}
+
+/// Three calls of one agent: the first is served, the second is in flight when the balance refuses the third, then served.
+fn three_calls() -> Load {
+    let scenario = fixture::named("three-calls.yaml");
+    Load::of(Arc::new(World::whole(Arc::new(scenario)).unwrap()))
+}
+
+#[test]
+fn lockstep_finds_whatever_was_changed() {
+    let Load { world, twins } = three_calls();
+    let fails = |change: &dyn Fn(&mut History), expect: Expect| {
+        let mut live = twins.clone();
+        change(&mut live[0]);
+        expect.assert_eq(&readable(&proof::lockstep(&world, &twins, &live).unwrap_err().to_string()));
+    };
+    fails(
+        &|live| decide(live, 2, Decision::Refuse(Cause::RateLimited)),
+        expect![[r#"
+        lockstep: agent/0 differs at event 2
+          expected: Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, decision: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false }) } })
+          found:    Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, decision: Refuse(RateLimited) } })"#]],
+    );
+    fails(
+        &|live| used(live, 4, 23),
+        expect![[r#"
+        lockstep: agent/0 differs at event 4
+          expected: Some(Entry { now: Now { traffic: Time(950000000), billing: Time(950000000) }, event: Served { hold: HoldId { slot: 0, generation: 1 }, usage: [1, 24, 0, 0] } })
+          found:    Some(Entry { now: Now { traffic: Time(950000000), billing: Time(950000000) }, event: Served { hold: HoldId { slot: 0, generation: 1 }, usage: [1, 23, 0, 0] } })"#]],
+    );
+    fails(
+        &|live| live.log[3].now.traffic = live.log[3].now.traffic + Span::from_ns(1),
+        expect![[r#"
+        lockstep: agent/0 differs at event 3
+          expected: Some(Entry { now: Now { traffic: Time(900000000), billing: Time(900000000) }, event: Decided { call: 2, decision: Refuse(CreditExhausted) } })
+          found:    Some(Entry { now: Now { traffic: Time(900000001), billing: Time(900000000) }, event: Decided { call: 2, decision: Refuse(CreditExhausted) } })"#]],
+    );
+    fails(
+        &|live| _ = live.log.pop(),
+        expect![[r#"
+        lockstep: agent/0 differs at event 4
+          expected: Some(Entry { now: Now { traffic: Time(950000000), billing: Time(950000000) }, event: Served { hold: HoldId { slot: 0, generation: 1 }, usage: [1, 24, 0, 0] } })
+          found:    None"#]],
+    );
+    fails(
+        &|live| _ = live.log.remove(1),
+        expect![[r#"
+        lockstep: agent/0 differs at event 1
+          expected: Some(Entry { now: Now { traffic: Time(450000000), billing: Time(450000000) }, event: Served { hold: HoldId { slot: 0, generation: 0 }, usage: [1, 20, 0, 0] } })
+          found:    Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, decision: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false }) } })"#]],
+    );
+    fails(
+        &|live| live.log.push(live.log[4]),
+        expect![[r#"
+        lockstep: agent/0 differs at event 5
+          expected: None
+          found:    Some(Entry { now: Now { traffic: Time(950000000), billing: Time(950000000) }, event: Served { hold: HoldId { slot: 0, generation: 1 }, usage: [1, 24, 0, 0] } })"#]],
+    );
+    fails(
+        &|live| live.account = shorter(&world, live),
+        expect![[r#"
+        lockstep: agent/0 differs at the final account
+          expected: Account { consumer: Consumer { cohort: 0, index: 0 }, status…
+          found:    Account { consumer: Consumer { cohort: 0, index: 0 }, status…"#]],
+    );
+}
+
+#[test]
+fn replay_finds_whatever_does_not_follow_from_the_log() {
+    let Load { world, twins } = three_calls();
+    let fails = |change: &dyn Fn(&mut History), expect: Expect| {
+        let mut live = twins.clone();
+        change(&mut live[0]);
+        let error = proof::replay(&world, &live, world.end()).unwrap_err();
+        expect.assert_eq(&readable(&error.to_string()));
+    };
+    fails(
+        &|live| decide(live, 2, Decision::Refuse(Cause::RateLimited)),
+        expect![[r#"
+        replay: agent/0 differs at call 1
+          expected: Refuse(RateLimited)
+          found:    Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false })"#]],
+    );
+    fails(
+        &|live| decide(live, 3, first_decision(live)),
+        expect![[r#"
+        replay: agent/0 differs at call 2
+          expected: Admit(Admission { hold: HoldId { slot: 0, generation: 0 }, in_grace: false })
+          found:    Refuse(CreditExhausted)"#]],
+    );
+    fails(
+        &|live| used(live, 1, 19),
+        expect![[r#"
+        replay: agent/0 differs at the final account
+          expected: Account { consumer: Consumer { cohort: 0, index: 0 }, status…
+          found:    Account { consumer: Consumer { cohort: 0, index: 0 }, status…"#]],
+    );
+    fails(
+        &|live| _ = live.log.remove(0),
+        expect![[r#"
+        replay: agent/0 differs at call 1
+          expected: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false })
+          found:    Admit(Admission { hold: HoldId { slot: 0, generation: 0 }, in_grace: false })"#]],
+    );
+    fails(
+        &|live| _ = live.log.pop(),
+        expect![[r#"
+        replay: agent/0 differs at the final account
+          expected: Account { consumer: Consumer { cohort: 0, index: 0 }, status…
+          found:    Account { consumer: Consumer { cohort: 0, index: 0 }, status…"#]],
+    );
+    fails(
+        &|live| live.account = shorter(&world, live),
+        expect![[r#"
+        replay: agent/0 differs at the final account
+          expected: Account { consumer: Consumer { cohort: 0, index: 0 }, status…
+          found:    Account { consumer: Consumer { cohort: 0, index: 0 }, status…"#]],
+    );
+}
+
+/// Changes a decision.
+fn decide(history: &mut History, at: usize, decision: Decision) {
+    let Event::Decided { call, .. } = history.log[at].event else { panic!("event {at} is no decision") };
+    history.log[at].event = Event::Decided { call, decision };
+}
+
+/// The decision that let the first call pass.
+fn first_decision(history: &History) -> Decision {
+    decisions(history).next().unwrap().1
+}
+
+/// Changes what a call used.
+fn used(history: &mut History, at: usize, tokens: u64) {
+    let Event::Served { usage, .. } = &mut history.log[at].event else { panic!("event {at} is no answer") };
+    usage[1] = tokens;
+}
+
+/// The account without the last event.
+fn shorter(world: &World, history: &History) -> farebox_engine::billing::account::Account {
+    let (_, log) = history.log.split_last().unwrap();
+    replay(world, history.account.consumer(), log, world.end(), |_| ()).unwrap()
+}
+
+/// An account has many fields; here only that both sides are shown.
+fn readable(error: &str) -> String {
+    let short = |line: &str| match line.find("Account {") {
+        Some(at) => format!("{}{}…", &line[..at], &line[at..].chars().take(60).collect::<String>()),
+        None => line.to_owned(),
+    };
+    error.lines().map(short).collect::<Vec<_>>().join("\n")
+}
