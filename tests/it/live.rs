@@ -46,6 +46,9 @@ const SCRIPT: AccountId = AccountId(0);
 const HOBBY: AccountId = AccountId(1);
 const EAGER: AccountId = AccountId(2);
 
+/// A body that no buffer on the way holds, and that the gateway does not read to its end for nobody.
+const TOO_LONG: usize = 32 << 20;
+
 /// How long the gateway waits for what is in flight, when the test says that it ends.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -279,7 +282,7 @@ fn a_call_that_fails_after_its_client_has_left_is_released() {
 /// Bodies that the gateway can read to their end, and bodies that it gives up: what the head said was used is paid.
 #[test]
 fn a_client_that_leaves_inside_of_the_body_pays_once() {
-    for body_bytes in [1 << 10, 600 << 10, 32 << 20] {
+    for body_bytes in [1 << 10, 600 << 10, TOO_LONG] {
         let rig = Rig::answering(PLANS, ServiceSpec { body_bytes, ..ServiceSpec::default() });
         let mut gone = Vec::new();
         for leaving in Leaving::BOTH.repeat(4) {
@@ -292,6 +295,9 @@ fn a_client_that_leaves_inside_of_the_body_pays_once() {
         wait_until("every hold is resolved", || rig.gateway.open_holds() == 0);
         drop(gone);
         assert_eq!(rig.upstream.counters().answered, 8);
+        if body_bytes == TOO_LONG {
+            assert_eq!(rig.count(Cause::ClientAbort), 8);
+        }
         // The connections to the upstream are still in order, or were given up.
         let after = rig.client().get(&keyed(SCRIPT, ""));
         assert_eq!((after.status(), after.body.len()), (200, body_bytes));
@@ -429,7 +435,7 @@ fn what_is_cut_off_at_the_end_is_released() {
 /// A body of which the client has only a part when the gateway ends.
 #[test]
 fn a_body_that_is_cut_off_at_the_end_leaves_no_hold() {
-    let rig = Rig::answering(PLANS, ServiceSpec { body_bytes: 32 << 20, ..ServiceSpec::default() });
+    let rig = Rig::answering(PLANS, ServiceSpec { body_bytes: TOO_LONG, ..ServiceSpec::default() });
     let mut client = rig.client();
     client.ask("GET", &keyed(SCRIPT, ""));
     assert_eq!(client.receive_head().status(), 200);
