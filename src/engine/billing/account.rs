@@ -8,7 +8,7 @@ use crate::billing::ledger::{Books, LedgerAccount, Movement};
 use crate::billing::limit::Bucket;
 use crate::model::PerMeter;
 use crate::money::{Money, Overflow};
-use crate::time::{SECOND, Time};
+use crate::time::{Now, SECOND, Time};
 
 /// A consumer: which cohort, and which of its members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,7 +82,7 @@ pub struct Account {
     pub(crate) books: Books,
     pub(crate) tally: Tally,
     /// The last reading of the clocks that this account has seen.
-    pub(crate) seen: crate::time::Now,
+    pub(crate) seen: Now,
 }
 
 /// The billing period that the account is in.
@@ -135,7 +135,7 @@ impl Account {
             receivables: Receivables::default(),
             books: Books::default(),
             tally: Tally::default(),
-            seen: crate::time::Now { traffic: long_ago, billing: begins },
+            seen: Now { traffic: long_ago, billing: begins },
         }
     }
 
