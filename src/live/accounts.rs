@@ -159,6 +159,13 @@ impl Accounts {
         Ok(slot.account.next_deadline())
     }
 
+    /// How long until an account's rate limit has a token again.
+    pub fn refill_wait(&self, id: AccountId, when: When<'_>) -> Duration {
+        let slot = self.lock(id);
+        let margin_ns = slot.account.margins(when.read(), &self.world.catalog).rate_ns;
+        Duration::from_nanos(margin_ns.min(0).unsigned_abs())
+    }
+
     /// Closes every account at `end`; returns what each went through.
     pub fn close(self, end: Now) -> Result<Vec<History>, Overflow> {
         if let Some(overflow) = self.overflow.get() {

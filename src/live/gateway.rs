@@ -34,7 +34,7 @@ use tokio::task::spawn_local;
 use super::accounts::{AccountId, Accounts, Logging, WallClock, When};
 use super::exchange::{Answer, Detached, Ending, Exchange, Open, Passed};
 use super::pool::{Lease, Pool, SendError};
-use super::problem::problem;
+use super::problem::{CAUSE, problem};
 use super::stamp::{STAMP, Scheduled, Stamp};
 
 /// How long an upstream may take to begin its answer.
@@ -218,14 +218,14 @@ impl Worker {
     async fn answer(self: Rc<Self>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
         let account = match self.account(request.headers()) {
             Ok(account) => account,
-            Err(cause) => return Ok(self.refuse(cause)),
+            Err(cause) => return Ok(self.refuse(cause, None)),
         };
         let stamp = self.shared.token.as_deref().and_then(|token| Stamp::read(request.headers(), token));
         let scheduled = stamp.and_then(|stamp| stamp.scheduled);
         let decision = self.decide(account, stamp.map_or(0, |stamp| stamp.call), scheduled).await;
         Ok(match decision {
             Err(overflow) => broken(overflow),
-            Ok(Decision::Refuse(cause)) => self.refuse(cause),
+            Ok(Decision::Refuse(cause)) => self.refuse(cause, self.wait(account, cause, scheduled)),
             Ok(Decision::Admit(admission)) => {
                 let exchange = Exchange::new(Rc::clone(&self), account, admission.hold, ending(scheduled));
                 Detached::new(Rc::clone(&self), self.forward(request, exchange, admission)).await
@@ -253,9 +253,15 @@ impl Worker {
         decision
     }
 
-    fn refuse(&self, cause: Cause) -> Response<Answer> {
+    fn refuse(&self, cause: Cause, wait: Option<Duration>) -> Response<Answer> {
         self.count(cause);
-        problem(cause).map(Answer::Own)
+        problem(cause, wait).map(Answer::Own)
+    }
+
+    /// How long to wait, where waiting alone will help.
+    fn wait(&self, account: AccountId, cause: Cause, scheduled: Option<Scheduled>) -> Option<Duration> {
+        let when = scheduled.map_or(When::Wall(&self.shared.clock), |scheduled| When::At(scheduled.decided.now));
+        (cause == Cause::RateLimited).then(|| self.accounts().refill_wait(account, when))
     }
 
     /// Sends an admitted request to the upstream, and its answer back.
@@ -272,7 +278,7 @@ impl Worker {
             Ok(answered) => answered,
             Err(cause) => {
                 exchange.fail(cause);
-                return problem(cause).map(Answer::Own);
+                return problem(cause, None).map(Answer::Own);
             }
         };
         let mut response = self.pass(response, exchange, lease).await;
@@ -302,6 +308,9 @@ impl Worker {
     async fn pass(&self, response: Response<Incoming>, exchange: Exchange, lease: Lease<Incoming>) -> Response<Answer> {
         let (mut head, body) = response.into_parts();
         strip_hop_by_hop(&mut head.headers);
+        // Only the gateway speaks under these names.
+        head.headers.remove(CAUSE);
+        head.headers.remove(WARNING);
         let failure = failure(head.status);
         let usage = self.usage(&head.headers);
         let unsettled = match (exchange.ending(), failure) {

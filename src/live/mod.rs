@@ -1,8 +1,8 @@
 //! The half with sockets: the gateway around the gate, the load generator, and the proofs that both halves agree.
 //!
 //! - [`accounts`]: every account behind a lock of its own, which is never held across an await; the wall clock.
-//! - [`gateway`]: the hyper service: key, gate, upstream, answer. [`exchange`] owns a call's hold until it is resolved.
-//! - [`pool`]: keep-alive connections of one thread.
+//! - [`gateway`]: the hyper service: key, gate, upstream, answer. `exchange` owns a call's hold until it is resolved.
+//! - `pool`: keep-alive connections of one thread.
 //! - [`generator`]: open-loop load, latency from the intended start.
 //! - [`lockstep`]: the same calls in the twin's order and at the twin's times.
 //! - [`proof`]: compares, replays, lists differences.

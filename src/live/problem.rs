@@ -1,5 +1,7 @@
 //! What the gateway answers itself: RFC 9457 problem details.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use farebox_engine::billing::cause::Cause;
 use http_body_util::Full;
@@ -10,8 +12,8 @@ use serde_json::json;
 /// Names the cause of an answer that the gateway gave itself, so that a client need not parse the body.
 pub(crate) const CAUSE: HeaderName = HeaderName::from_static("farebox-cause");
 
-/// The answer to a request that is not forwarded, or whose upstream failed.
-pub(crate) fn problem(cause: Cause) -> Response<Full<Bytes>> {
+/// The answer to a request that is not forwarded, or whose upstream failed. `wait` says when waiting alone will help.
+pub(crate) fn problem(cause: Cause, wait: Option<Duration>) -> Response<Full<Bytes>> {
     let body = json!({
         "type": format!("urn:farebox:problem:{}", cause.name()),
         "title": title(cause),
@@ -25,8 +27,9 @@ pub(crate) fn problem(cause: Cause) -> Response<Full<Bytes>> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(CAUSE, HeaderValue::from_static(cause.name()));
-    if cause == Cause::RateLimited {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(wait) = wait {
+        // Whole seconds, rounded up: a client that comes back then finds a token.
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_nanos().div_ceil(1_000_000_000) as u64));
     }
     response
 }
