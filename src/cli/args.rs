@@ -141,7 +141,7 @@ pub struct Simulate {
     /// The scenario file
     pub file: PathBuf,
     /// Draw from this seed instead of the scenario's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Where its work and its results go.
     #[command(flatten)]
@@ -154,13 +154,13 @@ pub struct Live {
     /// The scenario file
     pub file: PathBuf,
     /// Draw from this seed instead of the scenario's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Offer so many calls, such as `2k/s`, instead of the scenario's `live.rate`
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub rate: Option<String>,
     /// Load for so long, such as `10s`, instead of the scenario's `live.duration`
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub duration: Option<String>,
     /// Where its work and its results go.
     #[command(flatten)]
@@ -187,10 +187,10 @@ pub struct ServeGateway {
     /// The scenario file
     pub file: PathBuf,
     /// Where to listen; loopback only
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8402")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8402", value_parser = address)]
     pub listen: SocketAddr,
     /// Where to forward to
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = upstream)]
     pub upstream: SocketAddr,
     /// Serve on so many threads
     #[arg(long, value_name = "N", default_value = "1", value_parser = threads)]
@@ -226,6 +226,15 @@ pub enum Format {
 pub struct Completions {
     /// The shell that completes
     pub shell: clap_complete::Shell,
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "an address is an IP address and a port, such as 127.0.0.1:9001 or [::1]:9001")
+}
+
+fn upstream(text: &str) -> Result<SocketAddr, &'static str> {
+    let address = address(text)?;
+    if address.port() == 0 { Err("nobody listens on port 0") } else { Ok(address) }
 }
 
 fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {

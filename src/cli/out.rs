@@ -144,7 +144,9 @@ fn resolve(folder: &Path) -> Result<PathBuf, OutError> {
         Ok(_) => Err(OutError::File(folder.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let absolute = std::path::absolute(folder).map_err(failed("find", folder))?;
-            if absolute.file_name().is_some() { Ok(absolute) } else { Err(failed("create", folder)(error)) }
+            // A link that leads nowhere is not found, and yet there.
+            let free = absolute.file_name().is_some() && fs::symlink_metadata(&absolute).is_err();
+            if free { Ok(absolute) } else { Err(failed("create", folder)(error)) }
         }
         Err(error) => Err(failed("open", folder)(error)),
     }

@@ -29,6 +29,7 @@ pub struct Plan {
     /// On how many threads.
     pub jobs: NonZeroUsize,
     out: OutDir,
+    results: Vec<(&'static str, String)>,
     format: Format,
     interrupted: Arc<AtomicBool>,
 }
@@ -41,6 +42,7 @@ impl Plan {
         let folder = output.out.clone().unwrap_or_else(|| OutDir::default_for(&scenario.name));
         Ok(Self {
             out: OutDir::claim(&folder)?,
+            results: Vec::new(),
             jobs: output.jobs.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
             format: output.format,
             interrupted: interrupt::flag().map_err(environment("cannot listen to signals"))?,
@@ -82,16 +84,16 @@ impl Plan {
         self.interrupted.load(Ordering::Relaxed)
     }
 
-    /// Adds a result to the folder, as JSON.
-    pub fn write_json(&mut self, name: &str, result: &impl Serialize) -> Result<(), Failure> {
+    /// Adds a result for the folder, as JSON.
+    pub fn add_json(&mut self, name: &'static str, result: &impl Serialize) {
         let mut json = serde_json::to_string_pretty(result).expect("results are plain data");
         json.push('\n');
-        Ok(self.out.write(name, json.as_bytes())?)
+        self.results.push((name, json));
     }
 
-    /// Puts the results in place, prints them, and says where they are.
+    /// Prints the results, puts them in place, and says where they are. Neither failing keeps the other from being done.
     pub fn finish(
-        self,
+        mut self,
         text: &str,
         json: &impl Serialize,
         mut verdict: Verdict,
@@ -101,12 +103,16 @@ impl Plan {
             printer.warning("interrupted: the results are partial, and hold only what was played until then");
             verdict.note(Exit::Interrupted);
         }
+        let shown = match self.format {
+            Format::Text => printer.data(text),
+            Format::Json => printer.json(&serde_json::to_string_pretty(json).expect("results are plain data")),
+        };
         let folder = self.out.folder().display().to_string();
-        self.out.commit()?;
-        match self.format {
-            Format::Text => printer.data(text)?,
-            Format::Json => printer.json(&serde_json::to_string_pretty(json).expect("results are plain data"))?,
+        for (name, result) in &self.results {
+            self.out.write(name, result.as_bytes())?;
         }
+        self.out.commit()?;
+        shown?;
         printer.note(&format!("results are in {folder}"));
         Ok(verdict)
     }
@@ -125,6 +131,9 @@ pub fn overflow(overflow: Overflow) -> Failure {
 pub fn live_error(error: LiveError) -> Failure {
     match error {
         LiveError::Overflow(amount) => overflow(amount),
+        LiveError::Descriptors { .. } => Failure::new(Exit::Environment, "the load could not take place")
+            .because(error)
+            .hint("raise the limit with `ulimit -n`, or write fewer `live.connections`"),
         other => Failure::new(Exit::Environment, "the load could not take place").because(other),
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::billing::cause::Cause;
 use crate::billing::ledger::{LedgerAccount, Movement, balance};
-use crate::model::Scenario;
+use crate::model::{Cohort, Scenario};
 use crate::record::{CohortRecord, Recorder};
 
 /// The version of the layout: raised when a reader of the last one would misread this.
@@ -47,6 +47,8 @@ pub struct CohortOutcome {
     pub cohort: String,
     /// The name of its plan.
     pub plan: String,
+    /// How many consumers it has; when fewer were played, the outcome is partial.
+    pub consumers: u32,
     /// Which of its consumers were played: ranges of indices `[from, to)`, disjoint and in order.
     pub played: Vec<[u32; 2]>,
     /// Calls that the gateway let through and that were answered.
@@ -149,7 +151,7 @@ impl Outcome {
     pub fn new(scenario: &Scenario, horizon_ns: u64, recorder: &Recorder, played: &[Vec<[u32; 2]>]) -> Self {
         let cohorts = scenario.cohorts.iter().zip(&recorder.cohorts).zip(played).map(|((cohort, record), played)| {
             let plan = scenario.plans[cohort.plan].name.clone();
-            CohortOutcome::new(cohort.name.clone(), plan, scenario, record, played)
+            CohortOutcome::new(cohort, plan, scenario, record, played)
         });
         Self {
             schema: SCHEMA,
@@ -198,6 +200,12 @@ impl Outcome {
         balance(account, |movement| self.moved(movement))
     }
 
+    /// How many consumers were played, and how many there are: the outcome is partial when the two differ.
+    pub fn consumers(&self) -> (u64, u64) {
+        let played = self.cohorts.iter().map(CohortOutcome::consumers_played).sum();
+        (played, self.cohorts.iter().map(|cohort| u64::from(cohort.consumers)).sum())
+    }
+
     /// All calls refused for a cause.
     pub fn refused(&self, cause: Cause) -> u64 {
         self.cohorts.iter().filter_map(|cohort| cohort.refused.get(cause.name())).sum()
@@ -205,7 +213,7 @@ impl Outcome {
 }
 
 impl CohortOutcome {
-    fn new(cohort: String, plan: String, scenario: &Scenario, record: &CohortRecord, played: &[[u32; 2]]) -> Self {
+    fn new(cohort: &Cohort, plan: String, scenario: &Scenario, record: &CohortRecord, played: &[[u32; 2]]) -> Self {
         let by_cause = |counts: &[u64]| -> BTreeMap<String, u64> {
             let named = Cause::ALL.iter().zip(counts).filter(|(_, count)| **count > 0);
             named.map(|(cause, count)| (cause.name().to_owned(), *count)).collect()
@@ -213,8 +221,9 @@ impl CohortOutcome {
         let moved = Movement::ALL.map(|movement| (movement.name().to_owned(), Nanos(record.moved[movement as usize])));
         let buckets = record.latency.iter_recorded();
         Self {
-            cohort,
+            cohort: cohort.name.clone(),
             plan,
+            consumers: cohort.count,
             played: join(played, &[]),
             served: record.served,
             failed: record.failed,
@@ -260,7 +269,7 @@ impl CohortOutcome {
     }
 
     /// How many of its consumers were played.
-    pub fn consumers(&self) -> u64 {
+    pub fn consumers_played(&self) -> u64 {
         self.played.iter().map(|[from, to]| u64::from(to - from)).sum()
     }
 

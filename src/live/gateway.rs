@@ -157,14 +157,7 @@ impl Gateway {
 
     /// What it has done so far.
     pub fn counts(&self) -> Counts {
-        let mut sum = Counts::default();
-        for counters in &self.shared.counters {
-            sum.served += counters.served.load(Ordering::Relaxed);
-            for (sum, more) in sum.causes.iter_mut().zip(&counters.causes) {
-                *sum += more.load(Ordering::Relaxed);
-            }
-        }
-        sum
+        self.shared.counts()
     }
 
     /// How many holds are open.
@@ -174,12 +167,36 @@ impl Gateway {
 
     /// Stops accepting, gives what is in flight `grace`, and closes every account; `end` is asked for the time when
     /// nothing happens any more.
-    pub fn finish(self, grace: Duration, end: impl FnOnce(&WallClock) -> Now) -> Result<(Vec<History>, Now), Overflow> {
+    pub fn finish(self, grace: Duration, end: impl FnOnce(&WallClock) -> Now) -> Result<Finished, Overflow> {
         let Self { host, shared } = self;
         host.shutdown(grace);
-        let end = end(&shared.clock);
+        let (end, counts) = (end(&shared.clock), shared.counts());
         let shared = Arc::into_inner(shared).expect("the threads have ended, and nobody else shares the accounts");
-        Ok((shared.accounts.close(end)?, end))
+        Ok(Finished { histories: shared.accounts.close(end)?, end, counts })
+    }
+}
+
+/// What a gateway leaves behind.
+#[derive(Debug)]
+pub struct Finished {
+    /// What each account went through, in the order of the consumers.
+    pub histories: Vec<History>,
+    /// When the accounts were closed.
+    pub end: Now,
+    /// What the gateway has done, the calls that it was given grace for included.
+    pub counts: Counts,
+}
+
+impl Shared {
+    fn counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        for counters in &self.counters {
+            sum.served += counters.served.load(Ordering::Relaxed);
+            for (sum, more) in sum.causes.iter_mut().zip(&counters.causes) {
+                *sum += more.load(Ordering::Relaxed);
+            }
+        }
+        sum
     }
 }
 

@@ -74,7 +74,7 @@ pub struct LoadResult {
     pub latency: BTreeMap<Class, Histogram<u64>>,
     /// From writing the request to the last byte, in ns.
     pub service: Histogram<u64>,
-    /// How late calls were released after their intended start, in ns.
+    /// How late calls were written after their intended start: behind schedule, or waiting for a connection; in ns.
     pub lateness: Histogram<u64>,
 }
 
@@ -186,11 +186,12 @@ fn add(sum: &mut Histogram<u64>, more: &Histogram<u64>) {
 ///
 /// Errors when the system has no thread or descriptor left; what the target does is in the result.
 pub fn load(world: &Arc<World>, options: &Options, control: &Control) -> io::Result<LoadResult> {
-    let threads = options.threads.get();
+    // A thread without a connection to send on would only make its calls late.
+    let threads = options.threads.get().min(options.connections as usize);
     std::thread::scope(|scope| {
         let run = |index| {
             let runtime = Builder::new_current_thread().enable_io().build_local(LocalOptions::default())?;
-            runtime.block_on(async { Sender::new(world, options, index)?.run(control).await })
+            runtime.block_on(async { Sender::new(world, options, index, threads)?.run(control).await })
         };
         let others: Vec<_> = (1..threads).map(|index| scope.spawn(move || run(index))).collect();
         let mut result = run(0)?;
@@ -209,18 +210,18 @@ struct Arrival {
     call: u32,
 }
 
-/// The calls of one thread's share of the consumers, in time order.
+/// One thread's share of the calls, in time order. A consumer's calls go to the threads in turn, so that each has its
+/// share even of a single consumer.
 fn arrivals(world: &World, index: usize, threads: usize) -> Vec<Arrival> {
-    let share = world.consumers().enumerate().skip(index).step_by(threads);
-    let mut arrivals: Vec<_> = share
-        .flat_map(|(id, consumer)| {
-            world.schedule.calls(consumer).map(move |call| Arrival {
-                at: call.at,
-                account: AccountId(id as u32),
-                call: u32::try_from(call.index).expect("one consumer of a load makes fewer than 2³² calls"),
-            })
+    let calls = world.consumers().enumerate().flat_map(|(id, consumer)| {
+        let calls = world.schedule.calls(consumer);
+        calls.filter(move |call| (id as u64 + call.index) % threads as u64 == index as u64).map(move |call| Arrival {
+            at: call.at,
+            account: AccountId(id as u32),
+            call: u32::try_from(call.index).expect("one consumer of a load makes fewer than 2³² calls"),
         })
-        .collect();
+    });
+    let mut arrivals: Vec<_> = calls.collect();
     arrivals.sort_unstable();
     arrivals
 }
@@ -247,8 +248,7 @@ struct Shared {
 }
 
 impl Sender {
-    fn new(world: &Arc<World>, options: &Options, index: usize) -> io::Result<Self> {
-        let threads = options.threads.get();
+    fn new(world: &Arc<World>, options: &Options, index: usize, threads: usize) -> io::Result<Self> {
         let share = |total: u32| (total as usize).div_ceil(threads).max(1);
         Ok(Self {
             arrivals: arrivals(world, index, threads),
@@ -291,17 +291,16 @@ impl Sender {
             if control.is_canceled() {
                 return;
             }
-            shared.release(*arrival, intended, self.in_flight_max);
+            shared.release(*arrival, self.in_flight_max);
             control.done.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
 impl Shared {
-    fn release(&self, arrival: Arrival, intended: Instant, in_flight_max: u32) {
+    fn release(&self, arrival: Arrival, in_flight_max: u32) {
         let mut result = self.result.borrow_mut();
         result.offered += 1;
-        result.lateness.saturating_record(intended.elapsed().as_nanos() as u64);
         if self.in_flight.get() >= in_flight_max {
             result.dropped += 1;
             return;
@@ -325,6 +324,8 @@ impl Shared {
     async fn call(&self, arrival: Arrival) {
         let request = self.caller.request(arrival.account, Stamp { call: u64::from(arrival.call), scheduled: None });
         let written = Instant::now();
+        let late = written.saturating_duration_since(self.clock.instant(arrival.at));
+        self.result.borrow_mut().lateness.saturating_record(late.as_nanos() as u64);
         let answer = self.timer.timeout_at(written + TIMEOUT, exchange(&self.pool, request)).await;
         self.record(arrival, written, answer.unwrap_or(Err(CallError::Timeout)));
     }

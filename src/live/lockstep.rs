@@ -49,6 +49,13 @@ pub struct OutOfStep {
     pub live: String,
 }
 
+impl OutOfStep {
+    /// Whether no decision came at all: the machine, or the mock upstream, could not carry the call.
+    pub fn is_environment(&self) -> bool {
+        self.live.starts_with("no answer") || self.live.contains("upstream_")
+    }
+}
+
 /// Plays the twins' calls against a gateway that honours `token`; the control counts them. Canceled, it begins no other
 /// consumer. Returns the first call of each consumer that was
 /// answered otherwise; that consumer is not played on.
@@ -119,6 +126,12 @@ fn script(twin: &History) -> Script {
         }
     }
     Script { calls, peak }
+}
+
+/// How many connections a lockstep of these twins may have open at the same time.
+pub fn connections(twins: &[History], threads: NonZeroUsize) -> usize {
+    let peak = twins.iter().map(|twin| script(twin).peak).max().unwrap_or(1);
+    peak.max(AT_ONCE) * threads.get()
 }
 
 struct Player {

@@ -9,12 +9,13 @@ use farebox_engine::world::World;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::generator::CallError;
 use super::proof::{self, Comparison, Difference, Extent, Side};
 use super::stage::FreeRun;
 
-/// At most one call in so many may be dropped.
+/// At most one call in so many may be dropped, or find no connection.
 const DROPPED_MOST: u64 = 1_000;
-/// How late the 99th percentile of calls may be released.
+/// How late the 99th percentile of calls may be written.
 const LATE_MOST_NS: u64 = 50_000_000;
 
 /// A percentile is shown when so many samples lie beyond it; with fewer it would be an accident.
@@ -25,6 +26,8 @@ const BEYOND: f64 = 10.0;
 pub struct LoadReport {
     /// What became of the calls at the gateway, and the money.
     pub outcome: Outcome,
+    /// Whether an interrupt has cut the load short: then the figures are partial.
+    pub interrupted: bool,
     /// Calls that the schedule asked for.
     pub offered: u64,
     /// Calls that were sent.
@@ -41,7 +44,7 @@ pub struct LoadReport {
     pub latency_ns: BTreeMap<&'static str, Percentiles>,
     /// From writing the request to the last byte.
     pub service_ns: Percentiles,
-    /// How late calls were released after their intended start.
+    /// How late calls were written after their intended start: behind schedule, or waiting for a connection.
     pub lateness_ns: Percentiles,
 }
 
@@ -85,6 +88,7 @@ impl LoadReport {
         let load = &run.load;
         Self {
             outcome: run.outcome(world),
+            interrupted: run.interrupted,
             offered: load.offered,
             sent: load.offered - load.dropped,
             dropped: load.dropped,
@@ -102,6 +106,10 @@ impl LoadReport {
         if self.dropped * DROPPED_MOST > self.offered {
             return Some(Limit::Dropped(self.dropped));
         }
+        let unconnected = self.errors.get(CallError::Connect.name()).copied().unwrap_or(0);
+        if unconnected * DROPPED_MOST > self.offered {
+            return Some(Limit::Unconnected(unconnected));
+        }
         self.lateness_ns.p99.filter(|ns| *ns > LATE_MOST_NS).map(Limit::Late)
     }
 }
@@ -111,7 +119,9 @@ impl LoadReport {
 pub enum Limit {
     /// Too many calls were in flight: this many were not sent.
     Dropped(u64),
-    /// One call in a hundred was released later than this many ns after its intended start.
+    /// This many calls found no connection.
+    Unconnected(u64),
+    /// One call in a hundred was written later than this many ns after its intended start.
     Late(u64),
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use farebox_engine::log::{self, History};
@@ -17,7 +18,7 @@ use mock_upstreams::Server;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::accounts::{Logging, WallClock};
-use super::gateway::{self, Counts, Gateway, StartError};
+use super::gateway::{self, Counts, Finished, Gateway, StartError};
 use super::generator::{self, LoadResult};
 use super::lockstep::{self, OutOfStep};
 use crate::control::Control;
@@ -26,6 +27,11 @@ use crate::control::Control;
 const HEAD_START: Duration = Duration::from_millis(20);
 /// How long the gateway may take to end what is in flight when the load is over.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// The generator's, the gateway's to it, the gateway's to the upstream, the upstream's: all are in this process.
+const DESCRIPTORS_PER_CALL: u64 = 4;
+/// Listeners, timers, event loops, files.
+const DESCRIPTORS_BESIDE: u64 = 128;
 
 /// Why a load did not take place.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +42,14 @@ pub enum LiveError {
     /// The mock upstream did not start, or the system has no thread or descriptor left.
     #[error("the load cannot run on this machine")]
     Environment(#[from] io::Error),
+    /// The system allows too few file descriptors.
+    #[error("the connections of this load need {needed} open files, and this process may have {allowed}")]
+    Descriptors {
+        /// For the connections, on both sides of the gateway and of the upstream.
+        needed: u64,
+        /// The hard limit.
+        allowed: u64,
+    },
     /// An amount left the range.
     #[error(transparent)]
     Overflow(#[from] Overflow),
@@ -52,6 +66,8 @@ pub struct FreeRun {
     pub histories: Vec<History>,
     /// When the accounts were closed.
     pub end: Now,
+    /// Whether it was canceled before all calls were made.
+    pub interrupted: bool,
 }
 
 impl FreeRun {
@@ -84,9 +100,10 @@ pub fn twins(world: &World) -> Result<Vec<History>, Overflow> {
 
 /// Offers the world's schedule to the gateway at its own pace, on the wall's clock.
 pub fn free_run(world: &Arc<World>, threads: NonZeroUsize, control: &Control) -> Result<FreeRun, LiveError> {
+    let threads = at_most_cores(threads);
     let origin = Instant::now() + HEAD_START;
-    let stage = Stage::open(world, gateway::Time::Wall(origin), threads)?;
     let live = &world.scenario.live;
+    let stage = Stage::open(world, gateway::Time::Wall(origin), threads, live.connections as usize)?;
     let options = generator::Options {
         target: stage.gateway.addr(),
         threads,
@@ -96,9 +113,8 @@ pub fn free_run(world: &Arc<World>, threads: NonZeroUsize, control: &Control) ->
         token: stage.token.clone(),
     };
     let load = generator::load(world, &options, control)?;
-    let counts = stage.gateway.counts();
-    let (histories, end) = stage.close(WallClock::now)?;
-    Ok(FreeRun { load, counts, histories, end })
+    let Finished { histories, end, counts } = stage.close(WallClock::now)?;
+    Ok(FreeRun { load, counts, histories, end, interrupted: control.is_canceled() })
 }
 
 /// Plays the twins' calls on sockets, in the twins' order and at the twins' times.
@@ -108,10 +124,16 @@ pub fn lockstep(
     threads: NonZeroUsize,
     control: &Control,
 ) -> Result<Lockstep, LiveError> {
-    let stage = Stage::open(world, gateway::Time::Lockstep, threads)?;
+    let threads = at_most_cores(threads);
+    let stage = Stage::open(world, gateway::Time::Lockstep, threads, lockstep::connections(twins, threads))?;
     let out_of_step = lockstep::play(world, twins, stage.gateway.addr(), &stage.token, threads, control)?;
-    let (histories, _) = stage.close(|_| world.end())?;
+    let Finished { histories, .. } = stage.close(|_| world.end())?;
     Ok(Lockstep { out_of_step, histories })
+}
+
+/// More threads than cores would only wait for each other, and make calls late.
+fn at_most_cores(threads: NonZeroUsize) -> NonZeroUsize {
+    thread::available_parallelism().map_or(threads, |cores| threads.min(cores))
 }
 
 struct Stage {
@@ -121,8 +143,17 @@ struct Stage {
 }
 
 impl Stage {
-    fn open(world: &Arc<World>, time: gateway::Time, threads: NonZeroUsize) -> Result<Self, LiveError> {
-        raise_descriptor_limit();
+    fn open(
+        world: &Arc<World>,
+        time: gateway::Time,
+        threads: NonZeroUsize,
+        connections: usize,
+    ) -> Result<Self, LiveError> {
+        let (needed, allowed) =
+            (connections as u64 * DESCRIPTORS_PER_CALL + DESCRIPTORS_BESIDE, raise_descriptor_limit());
+        if needed > allowed {
+            return Err(LiveError::Descriptors { needed, allowed });
+        }
         let upstream = Server::start(&mock_upstreams::Options { obey: true, ..mock_upstreams::Options::default() })?;
         let token = token()?;
         let options = gateway::Options {
@@ -137,18 +168,18 @@ impl Stage {
     }
 
     /// Ends the gateway first, so that its exchanges still reach the upstream.
-    fn close(self, end: impl FnOnce(&WallClock) -> Now) -> Result<(Vec<History>, Now), LiveError> {
-        let (histories, end) = self.gateway.finish(GRACE, end)?;
+    fn close(self, end: impl FnOnce(&WallClock) -> Now) -> Result<Finished, LiveError> {
+        let finished = self.gateway.finish(GRACE, end)?;
         self.upstream.shutdown(Duration::ZERO);
-        Ok((histories, end))
+        Ok(finished)
     }
 }
 
-/// Takes all the file descriptors that the system allows: a call needs four, and the soft limit is often 1,024. Where it
-/// cannot be raised, what then fails is counted and said.
-pub fn raise_descriptor_limit() {
+/// Takes all the file descriptors that the system allows, because the soft limit is often 1,024; returns how many.
+pub fn raise_descriptor_limit() -> u64 {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap_or_default();
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// A word that nobody outside of this run can guess.

@@ -2,7 +2,7 @@
 
 use farebox_engine::money::thousands;
 
-use super::text::{Row, milliseconds, row, table};
+use super::text::{Row, counted, milliseconds, row, table};
 use crate::live::result::{LoadReport, Percentiles};
 
 /// The page about the sockets; what became of the calls is the outcome's page.
@@ -16,13 +16,13 @@ pub fn render(load: &LoadReport) -> String {
     }
     let mut latency: Vec<_> = load.latency_ns.iter().map(|(class, ns)| percentiles(class, ns)).collect();
     latency.push(percentiles("service time", &load.service_ns));
-    latency.push(percentiles("released late by", &load.lateness_ns));
+    latency.push(percentiles("sent late by", &load.lateness_ns));
     table("Load", &rows) + &table("Latency from the intended start", &latency)
 }
 
 fn percentiles(label: &str, ns: &Percentiles) -> Row {
     let known = [("p90", ns.p90), ("p99", ns.p99), ("p99.9", ns.p999), ("max", Some(ns.max))];
     let known = known.into_iter().filter_map(|(name, ns)| Some(format!("{name} {}", milliseconds(ns?))));
-    let note = known.chain([format!("{} calls", thousands(ns.count.into()))]).collect::<Vec<_>>().join("   ");
+    let note = known.chain([counted(ns.count, "call")]).collect::<Vec<_>>().join("   ");
     row(label, ns.p50.map_or_else(|| "-".to_owned(), |p50| format!("p50 {}", milliseconds(p50))), note)
 }

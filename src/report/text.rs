@@ -13,16 +13,22 @@ const BAR: usize = 24;
 
 /// The whole page.
 pub fn render(outcome: &Outcome) -> String {
-    let mut page = render_calls(outcome);
-    page += &money(outcome);
-    page += &collecting(outcome);
-    page += &latency(outcome);
-    page
+    heading(outcome)
+        + &calls(outcome, "offered")
+        + &usage(outcome)
+        + &money(outcome)
+        + &collecting(outcome)
+        + &latency(outcome)
 }
 
-/// Only what was played and what became of the calls.
-pub fn render_calls(outcome: &Outcome) -> String {
-    heading(outcome) + &calls(outcome) + &usage(outcome)
+/// The whole page of what the gateway of a load has seen.
+pub fn render_load(outcome: &Outcome) -> String {
+    render_gateway(outcome) + &money(outcome) + &collecting(outcome) + &latency(outcome)
+}
+
+/// What the gateway of a load has seen: only what was played and what became of the calls.
+pub fn render_gateway(outcome: &Outcome) -> String {
+    heading(outcome) + &calls(outcome, "reached the gateway") + &usage(outcome)
 }
 
 /// A line of a table: what it is about, its figure, what else there is to say.
@@ -49,14 +55,26 @@ pub(super) fn table(title: &str, rows: &[Row]) -> String {
 }
 
 fn heading(outcome: &Outcome) -> String {
-    let consumers: u64 = outcome.cohorts.iter().map(CohortOutcome::consumers).sum();
-    let seconds = outcome.horizon_ns as f64 / 1e9;
-    let time =
-        if outcome.horizon_ns < DAY { format!("{seconds:.1} s") } else { format!("{} days", seconds / 86_400.0) };
-    format!("{} · {} consumers · {time} · seed {}\n", outcome.scenario, thousands(consumers.into()), outcome.seed)
+    let (played, all) = outcome.consumers();
+    let consumers = if played == all {
+        counted(all, "consumer")
+    } else {
+        format!("PARTIAL: {} of {}", thousands(played.into()), counted(all, "consumer"))
+    };
+    let time = if outcome.horizon_ns < DAY {
+        format!("{:.3} s", outcome.horizon_ns as f64 / 1e9)
+    } else {
+        format!("{} days", outcome.horizon_ns as f64 / DAY as f64)
+    };
+    format!("{} · {consumers} · {time} · seed {}\n", outcome.scenario, outcome.seed)
 }
 
-fn calls(outcome: &Outcome) -> String {
+/// A count with its noun.
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", thousands(count.into()), if count == 1 { "" } else { "s" })
+}
+
+fn calls(outcome: &Outcome, all: &str) -> String {
     let offered: u64 = outcome.cohorts.iter().map(CohortOutcome::offered).sum();
     let count = |label: &str, calls: u64, note: &str| {
         let share = calls as f64 / (offered as f64).max(1.0);
@@ -65,7 +83,7 @@ fn calls(outcome: &Outcome) -> String {
         row(label, thousands(calls.into()), percent)
     };
     let mut rows = vec![
-        row("offered", thousands(offered.into()), ""),
+        row(all, thousands(offered.into()), ""),
         count("served", outcome.cohorts.iter().map(|cohort| cohort.served).sum(), ""),
     ];
     for (cause, calls) in sum(outcome.cohorts.iter().map(|cohort| &cohort.refused)) {
@@ -89,7 +107,7 @@ fn who(outcome: &Outcome, cause: &str) -> String {
         Some(format!(
             "{} of {} {}",
             thousands((*consumers).into()),
-            thousands(cohort.consumers().into()),
+            thousands(cohort.consumers_played().into()),
             cohort.cohort
         ))
     });
@@ -208,7 +226,7 @@ fn collecting(outcome: &Outcome) -> String {
     }
     let exhausted = of(|collection| collection.exhausted);
     if exhausted > 0 {
-        rows.push(row("dunning ended unpaid", figure(exhausted), ""));
+        rows.push(row("dunning ended without payment", figure(exhausted), ""));
     }
     table("Collecting", &rows)
 }
@@ -217,7 +235,7 @@ fn latency(outcome: &Outcome) -> String {
     let mut rows = Vec::new();
     for cohort in outcome.cohorts.iter().filter(|cohort| cohort.served > 0) {
         let at = |q| quantile(&cohort.latency, q).map_or_else(|| "-".to_owned(), milliseconds);
-        let note = format!("p99 {}   {} calls", at(0.99), thousands(cohort.served.into()));
+        let note = format!("p99 {}   {}", at(0.99), counted(cohort.served, "call"));
         rows.push(row(&cohort.cohort, format!("p50 {}", at(0.5)), note));
     }
     if rows.is_empty() { String::new() } else { table("Latency of the upstream", &rows) }

@@ -348,7 +348,7 @@ fn odd_duration(unit: Unit, whole: &str, suffix: &str) -> Complaint {
 }
 
 fn too_long(found: &str) -> Complaint {
-    Complaint::new(format!("{found} is longer than ten years"), "write at most `10y`, or `3652d`")
+    Complaint::new(format!("{found} is longer than ten years"), "write at most `3652d`")
 }
 
 fn parse_horizon(text: &str) -> Parsed<Length> {

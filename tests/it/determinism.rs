@@ -112,7 +112,7 @@ fn a_run_that_is_canceled_before_it_begins_is_empty_and_merges() {
     let world = world();
     let canceled = Control::new(Arc::new(AtomicBool::new(true)));
     let nothing = simulate(&world, &everyone(&world.scenario), NonZeroUsize::new(2).unwrap(), &canceled).unwrap();
-    assert!(nothing.cohorts.iter().all(|cohort| cohort.consumers() == 0 && cohort.offered() == 0));
+    assert!(nothing.cohorts.iter().all(|cohort| cohort.consumers_played() == 0 && cohort.offered() == 0));
     assert_eq!(canceled.done.load(Ordering::Relaxed), 0);
     let whole = play(&world, &everyone(&world.scenario));
     assert_eq!(json(&merged([&sent(&nothing), &whole])), json(&whole));
@@ -135,7 +135,7 @@ fn a_run_that_is_cut_short_is_completed_by_the_rest() {
         });
         simulate(&world, &everyone(&world.scenario), NonZeroUsize::new(2).unwrap(), &control).unwrap()
     });
-    let played: u64 = first.cohorts.iter().map(farebox_engine::outcome::CohortOutcome::consumers).sum();
+    let played: u64 = first.cohorts.iter().map(farebox_engine::outcome::CohortOutcome::consumers_played).sum();
     assert!(played > 0);
     assert_eq!(control.done.load(Ordering::Relaxed), played);
     let rest = play(&world, &missing(&world, &first));

@@ -184,22 +184,22 @@ fn what_is_no_scenario_at_all_says_how_to_begin() {
     check(
         "",
         &expect![[r#"
-        error: the scenario is empty
-        --> scenario.yaml
-         = help: `farebox init` writes one to start from
-    "#]],
+            error: the scenario is empty
+            --> scenario.yaml
+             = help: `farebox validate --help` shows one to start from
+        "#]],
     );
     check(
         "# Only a comment.\n",
         &expect![[r#"
-        error: the scenario is empty
-         --> scenario.yaml:1:1
-          |
-        1 | # Only a comment.
-          | ^
-          |
-          = help: `farebox init` writes one to start from
-    "#]],
+            error: the scenario is empty
+             --> scenario.yaml:1:1
+              |
+            1 | # Only a comment.
+              | ^
+              |
+              = help: `farebox validate --help` shows one to start from
+        "#]],
     );
     check(
         "- scenario: hello\n",

@@ -129,7 +129,7 @@ struct Account {
 }
 
 fn accounts(gateway: Gateway, grace: Duration) -> Vec<Account> {
-    let (histories, _) = gateway.finish(grace, WallClock::now).unwrap();
+    let histories = gateway.finish(grace, WallClock::now).unwrap().histories;
     histories.iter().map(Account::of).collect()
 }
 
@@ -637,7 +637,7 @@ fn a_stamp_counts_only_with_the_token_of_the_run() {
         assert_eq!(client.get(&format!("{}farebox-stamp: {stamp}\r\n", keyed(SCRIPT, ""))).status(), 200);
     }
     assert_eq!(client.get(&format!("{}farebox-stamp: c0ffee 7\r\n", keyed(SCRIPT, ""))).status(), 200);
-    let (histories, _) = rig.gateway.finish(GRACE, WallClock::now).unwrap();
+    let histories = rig.gateway.finish(GRACE, WallClock::now).unwrap().histories;
     let decided = histories[0].log.iter().filter_map(|entry| match entry.event {
         Event::Decided { call, .. } => Some(call),
         _ => None,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use farebox_engine::money::thousands;
 use farebox_engine::world::World;
 
 use crate::cli::args;
@@ -11,7 +12,7 @@ use crate::cli::printer::Printer;
 use crate::live::result::{Limit, LoadReport};
 use crate::live::stage::{self, FreeRun};
 use crate::report::load as page;
-use crate::report::text::{self, milliseconds};
+use crate::report::text::{self, counted, milliseconds};
 
 /// Plays the load of `args`.
 pub fn load(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure> {
@@ -19,9 +20,9 @@ pub fn load(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure
     let world = plan.scaled()?;
     let run = free_run(&plan, &world, printer)?;
     let report = LoadReport::new(&world, &run);
-    plan.write_json("outcome.json", &report.outcome)?;
-    plan.write_json("run.json", &report)?;
-    let text = format!("{}{}", text::render(&report.outcome), page::render(&report));
+    plan.add_json("outcome.json", &report.outcome);
+    plan.add_json("run.json", &report);
+    let text = format!("{}{}", text::render_load(&report.outcome), page::render(&report));
     let verdict = judge(&report, printer);
     plan.finish(&text, &report, verdict, printer)
 }
@@ -30,13 +31,21 @@ pub fn load(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure
 pub fn judge(report: &LoadReport, printer: &mut Printer) -> Verdict {
     let mut verdict = Verdict::passed();
     if let Some(limit) = report.limit() {
+        let of = |calls: u64| format!("{} of {}", thousands(calls.into()), counted(report.offered, "call"));
         let why = match limit {
-            Limit::Dropped(calls) => {
-                format!("{calls} of {} calls were dropped: too many were in flight", report.offered)
+            Limit::Dropped(calls) => format!(
+                "{} were dropped because too many were in flight; lower the rate, or raise `live.in_flight`",
+                of(calls)
+            ),
+            Limit::Unconnected(calls) => {
+                format!("{} found no connection; raise the limit of open files with `ulimit -n`", of(calls))
             }
-            Limit::Late(ns) => format!("1 % of the calls were released more than {} late", milliseconds(ns)),
+            Limit::Late(ns) => format!(
+                "1 % of the calls were sent more than {} late; raise `live.connections`, or lower the rate",
+                milliseconds(ns)
+            ),
         };
-        printer.warning(&format!("generator-limited: {why}; lower the rate, or use a machine with more cores"));
+        printer.warning(&format!("generator-limited, so the figures say nothing about the gateway: {why}"));
         verdict.note(Exit::RunInvalid);
     }
     verdict

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use farebox_engine::billing::gate::Decision;
 use farebox_engine::log::History;
 use farebox_engine::world::World;
 
@@ -20,26 +21,32 @@ use crate::report::{self, text};
 pub fn run(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure> {
     let mut plan = Plan::live(args, printer)?;
     let outcome = simulate::outcome(&plan, printer)?;
-    plan.write_json("outcome.json", &outcome)?;
+    plan.add_json("outcome.json", &outcome);
     let mut page = text::render(&outcome);
     if plan.was_interrupted() {
         return plan.finish(&page, &outcome, Verdict::passed(), printer);
     }
-    let report = live(&plan, printer)?;
-    plan.write_json("run.json", &report)?;
+    let Some(report) = live(&plan, printer)? else {
+        return plan.finish(&page, &outcome, Verdict::passed(), printer);
+    };
+    plan.add_json("run.json", &report);
     page += "\nThe load on sockets: ";
-    page += &text::render_calls(&report.load.outcome);
+    page += &text::render_gateway(&report.load.outcome);
     page += &report::load::render(&report.load);
     page += &report::run::render(&report);
     let verdict = judge(&report.load, printer);
     plan.finish(&page, &report, verdict, printer)
 }
 
-/// The load, first in lockstep with its twin, then free-running.
-fn live(plan: &Plan, printer: &mut Printer) -> Result<RunReport, Failure> {
+/// The load, first in lockstep with its twin, then free-running; `None` when an interrupt has cut the lockstep short,
+/// because then nothing is proved.
+fn live(plan: &Plan, printer: &mut Printer) -> Result<Option<RunReport>, Failure> {
     let world = plan.scaled()?;
     let twins = stage::twins(&world).map_err(plan::overflow)?;
     let lockstep = lockstep(plan, &world, &twins, printer)?;
+    if plan.was_interrupted() {
+        return Ok(None);
+    }
     let free = free_run(plan, &world, printer)?;
     let replay = proof::replay(&world, &free.histories, free.end).map_err(|error| match error {
         ReplayError::Disagreement(disagreement) => disagree(&disagreement),
@@ -47,12 +54,12 @@ fn live(plan: &Plan, printer: &mut Printer) -> Result<RunReport, Failure> {
     })?;
     let comparison: Comparison =
         proof::differences(&world, &twins, &free.histories, free.end).map_err(plan::overflow)?;
-    Ok(RunReport {
+    Ok(Some(RunReport {
         lockstep: lockstep.into(),
         replay: replay.into(),
         free_running: FreeRunning::new(&world, &comparison),
         load: LoadReport::new(&world, &free),
-    })
+    }))
 }
 
 fn lockstep(plan: &Plan, world: &Arc<World>, twins: &[History], printer: &mut Printer) -> Result<Extent, Failure> {
@@ -68,8 +75,13 @@ fn lockstep(plan: &Plan, world: &Arc<World>, twins: &[History], printer: &mut Pr
     if let Some(first) = played.out_of_step.first() {
         let consumer = proof::name(world, twins[first.account.0 as usize].account.consumer());
         let message = format!("lockstep: call {} of {consumer} was answered otherwise than its twin", first.call);
-        return Err(Failure::new(Exit::Internal, message)
-            .because(format!("the twin decided {:?}, the gateway {}", first.twin, first.live)));
+        let twin = match first.twin {
+            Decision::Admit(_) => "served".to_owned(),
+            Decision::Refuse(cause) => format!("refused: {}", cause.name()),
+        };
+        let exit = if first.is_environment() { Exit::Environment } else { Exit::Internal };
+        return Err(Failure::new(exit, message)
+            .because(format!("the twin was {twin}, the call over the socket {}", first.live)));
     }
     proof::lockstep(world, twins, &played.histories).map_err(|disagreement| disagree(&disagreement))
 }

@@ -12,7 +12,7 @@ use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::printer::Printer;
 use crate::cli::{interrupt, plan, scenario_file};
 use crate::live::accounts::{Logging, WallClock};
-use crate::live::gateway::{Gateway, Options, Time};
+use crate::live::gateway::{Gateway, Options, StartError, Time};
 use crate::live::stage::raise_descriptor_limit;
 
 /// How often the signal's flag is looked at.
@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub fn gateway(args: &args::ServeGateway, printer: &mut Printer) -> Result<Verdict, Failure> {
     if !args.listen.ip().is_loopback() {
         return Err(Failure::new(Exit::Usage, format!("`{}` is not a loopback address", args.listen))
-            .hint("keys of this slice are guessable: the gateway serves on 127.0.0.1 or [::1] only"));
+            .hint("the consumers' keys can be guessed, so the gateway serves on 127.0.0.1 or [::1] only"));
     }
     let scenario = Arc::new(scenario_file::load(&args.file, printer)?.scenario);
     let world = Arc::new(World::whole(scenario).map_err(plan::overflow)?);
@@ -42,13 +42,17 @@ pub fn gateway(args: &args::ServeGateway, printer: &mut Printer) -> Result<Verdi
             token: None,
         },
     )
-    .map_err(|error| plan::live_error(error.into()))?;
+    .map_err(|error| match error {
+        StartError::Overflow(amount) => plan::overflow(amount),
+        StartError::Listen(error) => Failure::new(Exit::Environment, "the gateway did not start")
+            .because(error)
+            .hint("`--listen` takes another address; port 0 finds a free one"),
+    })?;
     printer.note(&format!("the gateway listens on {} and forwards to {}", gateway.addr(), args.upstream));
     while !interrupted.load(std::sync::atomic::Ordering::Relaxed) {
         thread::sleep(LOOK);
     }
-    let counts = gateway.counts();
-    gateway.finish(GRACE, WallClock::now).map_err(plan::overflow)?;
+    let counts = gateway.finish(GRACE, WallClock::now).map_err(plan::overflow)?.counts;
     let refused = Cause::ALL.iter().map(|cause| (cause.name(), counts.causes[cause.index()]));
     let counted = refused.filter(|(_, calls)| *calls > 0).map(|(name, calls)| format!("{name}: {calls}"));
     let lines: Vec<_> = [format!("served: {}", counts.served)].into_iter().chain(counted).collect();

@@ -13,7 +13,7 @@ use crate::simulate::{everyone, simulate as play};
 pub fn simulate(args: &args::Simulate, printer: &mut Printer) -> Result<Verdict, Failure> {
     let mut plan = Plan::new(&args.file, args.seed, &args.output, printer)?;
     let outcome = outcome(&plan, printer)?;
-    plan.write_json("outcome.json", &outcome)?;
+    plan.add_json("outcome.json", &outcome);
     plan.finish(&text::render(&outcome), &outcome, Verdict::passed(), printer)
 }
 

@@ -40,10 +40,10 @@ fn every_call_and_every_unit_is_accounted_for() {
             assert_eq!([served, in_flight], [cohort.served, cohort.in_flight]);
             assert_eq!(refused, cohort.refused.values().sum::<u64>());
             assert_eq!(cohort.latency.iter().map(|[_, calls]| calls).sum::<u64>(), cohort.served);
-            assert_eq!(cohort.consumers(), u64::from(world.scenario.cohorts[number as usize].count));
+            assert_eq!(cohort.consumers_played(), u64::from(world.scenario.cohorts[number as usize].count));
             for (cause, refused) in &cohort.refused {
                 let consumers = cohort.consumers_refused[cause];
-                assert!(consumers > 0 && consumers <= cohort.consumers() && consumers <= *refused);
+                assert!(consumers > 0 && consumers <= cohort.consumers_played() && consumers <= *refused);
             }
             assert_eq!(cohort.refused.len(), cohort.consumers_refused.len());
         }
@@ -187,6 +187,7 @@ fn a_merge_adds_every_number() {
     let cohort = |from: u32, n: u64| CohortOutcome {
         cohort: "c".to_owned(),
         plan: "p".to_owned(),
+        consumers: 100,
         played: vec![[from, from + 3]],
         served: n,
         failed: 27 * n,

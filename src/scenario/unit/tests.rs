@@ -70,7 +70,7 @@ fn durations_are_exact_and_hint_at_the_other_m() {
             `5min` is not a duration; write a number and one of `ms`, `s`, `m`, `h`, `d`, such as `30s` or `7d`
             `0.0000001ms` is finer than a nanosecond; write a number and one of `ms`, `s`, `m`, `h`, `d`, such as `30s` or `7d`
             `11y` is not a duration; months and years differ in length: write days, such as `30d`
-            `9999d` is longer than ten years; write at most `10y`, or `3652d`
+            `9999d` is longer than ten years; write at most `3652d`
             `-1d` is negative; write a number and one of `ms`, `s`, `m`, `h`, `d`, such as `30s` or `7d`
         "#]],
     );
@@ -78,15 +78,15 @@ fn durations_are_exact_and_hint_at_the_other_m() {
         Unit::Horizon,
         &["30d", "1mo", "10y", "11y", "1.5mo", "0d", "5M", "4000d"],
         &expect![[r#"
-        30d = Length(Exact(Span(2592000000000000)))
-        1mo = Length(Months(1))
-        10y = Length(Years(10))
-        11y = Length(Years(11))
-        `1.5mo` is not a whole number of months or years; write days, such as `45d`
-        `0d` is no time at all; write a number and one of `s`, `m`, `h`, `d`, `mo`, `y`, such as `30d` or `1mo`
-        `5M` is not a duration; `M` is millions, and only in quantities: minutes are `m`
-        `4000d` is longer than ten years; write at most `10y`, or `3652d`
-    "#]],
+            30d = Length(Exact(Span(2592000000000000)))
+            1mo = Length(Months(1))
+            10y = Length(Years(10))
+            11y = Length(Years(11))
+            `1.5mo` is not a whole number of months or years; write days, such as `45d`
+            `0d` is no time at all; write a number and one of `s`, `m`, `h`, `d`, `mo`, `y`, such as `30d` or `1mo`
+            `5M` is not a duration; `M` is millions, and only in quantities: minutes are `m`
+            `4000d` is longer than ten years; write at most `3652d`
+        "#]],
     );
 }
 
