@@ -280,6 +280,15 @@ mod tests {
         assert_eq!(scratch.everything(), ["quickstart/.farebox", "quickstart/notes.md", "quickstart/outcome.json"]);
     }
 
+    /// Found out before the run, not when its results are to be put in place.
+    #[test]
+    fn a_link_that_leads_nowhere_is_refused() {
+        let scratch = Scratch::new("nowhere");
+        let link = scratch.0.join("link");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert!(matches!(OutDir::claim(&link), Err(OutError::Io { .. })));
+    }
+
     #[test]
     fn two_runs_into_one_folder_do_not_mix() {
         let scratch = Scratch::new("two");

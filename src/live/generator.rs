@@ -415,3 +415,26 @@ impl Caller {
         HeaderValue::try_from(command.to_string()).expect("a command has visible ASCII characters only")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use farebox_engine::model::{Arrivals, Cohort, Plan, Scenario};
+    use farebox_engine::time::Span;
+
+    /// Two threads of which one has all the calls, and half of the connections, would make its calls late.
+    #[test]
+    fn every_thread_has_its_share_of_a_single_consumer() {
+        let mut scenario = Scenario::new("one", Span::from_secs(1_000));
+        scenario.plans.push(Plan::new("free"));
+        scenario.cohorts.push(Cohort::new("alone", 1, Arrivals::Poisson { mean_gap_ns: 1e9 }));
+        let world = World::whole(Arc::new(scenario)).unwrap();
+        let shares: Vec<_> = (0..3).map(|index| arrivals(&world, index, 3)).collect();
+        let mut calls: Vec<_> = shares.iter().flatten().map(|arrival| arrival.call).collect();
+        calls.sort_unstable();
+        let all = world.schedule.calls(Consumer { cohort: 0, index: 0 }).map(|call| call.index as u32);
+        assert!(calls.into_iter().eq(all), "each call is made by one thread");
+        let (least, most) = (shares.iter().map(Vec::len).min(), shares.iter().map(Vec::len).max());
+        assert!(most.zip(least).is_some_and(|(most, least)| most - least <= 1), "{least:?} to {most:?}");
+    }
+}

@@ -11,6 +11,9 @@ pub fn render(load: &LoadReport) -> String {
     let mut rows = vec![count("offered", load.offered), count("sent", load.sent), count("dropped", load.dropped)];
     rows.extend(load.statuses.iter().map(|(status, calls)| count(&format!("answered {status}"), *calls)));
     rows.extend(load.errors.iter().map(|(error, calls)| count(&format!("no answer: {error}"), *calls)));
+    if load.interrupted {
+        rows.push(row("PARTIAL", "", "interrupted before all calls were made"));
+    }
     if load.unfinished > 0 {
         rows.push(count("unfinished", load.unfinished));
     }

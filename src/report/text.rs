@@ -257,6 +257,20 @@ fn sum<'a>(counts: impl Iterator<Item = &'a BTreeMap<String, u64>>) -> BTreeMap<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use farebox_engine::model::{Arrivals, Cohort, Plan, Scenario};
+    use farebox_engine::record::Recorder;
+    use farebox_engine::time::Span;
+
+    #[test]
+    fn an_outcome_that_lacks_consumers_says_so_first() {
+        let mut scenario = Scenario::new("cut", Span::from_ns(30 * DAY));
+        scenario.plans.push(Plan::new("free"));
+        scenario.cohorts.push(Cohort::new("all", 2_000, Arrivals::Poisson { mean_gap_ns: 1e9 }));
+        let of = |played| Outcome::new(&scenario, 30 * DAY, &Recorder::new(1), &[vec![[0, played]]]);
+        let first = |played| heading(&of(played)).trim_end().to_owned();
+        assert_eq!(first(2_000), "cut · 2,000 consumers · 30 days · seed 1");
+        assert_eq!(first(64), "cut · PARTIAL: 64 of 2,000 consumers · 30 days · seed 1");
+    }
 
     #[test]
     fn what_is_shown_adds_up_like_what_is_booked() {

@@ -86,6 +86,18 @@ fn no_command_at_all_is_answered_with_help_and_code_2() {
     assert!(answer.stderr.contains("Commands:"), "{}", answer.stderr);
 }
 
+/// A machine that cannot carry the load is not blamed on the scenario, nor found out by waiting for connections.
+#[test]
+fn too_few_open_files_are_said_before_the_load() {
+    let folder = Folder::new("few-files").with("hello.yaml", SMALLEST_SCENARIO);
+    for command in ["load", "run"] {
+        let answer = folder.farebox(&format!("{command} hello.yaml --out results")).open_files(100).run();
+        assert_eq!(answer.code, Some(7), "{answer}");
+        assert!(answer.stderr.contains("open files, and this process may have 100"), "{answer}");
+        assert!(answer.stderr.contains("hint: raise the limit with `ulimit -n`"), "{answer}");
+    }
+}
+
 /// The help of a command is a page to work from: its purpose in a line, then details, then examples.
 #[test]
 fn every_command_explains_itself() {

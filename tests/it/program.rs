@@ -50,6 +50,16 @@ impl Program {
         self
     }
 
+    /// At most so many open files: by way of a shell, which lowers the limit for what it then becomes.
+    pub(crate) fn open_files(self, most: u32) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
+        shell.arg(self.0.get_program()).args(self.0.get_args()).env_clear();
+        shell.current_dir(self.0.get_current_dir().expect("every program runs in the folder of its test"));
+        shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(shell)
+    }
+
     pub(crate) fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
         self.0.stdout(stdout);
         self
