@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use farebox_engine::billing::cause::Cause;
 use farebox_engine::outcome::Outcome;
+use farebox_engine::time::{SECOND, Time};
 use farebox_engine::world::World;
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -28,6 +29,8 @@ pub struct LoadReport {
     pub outcome: Outcome,
     /// Whether an interrupt has cut the load short: then the figures are partial.
     pub interrupted: bool,
+    /// How much billing time passed in each second of the load, in ns. Rate limits go by the wall's time all the same.
+    pub billing_ns_per_s: u64,
     /// Calls that the schedule asked for.
     pub offered: u64,
     /// Calls that were sent.
@@ -89,6 +92,7 @@ impl LoadReport {
         Self {
             outcome: run.outcome(world),
             interrupted: run.interrupted,
+            billing_ns_per_s: world.schedule.pace().clock.at(Time::from_ns(SECOND as i64)).billing.ns().cast_unsigned(),
             offered: load.offered,
             sent: load.offered - load.dropped,
             dropped: load.dropped,

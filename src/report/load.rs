@@ -1,6 +1,7 @@
 //! A load on sockets as a page for the terminal.
 
 use farebox_engine::money::thousands;
+use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND};
 
 use super::text::{Row, counted, milliseconds, row, table};
 use crate::live::result::{LoadReport, Percentiles};
@@ -11,6 +12,8 @@ pub fn render(load: &LoadReport) -> String {
     let mut rows = vec![count("offered", load.offered), count("sent", load.sent), count("dropped", load.dropped)];
     rows.extend(load.statuses.iter().map(|(status, calls)| count(&format!("answered {status}"), *calls)));
     rows.extend(load.errors.iter().map(|(error, calls)| count(&format!("no answer: {error}"), *calls)));
+    let note = "of billing time in each second; rate limits go by the wall's";
+    rows.push(row("compressed", span(load.billing_ns_per_s), note));
     if load.interrupted {
         rows.push(row("PARTIAL", "", "interrupted before all calls were made"));
     }
@@ -21,6 +24,13 @@ pub fn render(load: &LoadReport) -> String {
     latency.push(percentiles("service time", &load.service_ns));
     latency.push(percentiles("sent late by", &load.lateness_ns));
     table("Load", &rows) + &table("Latency from the intended start", &latency)
+}
+
+/// A span as people read it, in the largest unit that it has at least one of.
+fn span(ns: u64) -> String {
+    let units = [(DAY, "days"), (HOUR, "h"), (MINUTE, "min")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| ns >= *unit).unwrap_or((SECOND, "s"));
+    format!("{:.2} {name}", ns as f64 / unit as f64)
 }
 
 fn percentiles(label: &str, ns: &Percentiles) -> Row {
