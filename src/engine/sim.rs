@@ -9,6 +9,7 @@ use std::collections::BinaryHeap;
 use crate::billing::account::{Account, Consumer};
 use crate::billing::gate::{Action, Decision, View};
 use crate::billing::hold::HoldId;
+use crate::distribution::Latency;
 use crate::draw::Stream;
 use crate::money::Overflow;
 use crate::time::{Now, Span, Time};
@@ -55,7 +56,7 @@ pub fn play<O: Observer>(
 ) -> Result<(), Overflow> {
     scratch.in_flight.clear();
     let account = world.open(consumer)?;
-    let latencies = world.schedule.latency_stream(consumer);
+    let latencies = Latencies::new(world.scenario.upstream.latency, world.schedule.latency_stream(consumer));
     let mut player = Player { world, account, latencies, observer, scratch };
     let mut calls = world.schedule.calls(consumer).peekable();
     let end = world.schedule.pace().until;
@@ -69,7 +70,7 @@ pub fn play<O: Observer>(
 struct Player<'a, O> {
     world: &'a World,
     account: Account,
-    latencies: Stream,
+    latencies: Latencies,
     observer: &'a mut O,
     scratch: &'a mut Scratch,
 }
@@ -89,8 +90,7 @@ impl<O: Observer> Player<'_, O> {
         let decision = self.account.request(now, &self.world.catalog, View::ReadThrough)?;
         self.observer.decided(self.account.consumer(), call, now, decision);
         let Decision::Admit(admission) = decision else { return Ok(()) };
-        let latency = self.world.scenario.upstream.latency.sample(self.latencies.word(call.index));
-        let lands = call.at + Span::from_ns(latency);
+        let lands = call.at + Span::from_ns(self.latencies.of(call.index));
         let flight = Flight { lands, index: call.index, made: call.at, hold: admission.hold };
         // Mostly the answer comes before anything else happens, the end included, and need not be queued.
         if self.scratch.in_flight.is_empty() && lands < next {
@@ -130,5 +130,42 @@ impl<O: Observer> Player<'_, O> {
         self.world.close(&mut self.account, end, &mut self.scratch.actions)?;
         self.observer.closed(&self.account);
         Ok(())
+    }
+}
+
+/// The upstream's latencies of one consumer's calls, drawn a block ahead: each is a chain of dependent operations, and
+/// side by side the processor overlaps them.
+struct Latencies {
+    latency: Latency,
+    stream: Stream,
+    /// Those of the calls from `first` on.
+    block: [u64; BLOCK],
+    first: u64,
+}
+
+const BLOCK: usize = 8;
+
+impl Latencies {
+    fn new(latency: Latency, stream: Stream) -> Self {
+        let mut latencies = Self { latency, stream, block: [0; BLOCK], first: 0 };
+        latencies.draw(0);
+        latencies
+    }
+
+    /// The latency of a call, in ns. Calls are asked for in order.
+    #[inline]
+    fn of(&mut self, call: u64) -> u64 {
+        if call - self.first >= BLOCK as u64 {
+            self.draw(call);
+        }
+        self.block[(call - self.first) as usize]
+    }
+
+    #[inline(never)]
+    fn draw(&mut self, first: u64) {
+        self.first = first;
+        for (i, latency) in self.block.iter_mut().enumerate() {
+            *latency = self.latency.sample(self.stream.word(first.wrapping_add(i as u64)));
+        }
     }
 }
