@@ -1,6 +1,6 @@
 //! Scenarios that are right: what the model is then.
 
-#![allow(clippy::needless_raw_string_hashes, reason = "expect-test writes its snapshots with them")]
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its snapshots with them")]
 
 use std::path::{Path, PathBuf};
 

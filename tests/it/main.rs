@@ -10,8 +10,8 @@
 //! - `tidy`: the few rules that the architecture stands on.
 //! - `trace`: recorded calls, counted and paid to the nano.
 
-#![allow(clippy::needless_raw_string_hashes, reason = "expect-test writes its snapshots with them")]
-#![allow(clippy::unwrap_used, reason = "also in what tests share: a test that cannot go on has failed")]
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its snapshots with them")]
+#![expect(clippy::unwrap_used, reason = "also in what tests share: a test that cannot go on has failed")]
 
 mod cli;
 mod determinism;

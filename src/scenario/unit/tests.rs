@@ -1,6 +1,6 @@
 //! Units, one table each: what a text means, and what is said of one that means nothing.
 
-#![allow(clippy::needless_raw_string_hashes, reason = "expect-test writes its snapshots with them")]
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its snapshots with them")]
 
 use expect_test::{Expect, expect};
 
