@@ -9,7 +9,7 @@ use farebox_engine::world::World;
 fn simulation(c: &mut Criterion) {
     let world = World::whole(busy(200).into()).expect("the amounts are small");
     let consumers: Vec<_> = world.consumers().collect();
-    let calls: u64 = consumers.iter().map(|consumer| world.schedule.calls(*consumer).count() as u64).sum();
+    let calls: u64 = consumers.iter().map(|consumer| world.calls(*consumer).count() as u64).sum();
     let mut group = c.benchmark_group("simulation");
     group.throughput(Throughput::Elements(calls));
     group.bench_function("request", |b| {

@@ -16,6 +16,7 @@
 
 pub mod cli;
 pub mod control;
+pub mod forecast;
 pub mod live;
 pub mod report;
 pub mod scenario;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::exit::Exit;
 
@@ -60,12 +60,35 @@ pub enum Color {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a scenario to start from, with a line about each key
+    ///
+    /// The scenario is a small API with a free plan, a subscription and prepaid credit: valid as it is, and meant to be
+    /// changed. A file that is there already is left alone.
+    #[command(after_help = "\
+Examples:
+  farebox init
+  farebox init pricing.yaml
+  farebox init - | farebox validate /dev/stdin")]
+    Init(Init),
+
     /// Check scenario files and say everything that is wrong with them
     ///
     /// Reads each file as a run would, and prints every problem with its line and what to write instead. Nothing is
     /// run. Exit code 3 means that a file is wrong, 7 that one could not be read.
     #[command(after_help = validate_examples())]
     Validate(Validate),
+
+    /// Say what a run will do, and what of it cannot work, without running it
+    ///
+    /// Computes expected calls, when allowances and credit run out and how likely that is, the connections that the
+    /// load needs, and what the simulation takes. Warnings say what cannot work; the exit code stays 0, because nothing
+    /// was run.
+    #[command(after_help = "\
+Examples:
+  farebox plan scenarios/quickstart.yaml
+  farebox plan scenarios/quickstart.yaml --rate 20k/s
+  farebox plan scenarios/quickstart.yaml --format json")]
+    Plan(Plan),
 
     /// Print the JSON Schema of scenario files, for editors
     ///
@@ -118,6 +141,17 @@ Examples:
     )]
     Serve(Serve),
 
+    /// Check whether this machine can carry a load, and say what to change
+    ///
+    /// Looks at cores, limits, ports, clocks and the folder for results. Exit code 7 means that something will not work;
+    /// what is merely odd makes figures worse, and is told.
+    #[command(after_help = "\
+Examples:
+  farebox doctor
+  farebox doctor scenarios/quickstart.yaml
+  farebox doctor --format json")]
+    Doctor(Doctor),
+
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:
@@ -127,19 +161,70 @@ Examples:
     Completions(Completions),
 }
 
+/// What `init` takes.
+#[derive(Debug, clap::Args)]
+pub struct Init {
+    /// The file to write; `-` is the standard output
+    #[arg(default_value = "scenario.yaml", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Replace the file if it is there already
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// What `validate` takes.
 #[derive(Debug, clap::Args)]
 pub struct Validate {
     /// The scenario files
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
+}
+
+/// What `plan` takes.
+#[derive(Debug, clap::Args)]
+pub struct Plan {
+    /// What is played.
+    #[command(flatten)]
+    pub played: Played,
+    /// What of its load is changed.
+    #[command(flatten)]
+    pub pace: Pace,
+    /// Plan for a simulation on so many threads; all cores if not given
+    #[arg(long, short, value_name = "N", value_parser = threads)]
+    pub jobs: Option<NonZeroUsize>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// A scenario to be played.
+#[derive(Debug, clap::Args)]
+pub struct Played {
+    /// The scenario file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Play this variant of it instead of the file as it stands
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+}
+
+/// What of a scenario's load is changed.
+#[derive(Debug, clap::Args)]
+pub struct Pace {
+    /// Offer so many calls, such as `2k/s`, instead of the scenario's `live.rate`
+    #[arg(long, allow_hyphen_values = true)]
+    pub rate: Option<String>,
+    /// Load for so long, such as `10s`, instead of the scenario's `live.duration`
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub duration: Option<String>,
 }
 
 /// What `simulate` takes.
 #[derive(Debug, clap::Args)]
 pub struct Simulate {
-    /// The scenario file
-    pub file: PathBuf,
+    /// What is played.
+    #[command(flatten)]
+    pub played: Played,
     /// Draw from this seed instead of the scenario's
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
@@ -151,17 +236,15 @@ pub struct Simulate {
 /// What `load` and `run` take.
 #[derive(Debug, clap::Args)]
 pub struct Live {
-    /// The scenario file
-    pub file: PathBuf,
+    /// What is played.
+    #[command(flatten)]
+    pub played: Played,
     /// Draw from this seed instead of the scenario's
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
-    /// Offer so many calls, such as `2k/s`, instead of the scenario's `live.rate`
-    #[arg(long, allow_hyphen_values = true)]
-    pub rate: Option<String>,
-    /// Load for so long, such as `10s`, instead of the scenario's `live.duration`
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub duration: Option<String>,
+    /// What of its load is changed.
+    #[command(flatten)]
+    pub pace: Pace,
     /// Where its work and its results go.
     #[command(flatten)]
     pub output: Output,
@@ -184,8 +267,9 @@ Examples:
 /// What `serve gateway` takes.
 #[derive(Debug, clap::Args)]
 pub struct ServeGateway {
-    /// The scenario file
-    pub file: PathBuf,
+    /// What is played.
+    #[command(flatten)]
+    pub played: Played,
     /// Where to listen; loopback only
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8402", value_parser = address)]
     pub listen: SocketAddr,
@@ -204,8 +288,19 @@ pub struct Output {
     #[arg(long, short, value_name = "N", value_parser = threads)]
     pub jobs: Option<NonZeroUsize>,
     /// Write the results to this folder, replacing those of an earlier run; `reports/<scenario>` if not given
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// What `doctor` takes.
+#[derive(Debug, clap::Args)]
+pub struct Doctor {
+    /// Check against what the load of this scenario needs; of a scenario's defaults if not given
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
     /// What to print
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

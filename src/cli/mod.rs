@@ -39,12 +39,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 
 fn dispatch(command: &Command, printer: &mut Printer) -> Result<Verdict, Failure> {
     match command {
+        Command::Init(args) => commands::init::init(args, printer),
         Command::Validate(args) => commands::validate::validate(args, printer),
+        Command::Plan(args) => commands::plan::plan(args, printer),
         Command::Schema => commands::schema::schema(printer),
         Command::Simulate(args) => commands::simulate::simulate(args, printer),
         Command::Load(args) => commands::load::load(args, printer),
         Command::Run(args) => commands::run::run(args, printer),
         Command::Serve(args::Serve::Gateway(args)) => commands::serve::gateway(args, printer),
+        Command::Doctor(args) => commands::doctor::doctor(args, printer),
         Command::Completions(args) => commands::completions::completions(args, printer),
     }
 }

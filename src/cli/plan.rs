@@ -2,12 +2,11 @@
 //! wrong before the work begins is found here.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use farebox_engine::model::Scenario;
+use farebox_engine::model::{Live, Scenario};
 use farebox_engine::money::Overflow;
 use farebox_engine::world::World;
 use serde::Serialize;
@@ -36,8 +35,13 @@ pub struct Plan {
 
 impl Plan {
     /// Reads the scenario and claims the folder.
-    pub fn new(file: &Path, seed: Option<u64>, output: &args::Output, printer: &mut Printer) -> Result<Self, Failure> {
-        let mut scenario = scenario_file::load(file, printer)?.scenario;
+    pub fn new(
+        played: &args::Played,
+        seed: Option<u64>,
+        output: &args::Output,
+        printer: &mut Printer,
+    ) -> Result<Self, Failure> {
+        let mut scenario = scenario_file::load(played, printer)?.scenario;
         scenario.seed = seed.unwrap_or(scenario.seed);
         let folder = output.out.clone().unwrap_or_else(|| OutDir::default_for(&scenario.name));
         Ok(Self {
@@ -52,14 +56,8 @@ impl Plan {
 
     /// As [`Self::new`], with the overrides of a load.
     pub fn live(args: &args::Live, printer: &mut Printer) -> Result<Self, Failure> {
-        let mut plan = Self::new(&args.file, args.seed, &args.output, printer)?;
-        let live = &mut Arc::make_mut(&mut plan.scenario).live;
-        if let Some(text) = &args.rate {
-            live.rate_per_s = scenario::rate_per_s(text).map_err(wrong_option("--rate"))?;
-        }
-        if let Some(text) = &args.duration {
-            live.duration = scenario::duration(text).map_err(wrong_option("--duration"))?;
-        }
+        let mut plan = Self::new(&args.played, args.seed, &args.output, printer)?;
+        set_pace(&args.pace, &mut Arc::make_mut(&mut plan.scenario).live)?;
         Ok(plan)
     }
 
@@ -116,6 +114,17 @@ impl Plan {
         printer.note(&format!("results are in {folder}"));
         Ok(verdict)
     }
+}
+
+/// Changes what of a load is to be changed.
+pub fn set_pace(pace: &args::Pace, live: &mut Live) -> Result<(), Failure> {
+    if let Some(text) = &pace.rate {
+        live.rate_per_s = scenario::rate_per_s(text).map_err(wrong_option("--rate"))?;
+    }
+    if let Some(text) = &pace.duration {
+        live.duration = scenario::duration(text).map_err(wrong_option("--duration"))?;
+    }
+    Ok(())
 }
 
 fn wrong_option(option: &'static str) -> impl FnOnce(String) -> Failure {

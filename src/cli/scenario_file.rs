@@ -2,29 +2,63 @@
 
 use std::path::Path;
 
+use super::args::Played;
 use super::exit::{Exit, Failure};
 use super::printer::Printer;
 use crate::scenario::{self, Diagnostic, Loaded, ScenarioError, Severity, Source};
 
-/// Reads and checks a scenario; whatever is wrong or odd with it has been printed when this returns.
-pub fn load(path: &Path, printer: &mut Printer) -> Result<Loaded, Failure> {
-    match scenario::load(path) {
-        Ok(loaded) => {
-            show(&loaded.source, &loaded.warnings, printer);
-            Ok(loaded)
+/// Reads a scenario that is to be played; whatever is wrong or odd with it has been printed when this returns. What has
+/// no effect in this version is an error here: the run would answer another question.
+pub fn load(played: &Played, printer: &mut Printer) -> Result<Loaded, Failure> {
+    let path = &played.file;
+    let loaded = read(path, played.variant.as_deref(), printer)?;
+    if loaded.unsupported.is_empty() {
+        show(&loaded.source, &loaded.warnings, printer);
+        return Ok(loaded);
+    }
+    let as_errors = loaded.unsupported.iter().map(|it| Diagnostic { severity: Severity::Error, ..it.clone() });
+    show(&loaded.source, &in_order(loaded.warnings.iter().cloned().chain(as_errors)), printer);
+    Err(wrong(path, loaded.unsupported.len()).hint("`farebox validate` accepts it; this version cannot run it"))
+}
+
+/// Reads and checks a scenario that nobody plays: what has no effect in this version is said, and no error. It includes
+/// that of all variants.
+pub fn check(path: &Path, printer: &mut Printer) -> Result<Loaded, Failure> {
+    let mut loaded = read(path, None, printer)?;
+    for found in loaded.variants.iter().flat_map(|variant| &variant.unsupported) {
+        if !loaded.unsupported.contains(found) {
+            loaded.unsupported.push(found.clone());
         }
+    }
+    show(&loaded.source, &in_order(loaded.warnings.iter().chain(&loaded.unsupported).cloned()), printer);
+    Ok(loaded)
+}
+
+fn read(path: &Path, variant: Option<&str>, printer: &mut Printer) -> Result<Loaded, Failure> {
+    match scenario::load_variant(path, variant) {
+        Ok(loaded) => Ok(loaded),
         Err(ScenarioError::Unreadable { path, source }) => {
             Err(Failure::new(Exit::Environment, format!("cannot read `{}`", path.display()))
                 .because(source)
-                .hint("`farebox validate --help` shows a scenario to start from"))
+                .hint("`farebox init` writes a scenario to start from"))
         }
         Err(ScenarioError::Rejected(rejected)) => {
             show(&rejected.source, &rejected.diagnostics, printer);
             let errors = rejected.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
-            let plural = if errors == 1 { "" } else { "s" };
-            Err(Failure::new(Exit::ScenarioWrong, format!("`{}` has {errors} error{plural}", path.display())))
+            Err(wrong(path, errors))
         }
     }
+}
+
+fn wrong(path: &Path, errors: usize) -> Failure {
+    let plural = if errors == 1 { "" } else { "s" };
+    Failure::new(Exit::ScenarioWrong, format!("`{}` has {errors} error{plural}", path.display()))
+}
+
+fn in_order(diagnostics: impl Iterator<Item = Diagnostic>) -> Vec<Diagnostic> {
+    let mut diagnostics: Vec<Diagnostic> = diagnostics.collect();
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span);
+    diagnostics
 }
 
 fn show(source: &Source, diagnostics: &[Diagnostic], printer: &mut Printer) {

@@ -6,44 +6,135 @@
 //! but any crate of a build that turns on `num-traits/std`, and hdrhistogram does, silently moves its logarithms to the
 //! platform's; here they are `libm`'s, the same everywhere.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use crate::draw::{Words, unit};
+use crate::draw::{Stream, Words, unit};
 
 /// z-values of the standard normal distribution at 95 % and 99 %.
 pub const Z95: f64 = 1.644_853_626_951_472_2;
 /// See [`Z95`].
 pub const Z99: f64 = 2.326_347_874_040_840_8;
 
-/// How long something takes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Latency {
-    /// Always the same, in ns.
-    Constant(u64),
-    /// Log-normal: exp(μ + σ z) ns.
+/// A distribution of non-negative quantities: spans in ns, units, rates.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Distribution {
+    /// Always the same.
+    Constant(f64),
+    /// Log-normal: exp(μ + σ z).
     LogNormal {
-        /// Logarithm of the median in ns.
+        /// Logarithm of the median.
         mu: f64,
         /// Standard deviation of the logarithm.
         sigma: f64,
     },
+    /// Exponential.
+    Exponential {
+        /// Its mean.
+        mean: f64,
+    },
+    /// Uniform between two values.
+    Uniform {
+        /// The least.
+        from: f64,
+        /// The greatest.
+        to: f64,
+    },
+    /// Pareto: at least `min`, with P(X > x) = (min ÷ x)^alpha.
+    Pareto {
+        /// The least.
+        min: f64,
+        /// The tail's exponent, above 0.
+        alpha: f64,
+    },
+    /// Gamma.
+    Gamma {
+        /// k, above 0.
+        shape: f64,
+        /// The mean, kθ.
+        mean: f64,
+    },
+    /// Measured values in ascending order, each as likely as the others.
+    Empirical(Arc<[f64]>),
 }
 
-impl Latency {
-    /// The log-normal distribution through its median and one upper quantile, both in ns; `z` is [`Z95`] or [`Z99`].
-    pub fn log_normal(p50_ns: f64, upper_ns: f64, z: f64) -> Self {
-        let mu = libm::log(p50_ns);
-        Self::LogNormal { mu, sigma: (libm::log(upper_ns) - mu) / z }
+impl Distribution {
+    /// The log-normal distribution through its median and one upper quantile; `z` is [`Z95`] or [`Z99`].
+    pub fn log_normal(p50: f64, upper: f64, z: f64) -> Self {
+        let mu = libm::log(p50);
+        Self::LogNormal { mu, sigma: (libm::log(upper) - mu) / z }
     }
 
-    /// One latency in whole ns, at least 1 unless it is a constant.
+    /// One variate.
+    ///
+    /// # Panics
+    /// When there are no measured values to choose from; the scenario's reader refuses that.
     #[inline]
-    pub fn sample(self, word: u64) -> u64 {
+    pub fn sample(&self, word: u64) -> f64 {
         match self {
-            Self::Constant(ns) => ns,
-            Self::LogNormal { mu, sigma } => (exp(mu + sigma * normal(word)) as i64).max(1).cast_unsigned(),
+            Self::Constant(value) => *value,
+            Self::LogNormal { mu, sigma } => exp(mu + sigma * normal(word)),
+            _ => self.sample_seldom(word),
         }
     }
+
+    /// What is not drawn for every call: out of line, so that the log-normal path stays short.
+    #[inline(never)]
+    fn sample_seldom(&self, word: u64) -> f64 {
+        match self {
+            Self::Constant(_) | Self::LogNormal { .. } => unreachable!("drawn by `sample`"),
+            Self::Exponential { mean } => mean * exponential(word),
+            Self::Uniform { from, to } => from + (to - from) * unit(word),
+            Self::Pareto { min, alpha } => min * libm::exp(exponential(word) / alpha),
+            Self::Gamma { shape, mean } => mean / shape * gamma(*shape, word),
+            Self::Empirical(values) => values[((u128::from(word) * values.len() as u128) >> u64::BITS) as usize],
+        }
+    }
+
+    /// The mean; infinite for a Pareto distribution whose exponent is at most 1.
+    pub fn mean(&self) -> f64 {
+        match self {
+            Self::Constant(value) => *value,
+            Self::LogNormal { mu, sigma } => libm::exp(mu + 0.5 * sigma * sigma),
+            Self::Exponential { mean } | Self::Gamma { mean, .. } => *mean,
+            Self::Uniform { from, to } => 0.5 * (from + to),
+            Self::Pareto { alpha, .. } if *alpha <= 1.0 => f64::INFINITY,
+            Self::Pareto { min, alpha } => min * alpha / (alpha - 1.0),
+            Self::Empirical(values) => values.iter().sum::<f64>() / values.len() as f64,
+        }
+    }
+
+    /// One variate as a whole number: rounded down, and at least 1 unless it is a constant.
+    #[inline]
+    pub fn sample_whole(&self, word: u64) -> u64 {
+        match self {
+            Self::Constant(value) => *value as u64,
+            _ => whole(self.sample(word)),
+        }
+    }
+
+    /// Whole variates of the words from `first` on. What is drawn is decided once, so that the chains of dependent
+    /// operations that the variates are overlap in the processor.
+    pub fn fill(&self, stream: Stream, first: u64, variates: &mut [u64]) {
+        let words = (first..).map(|index| stream.word(index));
+        match *self {
+            Self::LogNormal { mu, sigma } => {
+                for (variate, word) in variates.iter_mut().zip(words) {
+                    *variate = whole(exp(mu + sigma * normal(word)));
+                }
+            }
+            _ => {
+                for (variate, word) in variates.iter_mut().zip(words) {
+                    *variate = self.sample_whole(word);
+                }
+            }
+        }
+    }
+}
+
+/// By way of i64: x86-64 converts signed integers in one instruction.
+#[inline]
+fn whole(variate: f64) -> u64 {
+    (variate as i64).max(1).cast_unsigned()
 }
 
 /// An exponential variate of mean 1.
@@ -62,6 +153,26 @@ pub fn normal(word: u64) -> f64 {
     let layer = (word & 0xFF) as usize;
     let x = (2.0 * unit(word) - 1.0) * layers.edge[layer];
     if x.abs() < layers.edge[layer + 1] { x } else { normal_outside(layers, word) }
+}
+
+/// A gamma variate of this shape and scale 1, by the method of Marsaglia and Tsang ("A simple method for generating gamma
+/// variables", ACM TOMS 26 (2000)); a shape below 1 is that of one more, times a power of a uniform variate.
+fn gamma(shape: f64, word: u64) -> f64 {
+    let mut words = Words::after(word);
+    if shape < 1.0 {
+        let boost = libm::pow(unit(words.next_word()), 1.0 / shape);
+        return boost * gamma(shape + 1.0, words.next_word());
+    }
+    let d = shape - 1.0 / 3.0;
+    let c = 1.0 / libm::sqrt(9.0 * d);
+    loop {
+        let x = normal(words.next_word());
+        let root = 1.0 + c * x;
+        let v = root * root * root;
+        if root > 0.0 && libm::log(unit(words.next_word())) < 0.5 * x * x + d - d * v + d * libm::log(v) {
+            return d * v;
+        }
+    }
 }
 
 /// e^x for |x| below 700: x = (32 k + j) ln 2 / 32 + r, so e^x = 2^k · 2^(j/32) · e^r, with the series of e^r on
@@ -85,6 +196,124 @@ fn exp(x: f64) -> f64 {
 
 /// 2^(j/32).
 static ROOTS: LazyLock<[f64; 32]> = LazyLock::new(|| std::array::from_fn(|j| libm::exp2(j as f64 / 32.0)));
+
+// === Poisson ===
+
+/// From here on rejection is used, which is proven for means of at least 10; below it the search is short.
+const POISSON_SEARCH_BELOW: f64 = 10.0;
+
+/// A Poisson variate of this mean, at most 2⁵⁰; 0 when the mean is not above 0.
+///
+/// Small means by inversion of one uniform variate, so that a larger mean never makes less of the same word; others by
+/// transformed rejection (Hörmann: "The transformed rejection method for generating Poisson random variables",
+/// Insurance: Mathematics and Economics 12 (1993), algorithm PTRS).
+pub fn poisson(word: u64, mean: f64) -> u64 {
+    if mean >= POISSON_SEARCH_BELOW {
+        poisson_rejected(word, mean)
+    } else if mean > 0.0 {
+        poisson_searched(word, mean)
+    } else {
+        0
+    }
+}
+
+fn poisson_searched(word: u64, mean: f64) -> u64 {
+    // What the sum of probabilities has lost by rounding must not send the last of all words on for ever.
+    const NOTHING: f64 = f64::EPSILON / 8.0;
+    let (mut left, mut p) = (unit(word).min(1.0 - f64::EPSILON / 2.0), libm::exp(-mean));
+    let mut k = 0u32;
+    while left >= p && (p > NOTHING || f64::from(k) < mean) {
+        left -= p;
+        k += 1;
+        p *= mean / f64::from(k);
+    }
+    u64::from(k)
+}
+
+fn poisson_rejected(word: u64, mean: f64) -> u64 {
+    let hat = Hat::over(mean);
+    let mut words = Words::after(word);
+    let mut word = word;
+    loop {
+        let (u, v) = (unit(word) - 0.5, unit(words.next_word()));
+        let us = 0.5 - u.abs();
+        let count = hat.count(u);
+        if us >= Hat::INNER && v <= hat.at_once {
+            return count as u64;
+        }
+        let hopeless = count < 0.0 || (us < Hat::OUTER && v > us);
+        if !hopeless && libm::log(v) <= hat.log_acceptance(us, count) {
+            return count as u64;
+        }
+        word = words.next_word();
+    }
+}
+
+/// The hat of the rejection: what u, uniform on (−½, ½), is turned into; `us` is ½ − |u|. The constants are Hörmann's but
+/// for two: with his the hat is up to half a percent too low for single counts (at a mean of 10, for 16), so here it is
+/// one percent higher, and the share that is accepted at once lower by as much.
+struct Hat {
+    mean: f64,
+    a: f64,
+    b: f64,
+    /// How many tries there are for each variate.
+    tries: f64,
+    /// In the inner part at least this share is accepted, without a look at the probabilities.
+    at_once: f64,
+}
+
+impl Hat {
+    /// `us` of the inner part, where most is accepted.
+    const INNER: f64 = 0.07;
+    /// `us` below which no more than a share `us` is accepted.
+    const OUTER: f64 = 0.013;
+
+    fn over(mean: f64) -> Self {
+        let b = 0.931 + 2.53 * libm::sqrt(mean);
+        let a = -0.059 + 0.02483 * b;
+        Self { mean, a, b, tries: 1.01 * (1.1239 + 1.1328 / (b - 3.4)), at_once: 0.9177 - 3.6224 / (b - 2.0) }
+    }
+
+    #[inline]
+    fn count(&self, u: f64) -> f64 {
+        libm::floor((2.0 * self.a / (0.5 - u.abs()) + self.b) * u + self.mean + 0.43)
+    }
+
+    /// The logarithm of the chance to accept: the probability of the count, times how fast the count changes with u.
+    fn log_acceptance(&self, us: f64, count: f64) -> f64 {
+        libm::log((self.a / (us * us) + self.b) / self.tries) + log_poisson(count, self.mean)
+    }
+}
+
+/// The logarithm of the Poisson probability of k, by Loader's saddle-point form ("Fast and accurate computation of
+/// binomial probabilities", 2000): k ln μ − μ − ln k! loses what its large terms take from each other.
+fn log_poisson(k: f64, mean: f64) -> f64 {
+    if k < 1.0 {
+        return -mean;
+    }
+    -0.5 * libm::log(std::f64::consts::TAU * k) - stirling_error(k) - deviance(k, mean)
+}
+
+/// ln k! − ((k + ½) ln k − k + ½ ln 2π), for k ≥ 1.
+fn stirling_error(k: f64) -> f64 {
+    if k < 16.0 {
+        return libm::lgamma(k + 1.0) - (k + 0.5) * libm::log(k) + k - 0.5 * libm::log(std::f64::consts::TAU);
+    }
+    let k2 = k * k;
+    (1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - 1.0 / 1680.0 / k2) / k2) / k2) / k
+}
+
+/// k ln(k/μ) + μ − k, without the cancellation near k = μ: there by the series of ln((1+v)/(1−v)), v = (k−μ)/(k+μ).
+fn deviance(k: f64, mean: f64) -> f64 {
+    let difference = k - mean;
+    let v = difference / (k + mean);
+    if v.abs() >= 0.1 {
+        return k * libm::log(k / mean) - difference;
+    }
+    // v² ≤ 0.01: after nine terms what is left is below a unit in the last place.
+    let series = (1..=9).rev().fold(0.0, |sum, i| (sum + 1.0 / f64::from(2 * i + 1)) * (v * v));
+    difference * v + 2.0 * k * v * series
+}
 
 // === Ziggurat ===
 
@@ -190,84 +419,4 @@ fn normal_tail(words: &mut Words) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::draw::{Address, Stream};
-
-    fn stream(name: &str) -> Stream {
-        Address::seed(3).named(name).stream()
-    }
-
-    /// Kolmogorov–Smirnov: sup |empirical − exact| stays below 1.95/√n with probability 99.9 %; the seed is fixed.
-    fn fits(draw: impl Fn(u64) -> f64, cdf: impl Fn(f64) -> f64) {
-        let n = 1_000_000u64;
-        let words = stream("fits");
-        let mut values: Vec<f64> = (0..n).map(|i| draw(words.word(i))).collect();
-        values.sort_by(f64::total_cmp);
-        let gap = |(i, x): (usize, &f64)| (cdf(*x) - (i as f64 + 0.5) / n as f64).abs();
-        let largest = values.iter().enumerate().map(gap).fold(0.0, f64::max);
-        assert!(largest < 1.95 / (n as f64).sqrt(), "off by {largest}");
-    }
-
-    #[test]
-    fn variates_have_the_distributions_they_are_named_after() {
-        fits(exponential, |x| 1.0 - libm::exp(-x));
-        fits(normal, |x| 0.5 * libm::erfc(-x / std::f64::consts::SQRT_2));
-    }
-
-    /// Beyond the last layer the fit above has little to say: one exponential in 2,203 and one normal in 3,876 is there.
-    #[test]
-    fn tails_are_as_heavy_as_they_should_be() {
-        let words = stream("tails");
-        let n = 4_000_000u64;
-        let beyond = |draw: fn(u64) -> f64, x: f64| (0..n).filter(|i| draw(words.word(*i)) > x).count() as f64;
-        for (count, p) in [
-            (beyond(exponential, 8.0), libm::exp(-8.0)),
-            (beyond(exponential, 10.0), libm::exp(-10.0)),
-            (beyond(normal, 3.7), 0.5 * libm::erfc(3.7 / std::f64::consts::SQRT_2)),
-            (beyond(normal, 4.2), 0.5 * libm::erfc(4.2 / std::f64::consts::SQRT_2)),
-        ] {
-            // Binomial: five standard deviations.
-            assert!((count - n as f64 * p).abs() < 5.0 * (n as f64 * p).sqrt(), "{count} beyond, not {}", n as f64 * p);
-        }
-    }
-
-    #[test]
-    fn the_layers_close_at_the_top() {
-        for (layers, area) in [
-            (&*EXPONENTIAL, (EXPONENTIAL_TAIL + 1.0) * libm::exp(-EXPONENTIAL_TAIL)),
-            (&*NORMAL, { NORMAL.edge[0] * NORMAL.density[1] }),
-        ] {
-            let top = layers.edge[255] * (1.0 - layers.density[255]);
-            assert!((top / area - 1.0).abs() < 1e-9, "the top layer has area {top}, the others {area}");
-        }
-    }
-
-    #[test]
-    fn the_exponential_function_agrees_with_libm_to_four_units_in_the_last_place() {
-        for i in -30_000..30_000 {
-            let x = f64::from(i) * 0.012_345_678_9;
-            assert!((exp(x) / libm::exp(x) - 1.0).abs() < 4.0 * f64::EPSILON, "exp({x})");
-        }
-    }
-
-    #[test]
-    fn a_log_normal_latency_passes_through_its_two_points() {
-        let latency = Latency::log_normal(30e6, 250e6, Z99);
-        let words = stream("latency");
-        let n = 1_000_000u64;
-        for (ns, p) in [(30_000_000, 0.5), (250_000_000, 0.01)] {
-            let above = (0..n).filter(|&i| latency.sample(words.word(i)) > ns).count() as f64;
-            // Binomial: five standard deviations.
-            assert!((above - n as f64 * p).abs() < 5.0 * (n as f64 * p * (1.0 - p)).sqrt());
-        }
-    }
-
-    /// A change here changes every result of every scenario: it needs a line in the CHANGELOG.
-    #[test]
-    fn the_variates_of_a_word_never_change() {
-        let words = stream("golden");
-        let drawn: Vec<_> = (0..4).map(|i| (exponential(words.word(i)), normal(words.word(i)))).collect();
-        expect_test::expect!["[(0.5607769371977813, 0.02388100537382072), (0.7281572025439192, -1.6030437365245116), (0.4040053596052459, -0.7835729860506413), (0.6724146431620502, -1.3930744091217815)]"].assert_eq(&format!("{drawn:?}"));
-    }
-}
+mod tests;

@@ -60,7 +60,7 @@ impl Stream {
     }
 }
 
-/// A number in (0, 1) made of the word's upper 53 bits.
+/// A number in (0, 1] made of the word's upper 53 bits; 1 itself for one word in 2⁵³.
 #[inline]
 pub fn unit(word: u64) -> f64 {
     const SCALE: f64 = 1.0 / (1u64 << 53) as f64;

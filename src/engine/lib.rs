@@ -5,6 +5,7 @@
 pub mod billing;
 pub mod distribution;
 pub mod draw;
+pub mod figures;
 pub mod log;
 pub mod model;
 pub mod money;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::billing::account::{Account, Consumer};
-use crate::billing::gate::{Decision, Margins, View};
+use crate::billing::gate::{Decision, Margins};
 use crate::billing::hold::HoldId;
 use crate::model::PerMeter;
 use crate::money::Overflow;
@@ -32,6 +32,8 @@ pub enum Event {
     Decided {
         /// Which call of the consumer it was.
         call: u64,
+        /// Which route it called.
+        route: u16,
         /// What the gate said.
         decision: Decision,
     },
@@ -73,7 +75,7 @@ struct Writer {
 
 impl Observer for Writer {
     fn decided(&mut self, _: Consumer, call: &Call, now: Now, decision: Decision) {
-        self.log.push(Entry { now, event: Event::Decided { call: call.index, decision } });
+        self.log.push(Entry { now, event: Event::Decided { call: call.index, route: call.route, decision } });
     }
 
     fn served(&mut self, _: Consumer, call: &Call, hold: HoldId, now: Now, _: Span) {
@@ -110,22 +112,21 @@ pub fn replay(
     end: Now,
     mut decided: impl FnMut(Replayed),
 ) -> Result<Account, Overflow> {
-    let mut account = world.open(consumer)?;
-    let mut actions = Vec::new();
+    let mut party = world.open(consumer)?;
     for Entry { now, event } in log {
-        world.catch_up(&mut account, *now, &mut actions)?;
+        world.catch_up(&mut party, *now)?;
         match event {
-            Event::Decided { call, decision: logged } => {
-                let margins = account.margins(*now, &world.catalog);
-                let decision = account.request(*now, &world.catalog, View::ReadThrough)?;
+            Event::Decided { call, route, decision: logged } => {
+                let margins = party.account().margins(*now, &world.catalog, *route);
+                let decision = world.request(&mut party, *now, *route)?;
                 decided(Replayed { call: *call, logged: *logged, decision, margins });
             }
-            Event::Served { hold, usage } => account.served(*now, &world.catalog, *hold, usage)?,
-            Event::Failed { hold } => account.failed(*now, &world.catalog, *hold)?,
+            Event::Served { hold, usage } => world.served(&mut party, *now, *hold, usage)?,
+            Event::Failed { hold } => world.failed(&mut party, *now, *hold)?,
         }
     }
-    world.close(&mut account, end, &mut actions)?;
-    Ok(account)
+    world.close(&mut party, end)?;
+    Ok(party.into_account())
 }
 
 impl History {
@@ -136,8 +137,9 @@ impl History {
         let mut open = BTreeMap::new();
         for Entry { now, event } in &self.log {
             match *event {
-                Event::Decided { call, decision } => {
-                    let call = Call { index: call, at: now.traffic, usage: *world.schedule.usage(consumer, call) };
+                Event::Decided { call, route, decision } => {
+                    let (_, usage) = world.schedule.call(consumer, call);
+                    let call = Call { index: call, at: now.traffic, route, usage };
                     if let Decision::Admit(admission) = decision {
                         open.insert(admission.hold, call);
                     }

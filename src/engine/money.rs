@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// An amount in the currency's smallest engine unit: 10⁻⁹ of the major unit (a *nano*), for every currency that the
-/// scenario language takes today. May be negative: a balance is an amount too.
+/// An amount in the currency's smallest engine unit: 10⁻⁹ of the major unit (a *nano*), or 10⁻⁶ where amounts are large
+/// numbers ([`Currency::scale`]). May be negative: a balance is an amount too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(i64);
 
@@ -42,6 +42,13 @@ impl Money {
         }
     }
 
+    /// `self × numerator ÷ denominator`, rounded down; where that leaves the range, its end. For figures, not for books.
+    #[must_use]
+    pub fn saturating_times(self, numerator: u64, denominator: u64) -> Self {
+        let exact = i128::from(self.0) * i128::from(numerator) / i128::from(denominator);
+        Self(exact.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
+    }
+
     /// `self × numerator ÷ denominator`, exact in 128 bits and rounded once, half to even.
     ///
     /// # Panics
@@ -67,13 +74,13 @@ fn div_half_even(a: i128, b: i128) -> i128 {
 
 /// Why an amount could not be booked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the amounts on the ledger account `{account}` leave the range of ± 9.2 × 10⁹ major units")]
+#[error("the amounts on the ledger account `{account}` leave the range of an account")]
 pub struct Overflow {
-    /// The ledger account, by its name in the reports.
-    pub account: &'static str,
+    /// The ledger account, by its name in the reports. One thin pointer, so that a result with it travels in registers.
+    pub account: &'static &'static str,
 }
 
-/// An ISO 4217 currency whose amounts are kept in nanos.
+/// An ISO 4217 currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Currency {
     /// The ISO 4217 code, such as `USD`.
@@ -82,17 +89,23 @@ pub struct Currency {
     pub sign: &'static str,
     /// Decimal places of the minor unit: 2 for `USD`.
     pub exponent: u8,
+    /// Engine units in a major unit: [`NANOS`], or a thousandth of them where amounts are large numbers.
+    pub scale: i64,
 }
 
-/// The currencies that a scenario may name. Those of exponent 0 (and IDR) need another scale and are not among them yet.
+/// The currencies that a scenario may name. In nanos, an account of rupiah would end at a few hundred thousand dollars'
+/// worth: such currencies have a thousandth of the units.
 pub const CURRENCIES: &[Currency] = &[
-    Currency { code: "USD", sign: "$", exponent: 2 },
-    Currency { code: "EUR", sign: "€", exponent: 2 },
-    Currency { code: "GBP", sign: "£", exponent: 2 },
-    Currency { code: "CHF", sign: "", exponent: 2 },
-    Currency { code: "CAD", sign: "", exponent: 2 },
-    Currency { code: "AUD", sign: "", exponent: 2 },
-    Currency { code: "KWD", sign: "", exponent: 3 },
+    Currency { code: "USD", sign: "$", exponent: 2, scale: NANOS },
+    Currency { code: "EUR", sign: "€", exponent: 2, scale: NANOS },
+    Currency { code: "GBP", sign: "£", exponent: 2, scale: NANOS },
+    Currency { code: "CHF", sign: "", exponent: 2, scale: NANOS },
+    Currency { code: "CAD", sign: "", exponent: 2, scale: NANOS },
+    Currency { code: "AUD", sign: "", exponent: 2, scale: NANOS },
+    Currency { code: "KWD", sign: "", exponent: 3, scale: NANOS },
+    Currency { code: "JPY", sign: "¥", exponent: 0, scale: NANOS / 1_000 },
+    Currency { code: "KRW", sign: "₩", exponent: 0, scale: NANOS / 1_000 },
+    Currency { code: "IDR", sign: "", exponent: 2, scale: NANOS / 1_000 },
 ];
 
 impl Currency {
@@ -102,13 +115,15 @@ impl Currency {
     }
 
     /// An amount for people: sign or code, thousands apart, at least the minor unit's decimals and no digit lost.
-    pub fn display(self, nanos: i128) -> impl fmt::Display {
-        let magnitude = nanos.unsigned_abs();
-        let (major, rest) = (magnitude / NANOS as u128, magnitude % NANOS as u128);
-        let digits = format!("{rest:09}");
+    /// `units` are those of [`Self::scale`].
+    pub fn display(self, units: i128) -> impl fmt::Display {
+        let (magnitude, scale) = (units.unsigned_abs(), u128::from(self.scale.unsigned_abs()));
+        let (major, rest) = (magnitude / scale, magnitude % scale);
+        let digits = format!("{rest:0width$}", width = scale.ilog10() as usize);
         let places = digits.trim_end_matches('0').len().max(usize::from(self.exponent));
-        let minus = if nanos < 0 { "-" } else { "" };
-        let number = format!("{}.{}", thousands(major), &digits[..places]);
+        let minus = if units < 0 { "-" } else { "" };
+        let point = if places > 0 { "." } else { "" };
+        let number = format!("{}{point}{}", thousands(major), &digits[..places]);
         if self.sign.is_empty() {
             format!("{minus}{number} {}", self.code)
         } else {
@@ -148,5 +163,9 @@ mod tests {
         assert_eq!(usd.display(-37_500_000).to_string(), "-$0.0375");
         let kwd = Currency::from_code("KWD").unwrap();
         assert_eq!(kwd.display(2_500_000_000).to_string(), "2.500 KWD");
+        let jpy = Currency::from_code("JPY").unwrap();
+        assert_eq!(jpy.display(1_200_000_000).to_string(), "¥1,200");
+        assert_eq!(jpy.display(-500).to_string(), "-¥0.0005");
+        assert_eq!(Currency::from_code("IDR").unwrap().display(15_000_500_000).to_string(), "15,000.50 IDR");
     }
 }

@@ -13,11 +13,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::billing::cause::Cause;
 use crate::billing::ledger::{LedgerAccount, Movement, balance};
+use crate::billing::tally::Count;
+use crate::figures::Figures;
 use crate::model::{Cohort, Scenario};
 use crate::record::{CohortRecord, Recorder};
 
 /// The version of the layout: raised when a reader of the last one would misread this.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What a run has shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +67,12 @@ pub struct CohortOutcome {
     pub usage: BTreeMap<String, Usage>,
     /// The journal: what moved, by kind of movement.
     pub moved: BTreeMap<String, Nanos>,
-    /// Attempts to collect, and what became of the invoices.
-    pub collection: Collection,
+    /// What became of the served units, by meter.
+    pub units: BTreeMap<String, Billed>,
+    /// What else was counted: attempts, invoices, upgrades, …
+    pub counts: BTreeMap<String, u64>,
+    /// Invoices paid by the first attempt, the second, …; the last entry counts all later ones.
+    pub paid_by_attempt: Vec<u64>,
     /// Upstream latency of served calls: `[upper end of the bucket in ns, calls]`, 2 significant digits.
     pub latency: Vec<[u64; 2]>,
 }
@@ -85,24 +91,18 @@ pub struct Usage {
     pub refused: u64,
 }
 
-/// How collecting went.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What became of the served units of a meter that the plan limits or prices; each unit is in one place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Collection {
-    /// Attempts made.
-    pub attempts: u64,
-    /// Attempts that were declined.
-    pub declined: u64,
-    /// Invoices paid by the first attempt, the second, …; the last entry counts all later ones.
-    pub paid_by_attempt: Vec<u64>,
-    /// Dunning runs that ended without payment.
-    pub exhausted: u64,
-    /// Invoices drafted while `unpaid`.
-    pub drafted: u64,
-    /// Holds that expired.
-    pub expired_holds: u64,
-    /// Calls whose usage came after their hold had expired: served and not billed.
-    pub late: u64,
+pub struct Billed {
+    /// Inside the allowance, or of a meter that costs nothing.
+    pub included: u64,
+    /// Paid from credit.
+    pub credited: u64,
+    /// Billed in arrears.
+    pub billed: u64,
+    /// Served and not billed: throttled, or too late.
+    pub unbilled: u64,
 }
 
 /// An amount in nanos, as a string in JSON.
@@ -200,6 +200,11 @@ impl Outcome {
         balance(account, |movement| self.moved(movement))
     }
 
+    /// What the money of all cohorts comes to.
+    pub fn figures(&self) -> Figures {
+        Figures::of(|movement| self.moved(movement))
+    }
+
     /// How many consumers were played, and how many there are: the outcome is partial when the two differ.
     pub fn consumers(&self) -> (u64, u64) {
         let played = self.cohorts.iter().map(CohortOutcome::consumers_played).sum();
@@ -232,7 +237,9 @@ impl CohortOutcome {
             consumers_refused: by_cause(&record.consumers_refused),
             usage: usage(scenario, record),
             moved: moved.into_iter().filter(|(_, nanos)| nanos.0 != 0).collect(),
-            collection: Collection::new(record),
+            units: units(scenario, record),
+            counts: counts(record),
+            paid_by_attempt: record.tally.paid_by_attempt.to_vec(),
             latency: buckets.map(|bucket| [bucket.value_iterated_to(), bucket.count_at_value()]).collect(),
         }
     }
@@ -255,7 +262,13 @@ impl CohortOutcome {
         add(&mut self.consumers_refused, &other.consumers_refused, |sum, more| *sum += more);
         add(&mut self.usage, &other.usage, Usage::add);
         add(&mut self.moved, &other.moved, |sum, more| sum.0 += more.0);
-        self.collection.add(&other.collection);
+        add(&mut self.units, &other.units, Billed::add);
+        add(&mut self.counts, &other.counts, |sum, more| *sum += more);
+        let places = self.paid_by_attempt.len().max(other.paid_by_attempt.len());
+        self.paid_by_attempt.resize(places, 0);
+        for (sum, more) in self.paid_by_attempt.iter_mut().zip(&other.paid_by_attempt) {
+            *sum += more;
+        }
         let mut latency: BTreeMap<u64, u64> = self.latency.iter().map(|[upper, calls]| (*upper, *calls)).collect();
         add(&mut latency, &other.latency.iter().map(|[upper, calls]| (*upper, *calls)).collect(), |sum, more| {
             *sum += more;
@@ -266,6 +279,11 @@ impl CohortOutcome {
     /// What moved by one kind of movement, in nanos.
     pub fn moved(&self, movement: Movement) -> i128 {
         self.moved.get(movement.name()).map_or(0, |nanos| nanos.0)
+    }
+
+    /// How many there were of something that is counted.
+    pub fn count(&self, count: Count) -> u64 {
+        self.counts.get(count.name()).copied().unwrap_or(0)
     }
 
     /// How many of its consumers were played.
@@ -289,32 +307,28 @@ fn usage(scenario: &Scenario, record: &CohortRecord) -> BTreeMap<String, Usage> 
     scenario.meters.iter().enumerate().map(|(i, meter)| (meter.name.clone(), of(i))).collect()
 }
 
-impl Collection {
-    fn new(record: &CohortRecord) -> Self {
-        let tally = &record.tally;
-        Self {
-            attempts: tally.attempts,
-            declined: tally.declined,
-            paid_by_attempt: tally.paid_by_attempt.to_vec(),
-            exhausted: tally.exhausted,
-            drafted: tally.drafted,
-            expired_holds: tally.expired_holds,
-            late: tally.late,
-        }
-    }
+fn units(scenario: &Scenario, record: &CohortRecord) -> BTreeMap<String, Billed> {
+    let units = &record.tally.units;
+    let of = |meter: usize| Billed {
+        included: units.included[meter],
+        credited: units.credited[meter],
+        billed: units.billed[meter],
+        unbilled: units.unbilled[meter],
+    };
+    scenario.meters.iter().enumerate().map(|(i, meter)| (meter.name.clone(), of(i))).collect()
+}
 
+fn counts(record: &CohortRecord) -> BTreeMap<String, u64> {
+    let counts = Count::ALL.map(|count| (count.name().to_owned(), record.tally.of(count)));
+    counts.into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
+impl Billed {
     fn add(&mut self, other: &Self) {
-        self.attempts += other.attempts;
-        self.declined += other.declined;
-        let places = self.paid_by_attempt.len().max(other.paid_by_attempt.len());
-        self.paid_by_attempt.resize(places, 0);
-        for (sum, more) in self.paid_by_attempt.iter_mut().zip(&other.paid_by_attempt) {
-            *sum += more;
-        }
-        self.exhausted += other.exhausted;
-        self.drafted += other.drafted;
-        self.expired_holds += other.expired_holds;
-        self.late += other.late;
+        self.included += other.included;
+        self.credited += other.credited;
+        self.billed += other.billed;
+        self.unbilled += other.unbilled;
     }
 }
 

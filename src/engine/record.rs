@@ -3,18 +3,16 @@
 
 use hdrhistogram::Histogram;
 
-use crate::billing::account::{Account, Consumer, Tally};
-use crate::billing::cause::Cause;
+use crate::billing::account::{Account, Consumer};
+use crate::billing::cause::CAUSES;
 use crate::billing::gate::Decision;
 use crate::billing::hold::HoldId;
 use crate::billing::ledger::{MOVEMENTS, Movement};
+use crate::billing::tally::Tally;
 use crate::model::PerMeter;
 use crate::sim::Observer;
 use crate::time::{HOUR, Now, Span};
 use crate::world::schedule::Call;
-
-/// How many causes there are.
-const CAUSES: usize = Cause::ALL.len();
 
 /// What one thread counts of the consumers that it plays; [`crate::outcome::Outcome`] is made of it.
 #[derive(Clone, Debug)]

@@ -7,13 +7,15 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::billing::account::{Account, Consumer};
-use crate::billing::gate::{Action, Decision, View};
+use crate::billing::gate::Decision;
 use crate::billing::hold::HoldId;
-use crate::distribution::Latency;
+use crate::distribution::Distribution;
 use crate::draw::Stream;
+use crate::model::PerMeter;
 use crate::money::Overflow;
 use crate::time::{Now, Span, Time};
 use crate::world::World;
+use crate::world::party::Party;
 use crate::world::schedule::Call;
 
 /// Sees what happens to a consumer's calls, in order.
@@ -35,7 +37,6 @@ pub trait Observer {
 #[derive(Debug, Default)]
 pub struct Scratch {
     in_flight: BinaryHeap<Reverse<Flight>>,
-    actions: Vec<Action>,
 }
 
 /// A call that the upstream has not answered yet; ordered by when it will, then by the call.
@@ -45,6 +46,8 @@ struct Flight {
     index: u64,
     made: Time,
     hold: HoldId,
+    route: u16,
+    usage: PerMeter<u64>,
 }
 
 /// Plays one consumer from the start to the end.
@@ -55,22 +58,31 @@ pub fn play<O: Observer>(
     scratch: &mut Scratch,
 ) -> Result<(), Overflow> {
     scratch.in_flight.clear();
-    let account = world.open(consumer)?;
-    let latencies = Latencies::new(world.scenario.upstream.latency, world.schedule.latency_stream(consumer));
-    let mut player = Player { world, account, latencies, observer, scratch };
-    let mut calls = world.schedule.calls(consumer).peekable();
+    let party = world.open(consumer)?;
+    let latencies = Latencies::new(&world.scenario.upstream.latency, world.schedule.latency_stream(consumer));
+    let mut player = Player { world, party, latencies, observer, scratch };
+    let mut calls = world.calls(consumer);
     let end = world.schedule.pace().until;
-    while let Some(call) = calls.next() {
+    // The next call is drawn before this one is made, each in its own place: neither is ever copied.
+    let mut slots = [Call::default(); 2];
+    let mut is_made = calls.next_into(&mut slots[0]);
+    while is_made {
+        let [call, next] = &mut slots;
+        is_made = calls.next_into(next);
         player.land_until(call.at)?;
-        player.call(&call, calls.peek().map_or(end, |next| next.at))?;
+        if player.party.has_left() {
+            break;
+        }
+        player.call(call, if is_made { next.at } else { end })?;
+        slots.swap(0, 1);
     }
     player.close()
 }
 
 struct Player<'a, O> {
     world: &'a World,
-    account: Account,
-    latencies: Latencies,
+    party: Party,
+    latencies: Latencies<'a>,
     observer: &'a mut O,
     scratch: &'a mut Scratch,
 }
@@ -79,7 +91,7 @@ impl<O: Observer> Player<'_, O> {
     #[inline]
     fn arrive(&mut self, traffic: Time) -> Result<Now, Overflow> {
         let now = self.world.schedule.pace().clock.at(traffic);
-        self.world.catch_up(&mut self.account, now, &mut self.scratch.actions)?;
+        self.world.catch_up(&mut self.party, now)?;
         Ok(now)
     }
 
@@ -87,15 +99,19 @@ impl<O: Observer> Player<'_, O> {
     #[inline]
     fn call(&mut self, call: &Call, next: Time) -> Result<(), Overflow> {
         let now = self.arrive(call.at)?;
-        let decision = self.account.request(now, &self.world.catalog, View::ReadThrough)?;
-        self.observer.decided(self.account.consumer(), call, now, decision);
+        if self.party.has_left() {
+            return Ok(());
+        }
+        let decision = self.world.request(&mut self.party, now, call.route)?;
+        self.observer.decided(self.party.consumer(), call, now, decision);
         let Decision::Admit(admission) = decision else { return Ok(()) };
         let lands = call.at + Span::from_ns(self.latencies.of(call.index));
-        let flight = Flight { lands, index: call.index, made: call.at, hold: admission.hold };
         // Mostly the answer comes before anything else happens, the end included, and need not be queued.
         if self.scratch.in_flight.is_empty() && lands < next {
-            return self.land(&flight);
+            return self.land(lands, call, admission.hold);
         }
+        let Call { index, at, route, usage } = *call;
+        let flight = Flight { lands, index, made: at, hold: admission.hold, route, usage };
         self.scratch.in_flight.push(Reverse(flight));
         Ok(())
     }
@@ -106,37 +122,34 @@ impl<O: Observer> Player<'_, O> {
         while let Some(Reverse(flight)) = self.scratch.in_flight.peek()
             && flight.lands <= until
         {
-            let flight = *flight;
+            let Flight { lands, index, made, hold, route, usage } = *flight;
             self.scratch.in_flight.pop();
-            self.land(&flight)?;
+            self.land(lands, &Call { index, at: made, route, usage }, hold)?;
         }
         Ok(())
     }
 
     #[inline]
-    fn land(&mut self, flight: &Flight) -> Result<(), Overflow> {
-        let consumer = self.account.consumer();
-        let now = self.arrive(flight.lands)?;
-        let call =
-            Call { index: flight.index, at: flight.made, usage: *self.world.schedule.usage(consumer, flight.index) };
-        self.account.served(now, &self.world.catalog, flight.hold, &call.usage)?;
-        self.observer.served(consumer, &call, flight.hold, now, flight.lands.since(flight.made));
+    fn land(&mut self, lands: Time, call: &Call, hold: HoldId) -> Result<(), Overflow> {
+        let now = self.arrive(lands)?;
+        self.world.served(&mut self.party, now, hold, &call.usage)?;
+        self.observer.served(self.party.consumer(), call, hold, now, lands.since(call.at));
         Ok(())
     }
 
     fn close(mut self) -> Result<(), Overflow> {
         let end = self.world.end();
         self.land_until(end.traffic - Span::from_ns(1))?;
-        self.world.close(&mut self.account, end, &mut self.scratch.actions)?;
-        self.observer.closed(&self.account);
+        self.world.close(&mut self.party, end)?;
+        self.observer.closed(self.party.account());
         Ok(())
     }
 }
 
 /// The upstream's latencies of one consumer's calls, drawn a block ahead: each is a chain of dependent operations, and
 /// side by side the processor overlaps them.
-struct Latencies {
-    latency: Latency,
+struct Latencies<'a> {
+    latency: &'a Distribution,
     stream: Stream,
     /// Those of the calls from `first` on.
     block: [u64; BLOCK],
@@ -145,8 +158,8 @@ struct Latencies {
 
 const BLOCK: usize = 8;
 
-impl Latencies {
-    fn new(latency: Latency, stream: Stream) -> Self {
+impl<'a> Latencies<'a> {
+    fn new(latency: &'a Distribution, stream: Stream) -> Self {
         let mut latencies = Self { latency, stream, block: [0; BLOCK], first: 0 };
         latencies.draw(0);
         latencies
@@ -164,8 +177,6 @@ impl Latencies {
     #[inline(never)]
     fn draw(&mut self, first: u64) {
         self.first = first;
-        for (i, latency) in self.block.iter_mut().enumerate() {
-            *latency = self.latency.sample(self.stream.word(first.wrapping_add(i as u64)));
-        }
+        self.latency.fill(self.stream, first, &mut self.block);
     }
 }

@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use farebox_engine::billing::account::{Account, Consumer};
-use farebox_engine::billing::gate::{Action, Decision, View};
+use farebox_engine::billing::account::Consumer;
+use farebox_engine::billing::gate::Decision;
 use farebox_engine::billing::hold::HoldId;
 use farebox_engine::log::{Entry, Event, History};
 use farebox_engine::model::PerMeter;
 use farebox_engine::money::Overflow;
 use farebox_engine::time::{Clock, Now, Time};
 use farebox_engine::world::World;
+use farebox_engine::world::party::Party;
 
 /// An account's place among all accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,8 +68,7 @@ pub struct Accounts {
 
 #[derive(Debug)]
 struct Slot {
-    account: Account,
-    actions: Vec<Action>,
+    party: Party,
     log: Vec<Entry>,
     /// In lockstep: the event that may happen next, and who waits for a later one.
     turn: u64,
@@ -124,18 +124,18 @@ impl Accounts {
         (0..self.consumers.len() as u32).map(AccountId)
     }
 
-    /// Decides a request of `call`, the consumer's call of that index.
-    pub fn request(&self, id: AccountId, when: When<'_>, call: u64) -> Result<Decision, Overflow> {
-        self.event(id, when, |account, now, world| {
-            let decision = account.request(now, &world.catalog, View::ReadThrough)?;
-            Ok((decision, Event::Decided { call, decision }))
+    /// Decides a request of `call`, the consumer's call of that index, for a route.
+    pub fn request(&self, id: AccountId, when: When<'_>, call: u64, route: u16) -> Result<Decision, Overflow> {
+        self.event(id, when, |party, now, world| {
+            let decision = world.request(party, now, route)?;
+            Ok((decision, Event::Decided { call, route, decision }))
         })
     }
 
     /// An admitted call was served. An overflow is kept, and told when the accounts are closed.
     pub fn served(&self, id: AccountId, when: When<'_>, hold: HoldId, usage: PerMeter<u64>) {
-        let served = self.event(id, when, |account, now, world| {
-            account.served(now, &world.catalog, hold, &usage)?;
+        let served = self.event(id, when, |party, now, world| {
+            world.served(party, now, hold, &usage)?;
             Ok(((), Event::Served { hold, usage }))
         });
         served.unwrap_or_default();
@@ -143,8 +143,8 @@ impl Accounts {
 
     /// An admitted call failed. An overflow is kept as by [`Self::served`].
     pub fn failed(&self, id: AccountId, when: When<'_>, hold: HoldId) {
-        let failed = self.event(id, when, |account, now, world| {
-            account.failed(now, &world.catalog, hold)?;
+        let failed = self.event(id, when, |party, now, world| {
+            world.failed(party, now, hold)?;
             Ok(((), Event::Failed { hold }))
         });
         failed.unwrap_or_default();
@@ -154,16 +154,20 @@ impl Accounts {
     pub fn catch_up(&self, id: AccountId, when: When<'_>) -> Result<Now, Overflow> {
         let mut slot = self.lock(id);
         let now = when.read();
-        let Slot { account, actions, .. } = &mut *slot;
-        self.note(self.world.catch_up(account, now, actions))?;
-        Ok(slot.account.next_deadline())
+        self.note(self.world.catch_up(&mut slot.party, now))?;
+        Ok(slot.party.next_deadline())
     }
 
-    /// How long until an account's rate limit has a token again.
-    pub fn refill_wait(&self, id: AccountId, when: When<'_>) -> Duration {
+    /// How long until an account's rate limits let a call for this route pass again.
+    pub fn refill_wait(&self, id: AccountId, when: When<'_>, route: u16) -> Duration {
         let slot = self.lock(id);
-        let margin_ns = slot.account.margins(when.read(), &self.world.catalog).rate_ns;
+        let margin_ns = slot.party.account().margins(when.read(), &self.world.catalog, route).rate_ns;
         Duration::from_nanos(margin_ns.min(0).unsigned_abs())
+    }
+
+    /// Whether the consumer has left by themselves, and will call no more.
+    pub fn has_left(&self, id: AccountId) -> bool {
+        self.lock(id).party.has_left()
     }
 
     /// Closes every account at `end`; returns what each went through.
@@ -173,16 +177,16 @@ impl Accounts {
         }
         let world = self.world;
         let close = |slot: Mutex<Slot>| {
-            let Slot { mut account, mut actions, log, .. } = slot.into_inner().expect(NOT_POISONED);
-            world.close(&mut account, end, &mut actions)?;
-            Ok(History { log, account })
+            let Slot { mut party, log, .. } = slot.into_inner().expect(NOT_POISONED);
+            world.close(&mut party, end)?;
+            Ok(History { log, account: party.into_account() })
         };
         self.slots.into_iter().map(close).collect()
     }
 
     /// How many holds are open, over all accounts.
     pub fn open_holds(&self) -> usize {
-        self.ids().map(|id| self.lock(id).account.open_holds()).sum()
+        self.ids().map(|id| self.lock(id).party.account().open_holds()).sum()
     }
 
     /// One event: the clocks are read, what is due before it is done, it happens, it is logged.
@@ -190,13 +194,13 @@ impl Accounts {
         &self,
         id: AccountId,
         when: When<'_>,
-        happen: impl FnOnce(&mut Account, Now, &World) -> Result<(T, Event), Overflow>,
+        happen: impl FnOnce(&mut Party, Now, &World) -> Result<(T, Event), Overflow>,
     ) -> Result<T, Overflow> {
         let mut slot = self.lock(id);
         let now = when.read();
-        let Slot { account, actions, log, .. } = &mut *slot;
-        self.note(self.world.catch_up(account, now, actions))?;
-        let (result, event) = self.note(happen(account, now, &self.world))?;
+        let Slot { party, log, .. } = &mut *slot;
+        self.note(self.world.catch_up(party, now))?;
+        let (result, event) = self.note(happen(party, now, &self.world))?;
         if self.logging == Logging::Full {
             log.push(Entry { now, event });
         }
@@ -245,8 +249,8 @@ impl Accounts {
 }
 
 impl Slot {
-    fn new(account: Account) -> Self {
-        Self { account, actions: Vec::new(), log: Vec::new(), turn: 0, waiting: Vec::new() }
+    fn new(party: Party) -> Self {
+        Self { party, log: Vec::new(), turn: 0, waiting: Vec::new() }
     }
 }
 

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use farebox_engine::billing::cause::Cause;
 use farebox_engine::billing::gate::{Admission, Decision};
 use farebox_engine::log::History;
-use farebox_engine::model::{METERS_MAX, PerMeter, REQUESTS};
+use farebox_engine::model::{METERS_MAX, Meter, PerMeter, REQUESTS};
 use farebox_engine::money::Overflow;
 use farebox_engine::time::{Now, Time as Traffic};
 use farebox_engine::world::World;
@@ -35,6 +35,7 @@ use super::accounts::{AccountId, Accounts, Logging, WallClock, When};
 use super::exchange::{Answer, Detached, Ending, Exchange, Open, Passed};
 use super::pool::{Lease, Pool, SendError};
 use super::problem::{CAUSE, problem};
+use super::route::Routes;
 use super::stamp::{STAMP, Scheduled, Stamp};
 
 /// How long an upstream may take to begin its answer.
@@ -42,6 +43,11 @@ const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where a consumer puts its key; a bearer token does as well.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// Tells the run's own generator that this consumer has left by themselves, and calls no more.
+pub(crate) const LEFT: HeaderName = HeaderName::from_static("farebox-left");
+/// An upstream calls amounts by attribute; `meter.tokens` is the sum that the meter `tokens` counts. No attribute has a
+/// dot in its name.
+pub(crate) const METER: &str = "meter.";
 /// Says that a request passed only because of grace.
 const WARNING: HeaderName = HeaderName::from_static("farebox-warning");
 
@@ -96,8 +102,9 @@ struct Shared {
     upstream: SocketAddr,
     token: Option<String>,
     counters: Vec<Counters>,
-    /// Per meter the attributes that it sums.
-    attributes: Vec<Vec<String>>,
+    /// Per meter its name, and the attributes that it sums.
+    meters: Vec<Meter>,
+    routes: Routes,
 }
 
 /// One thread's counts; written by that thread alone.
@@ -132,9 +139,9 @@ impl Time {
 impl Gateway {
     /// Opens the accounts and serves. When this returns, every thread accepts connections.
     pub fn start(world: Arc<World>, options: &Options) -> Result<Self, StartError> {
-        let meters = &world.scenario.meters;
         let shared = Arc::new(Shared {
-            attributes: meters.iter().map(|meter| meter.sum.clone()).collect(),
+            meters: world.scenario.meters.clone(),
+            routes: Routes::new(&world.scenario.routes),
             clock: WallClock::starting(options.time.origin(), world.schedule.pace().clock),
             time: options.time,
             accounts: Accounts::open(world, options.logging)?,
@@ -239,10 +246,19 @@ impl Worker {
         };
         let stamp = self.shared.token.as_deref().and_then(|token| Stamp::read(request.headers(), token));
         let scheduled = stamp.and_then(|stamp| stamp.scheduled);
-        let decision = self.decide(account, stamp.map_or(0, |stamp| stamp.call), scheduled).await;
+        let Some(route) = self.shared.routes.find(request.uri().path()) else {
+            return Ok(self.refuse(Cause::RouteNotFound, None));
+        };
+        let decision = self.decide(account, stamp.map_or(0, |stamp| stamp.call), route, scheduled).await;
         Ok(match decision {
             Err(overflow) => broken(overflow),
-            Ok(Decision::Refuse(cause)) => self.refuse(cause, self.wait(account, cause, scheduled)),
+            Ok(Decision::Refuse(cause)) => {
+                let mut answer = self.refuse(cause, self.wait(account, cause, route, scheduled));
+                if cause == Cause::Canceled && self.accounts().has_left(account) {
+                    answer.headers_mut().insert(LEFT, HeaderValue::from_static("true"));
+                }
+                answer
+            }
             Ok(Decision::Admit(admission)) => {
                 let exchange = Exchange::new(Rc::clone(&self), account, admission.hold, ending(scheduled));
                 Detached::new(Rc::clone(&self), self.forward(request, exchange, admission)).await
@@ -259,26 +275,37 @@ impl Worker {
     }
 
     /// Asks the gate: now, or in lockstep when it is this call's turn.
-    async fn decide(&self, account: AccountId, call: u64, scheduled: Option<Scheduled>) -> Result<Decision, Overflow> {
+    async fn decide(
+        &self,
+        account: AccountId,
+        call: u64,
+        route: u16,
+        scheduled: Option<Scheduled>,
+    ) -> Result<Decision, Overflow> {
         let accounts = self.accounts();
         let Some(Scheduled { decided, .. }) = scheduled else {
-            return accounts.request(account, When::Wall(&self.shared.clock), call);
+            return accounts.request(account, When::Wall(&self.shared.clock), call, route);
         };
         poll_fn(|context| accounts.poll_turn(account, decided.turn, context)).await;
-        let decision = accounts.request(account, When::At(decided.now), call);
+        let decision = accounts.request(account, When::At(decided.now), call, route);
         accounts.pass_turn(account);
         decision
     }
 
     fn refuse(&self, cause: Cause, wait: Option<Duration>) -> Response<Answer> {
         self.count(cause);
-        problem(cause, wait).map(Answer::Own)
+        problem(cause, self.status(cause), wait).map(Answer::Own)
+    }
+
+    /// The status that the scenario answers a cause with.
+    fn status(&self, cause: Cause) -> u16 {
+        self.accounts().world().catalog.statuses[cause.index()]
     }
 
     /// How long to wait, where waiting alone will help.
-    fn wait(&self, account: AccountId, cause: Cause, scheduled: Option<Scheduled>) -> Option<Duration> {
+    fn wait(&self, account: AccountId, cause: Cause, route: u16, scheduled: Option<Scheduled>) -> Option<Duration> {
         let when = scheduled.map_or(When::Wall(&self.shared.clock), |scheduled| When::At(scheduled.decided.now));
-        (cause == Cause::RateLimited).then(|| self.accounts().refill_wait(account, when))
+        (cause == Cause::RateLimited).then(|| self.accounts().refill_wait(account, when, route))
     }
 
     /// Sends an admitted request to the upstream, and its answer back.
@@ -295,7 +322,7 @@ impl Worker {
             Ok(answered) => answered,
             Err(cause) => {
                 exchange.fail(cause);
-                return problem(cause, None).map(Answer::Own);
+                return problem(cause, self.status(cause), None).map(Answer::Own);
             }
         };
         let mut response = self.pass(response, exchange, lease).await;
@@ -354,9 +381,13 @@ impl Worker {
         let said = headers.get(&USAGE_HEADER).and_then(|value| value.to_str().ok());
         let Some(said) = said.and_then(|said| Usage::parse(said).ok()) else { return usage };
         for (name, amount) in said.amounts() {
-            for (meter, attributes) in self.shared.attributes.iter().enumerate() {
-                if attributes.iter().any(|attribute| attribute == name) {
-                    usage[meter] = usage[meter].saturating_add(amount);
+            for (meter, units) in self.shared.meters.iter().zip(&mut usage).skip(1) {
+                let is_counted = match name.strip_prefix(METER) {
+                    Some(own) => meter.name == own,
+                    None => meter.sum.iter().any(|attribute| attribute == name),
+                };
+                if is_counted {
+                    *units = units.saturating_add(amount);
                 }
             }
         }

@@ -5,7 +5,7 @@
 //! own connections, its own share of the schedule and its own histograms; results are merged at the end.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use farebox_engine::billing::account::Consumer;
 use farebox_engine::draw::Stream;
+use farebox_engine::model::Route;
 use farebox_engine::time::{HOUR, Time};
 use farebox_engine::world::World;
 use hdrhistogram::Histogram;
@@ -30,7 +31,7 @@ use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
 use super::accounts::{AccountId, WallClock, key};
-use super::gateway::API_KEY;
+use super::gateway::{API_KEY, LEFT, METER};
 use super::pool::{Pool, SendError};
 use super::stamp::{STAMP, Stamp};
 use crate::control::Control;
@@ -214,7 +215,7 @@ struct Arrival {
 /// share even of a single consumer.
 fn arrivals(world: &World, index: usize, threads: usize) -> Vec<Arrival> {
     let calls = world.consumers().enumerate().flat_map(|(id, consumer)| {
-        let calls = world.schedule.calls(consumer);
+        let calls = world.calls(consumer);
         calls.filter(move |call| (id as u64 + call.index) % threads as u64 == index as u64).map(move |call| Arrival {
             at: call.at,
             account: AccountId(id as u32),
@@ -243,6 +244,8 @@ struct Shared {
     queue: RefCell<VecDeque<Arrival>>,
     queued: Notify,
     in_flight: Cell<u32>,
+    /// Consumers that are known to have left: they call no more.
+    left: RefCell<BTreeSet<AccountId>>,
     landed: Notify,
     result: RefCell<LoadResult>,
 }
@@ -262,6 +265,7 @@ impl Sender {
                 queue: RefCell::default(),
                 queued: Notify::new(),
                 in_flight: Cell::new(0),
+                left: RefCell::default(),
                 landed: Notify::new(),
                 result: RefCell::new(LoadResult::new()),
             }),
@@ -299,6 +303,9 @@ impl Sender {
 
 impl Shared {
     fn release(&self, arrival: Arrival, in_flight_max: u32) {
+        if self.left.borrow().contains(&arrival.account) {
+            return;
+        }
         let mut result = self.result.borrow_mut();
         result.offered += 1;
         if self.in_flight.get() >= in_flight_max {
@@ -336,6 +343,9 @@ impl Shared {
         match answer {
             Err(error) => *result.errors.entry(error).or_default() += 1,
             Ok(answer) => {
+                if answer.headers().contains_key(LEFT) {
+                    self.left.borrow_mut().insert(arrival.account);
+                }
                 let since = |from: Instant| ended.saturating_duration_since(from).as_nanos() as u64;
                 let latency = result.latency.entry(Class::of(answer.status())).or_insert_with(histogram);
                 latency.saturating_record(since(self.clock.instant(arrival.at)));
@@ -376,7 +386,8 @@ pub(super) struct Caller {
     world: Arc<World>,
     token: String,
     callers: Vec<(Consumer, Stream, HeaderValue)>,
-    target: Uri,
+    /// By route.
+    targets: Vec<Uri>,
 }
 
 impl Caller {
@@ -386,20 +397,22 @@ impl Caller {
             (consumer, world.schedule.latency_stream(consumer), key)
         };
         let callers = world.consumers().enumerate().map(caller).collect();
-        Self { callers, token: token.to_owned(), target: Uri::from_static("/"), world }
+        let target = |route: &Route| Uri::try_from(&route.path).expect("paths are checked when the scenario is read");
+        let targets = world.scenario.routes.iter().map(target).collect();
+        Self { callers, token: token.to_owned(), targets, world }
     }
 
     /// The request of a call: its key, its stamp, and what the mock upstream is to do with it.
     pub(super) fn request(&self, account: AccountId, stamp: Stamp) -> Request<Empty<Bytes>> {
         let (consumer, latencies, key) = &self.callers[account.0 as usize];
-        let latency = self.world.scenario.upstream.latency.sample(latencies.word(stamp.call));
-        let usage = self.world.schedule.usage(*consumer, stamp.call);
+        let latency = self.world.scenario.upstream.latency.sample_whole(latencies.word(stamp.call));
+        let (route, usage) = self.world.schedule.call(*consumer, stamp.call);
         let mut request = Request::new(Empty::new());
-        *request.uri_mut() = self.target.clone();
+        *request.uri_mut() = self.targets[route as usize].clone();
         let headers = request.headers_mut();
         headers.insert(API_KEY, key.clone());
         headers.insert(STAMP, stamp.header(&self.token));
-        headers.insert(OUTCOME_HEADER.clone(), self.outcome(stamp, latency, usage));
+        headers.insert(OUTCOME_HEADER.clone(), self.outcome(stamp, latency, &usage));
         request
     }
 
@@ -407,10 +420,9 @@ impl Caller {
     fn outcome(&self, stamp: Stamp, latency_ns: u64, usage: &[u64]) -> HeaderValue {
         let latency = if stamp.scheduled.is_some() { Duration::ZERO } else { Duration::from_nanos(latency_ns) };
         let meters = self.world.scenario.meters.iter().zip(usage).skip(1);
-        // One attribute stands for the meter's sum.
-        let amounts = meters.filter_map(|(meter, amount)| Some((meter.sum.first()?.as_str(), *amount)));
+        let amounts: Vec<_> = meters.map(|(meter, amount)| (format!("{METER}{}", meter.name), *amount)).collect();
         let mut buffer = String::new();
-        let usage = Usage::write(&mut buffer, amounts).ok();
+        let usage = Usage::write(&mut buffer, amounts.iter().map(|(name, amount)| (name.as_str(), *amount))).ok();
         let command = Command { latency: Some(latency), status: None, usage };
         HeaderValue::try_from(command.to_string()).expect("a command has visible ASCII characters only")
     }
@@ -427,12 +439,12 @@ mod tests {
     fn every_thread_has_its_share_of_a_single_consumer() {
         let mut scenario = Scenario::new("one", Span::from_secs(1_000));
         scenario.plans.push(Plan::new("free"));
-        scenario.cohorts.push(Cohort::new("alone", 1, Arrivals::Poisson { mean_gap_ns: 1e9 }));
+        scenario.cohorts.push(Cohort::new("alone", 1, Arrivals::Poisson { mean_gap_ns: 1e9, spread: None }));
         let world = World::whole(Arc::new(scenario)).unwrap();
         let shares: Vec<_> = (0..3).map(|index| arrivals(&world, index, 3)).collect();
         let mut calls: Vec<_> = shares.iter().flatten().map(|arrival| arrival.call).collect();
         calls.sort_unstable();
-        let all = world.schedule.calls(Consumer { cohort: 0, index: 0 }).map(|call| call.index as u32);
+        let all = world.calls(Consumer { cohort: 0, index: 0 }).map(|call| call.index as u32);
         assert!(calls.into_iter().eq(all), "each call is made by one thread");
         let (least, most) = (shares.iter().map(Vec::len).min(), shares.iter().map(Vec::len).max());
         assert!(most.zip(least).is_some_and(|(most, least)| most - least <= 1), "{least:?} to {most:?}");

@@ -108,7 +108,7 @@ fn script(twin: &History) -> Script {
     let mut peak = 1;
     for (turn, entry) in twin.log.iter().enumerate() {
         match entry.event {
-            Event::Decided { call, decision } => {
+            Event::Decided { call, decision, .. } => {
                 if let Decision::Admit(admission) = decision {
                     open.insert(admission.hold, calls.len());
                     peak = peak.max(open.len());

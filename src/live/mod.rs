@@ -19,5 +19,6 @@ mod pool;
 mod problem;
 pub mod proof;
 pub mod result;
+mod route;
 pub mod stage;
 mod stamp;

@@ -12,17 +12,18 @@ use serde_json::json;
 /// Names the cause of an answer that the gateway gave itself, so that a client need not parse the body.
 pub(crate) const CAUSE: HeaderName = HeaderName::from_static("farebox-cause");
 
-/// The answer to a request that is not forwarded, or whose upstream failed. `wait` says when waiting alone will help.
-pub(crate) fn problem(cause: Cause, wait: Option<Duration>) -> Response<Full<Bytes>> {
+/// The answer to a request that is not forwarded, or whose upstream failed, with the status that the scenario gives the
+/// cause. `wait` says when waiting alone will help.
+pub(crate) fn problem(cause: Cause, status: u16, wait: Option<Duration>) -> Response<Full<Bytes>> {
     let body = json!({
         "type": format!("urn:farebox:problem:{}", cause.name()),
         "title": title(cause),
-        "status": cause.status(),
+        "status": status,
         "code": cause.name(),
         "retryable": retryable(cause),
     });
     let mut response = Response::new(Full::from(body.to_string()));
-    *response.status_mut() = StatusCode::from_u16(cause.status()).expect("every cause has a valid status");
+    *response.status_mut() = StatusCode::from_u16(status).expect("statuses are checked when the scenario is read");
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -36,13 +37,24 @@ pub(crate) fn problem(cause: Cause, wait: Option<Duration>) -> Response<Full<Byt
 
 /// Whether the same request can pass later without anybody paying.
 fn retryable(cause: Cause) -> bool {
-    matches!(cause, Cause::RateLimited | Cause::UpstreamError | Cause::UpstreamTimeout)
+    matches!(cause, Cause::RateLimited | Cause::ConcurrencyLimited | Cause::UpstreamError | Cause::UpstreamTimeout)
 }
 
 fn title(cause: Cause) -> &'static str {
     match cause {
         Cause::NoCredential => "The request carries no API key",
         Cause::UnknownCredential => "Nobody has this API key",
+        Cause::RouteNotFound => "There is no such route",
+        Cause::RouteNotInPlan => "The plan does not cover this route",
+        Cause::NoPaymentMethod => "There is no payment method",
+        Cause::FirstPaymentFailed => "The first payment has not been made",
+        Cause::TrialEnded => "The trial has ended",
+        Cause::BillingHold => "The account is suspended: a payment was taken back",
+        Cause::ConcurrencyLimited => "Too many requests in flight",
+        Cause::SpendCap => "The spend cap of this period is reached",
+        Cause::PaymentRequired => "This request is to be paid for",
+        Cause::BillingUnavailable => "Billing does not answer",
+        Cause::PolicyError => "A misconfigured rule asks for payment",
         Cause::PastDue => "The last payment failed and grace is over",
         Cause::Unpaid => "Invoices are unpaid and collecting them has ended",
         Cause::Canceled => "The subscription was canceled",

@@ -29,9 +29,9 @@ const HEAD_START: Duration = Duration::from_millis(20);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The generator's, the gateway's to it, the gateway's to the upstream, the upstream's: all are in this process.
-const DESCRIPTORS_PER_CALL: u64 = 4;
+pub const DESCRIPTORS_PER_CALL: u64 = 4;
 /// Listeners, timers, event loops, files.
-const DESCRIPTORS_BESIDE: u64 = 128;
+pub const DESCRIPTORS_BESIDE: u64 = 128;
 
 /// Why a load did not take place.
 #[derive(Debug, thiserror::Error)]

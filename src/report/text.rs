@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use farebox_engine::billing::ledger::{LedgerAccount, Movement};
+use farebox_engine::billing::price;
+use farebox_engine::billing::tally::Count;
 use farebox_engine::money::{CURRENCIES, Currency, thousands};
-use farebox_engine::outcome::{CohortOutcome, Collection, Outcome, quantile};
+use farebox_engine::outcome::{CohortOutcome, Outcome, quantile};
 use farebox_engine::time::DAY;
 
 /// How many columns the bar of a whole takes.
@@ -132,41 +134,87 @@ fn usage(outcome: &Outcome) -> String {
 fn money(outcome: &Outcome) -> String {
     let moved = |movement| outcome.moved(movement);
     let holds = |account| outcome.balance(account);
+    let figures = outcome.figures();
     let mut text = String::new();
-    if moved(Movement::Invoice) + moved(Movement::CarryForward) > 0 {
+    if figures.earned != 0 || figures.invoiced != 0 || figures.processor_fees != 0 || figures.upstream_cost != 0 {
         text += &statement(
             outcome,
-            "Fees earned",
+            "Margin",
             &[
-                (" ", "paid before the start, not yet earned", moved(Movement::CarryForward)),
-                ("+", "invoiced", moved(Movement::Invoice)),
-                ("−", "given up with canceled subscriptions", moved(Movement::Reverse)),
-                ("−", "not yet earned at the end", -holds(LedgerAccount::Deferred)),
+                (" ", "fees, by the second", figures.earned_fees),
+                ("+", "usage, when served", figures.earned_usage),
+                ("+", "paid credit burnt", figures.earned_credit),
+                ("+", "paid credit expired", figures.breakage),
+                ("−", "processor fees", figures.processor_fees),
+                ("−", "upstream cost", figures.upstream_cost),
             ],
-            ("earned", moved(Movement::Earn)),
+            ("margin", figures.margin),
         );
+    }
+    if figures.invoiced != 0 || figures.outstanding != 0 {
         text += &statement(
             outcome,
-            "Fees collected",
+            "Invoices",
             &[
-                (" ", "invoiced", moved(Movement::Invoice)),
-                ("−", "written off", moved(Movement::WriteOff)),
-                ("−", "outstanding at the end", holds(LedgerAccount::Receivable)),
+                (" ", "invoiced", figures.invoiced),
+                ("+", "credited beyond the invoice", figures.kept),
+                ("−", "settled from that", figures.applied),
+                ("−", "written off", figures.written_off),
+                ("−", "void", figures.voided),
+                ("−", "outstanding at the end", figures.outstanding),
+                ("−", "refunded or charged back", figures.returned),
             ],
-            ("collected", moved(Movement::Capture)),
+            ("collected", figures.collected),
         );
     }
     if moved(Movement::Grant) > 0 {
         text += &statement(
             outcome,
-            "Prepaid credit (promotional: granted, not sold)",
+            "Promotional credit (granted, not sold)",
             &[
                 (" ", "granted", moved(Movement::Grant)),
                 ("−", "spent on calls", moved(Movement::Spend)),
-                ("−", "held by calls in flight", -holds(LedgerAccount::Held)),
+                ("−", "expired", moved(Movement::Expire)),
+                ("−", "held by calls in flight", -holds(LedgerAccount::HeldPromotional)),
             ],
-            ("left", -holds(LedgerAccount::Credit)),
+            ("left", -holds(LedgerAccount::Promotional)),
         );
+    }
+    if moved(Movement::InvoiceCredit) + moved(Movement::CarryCredit) > 0 {
+        text += &statement(
+            outcome,
+            "Paid credit (a liability until burnt)",
+            &[
+                (" ", "bought before the start", moved(Movement::CarryCredit)),
+                ("+", "sold", moved(Movement::InvoiceCredit)),
+                ("−", "burnt", moved(Movement::Burn)),
+                ("−", "expired", moved(Movement::Breakage)),
+                ("−", "held by calls in flight", -holds(LedgerAccount::HeldPrepaid)),
+            ],
+            ("left", -holds(LedgerAccount::Prepaid)),
+        );
+    }
+    if figures.mrr != 0 || moved(Movement::MrrCarried) + moved(Movement::MrrNew) > 0 {
+        text += &statement(
+            outcome,
+            "Monthly recurring revenue",
+            &[
+                (" ", "at the start", moved(Movement::MrrCarried)),
+                ("+", "new", moved(Movement::MrrNew)),
+                ("+", "expansion", moved(Movement::MrrExpansion)),
+                ("+", "reactivation", moved(Movement::MrrReactivation)),
+                ("−", "contraction", moved(Movement::MrrContraction)),
+                ("−", "churn", moved(Movement::MrrChurn)),
+            ],
+            ("at the end", figures.mrr),
+        );
+    }
+    let beside = [("usage earned, not invoiced yet", figures.accrued), ("served without credit", figures.leaked)];
+    let beside = beside.into_iter().filter(|(_, nanos)| *nanos != 0);
+    let rows: Vec<_> =
+        beside.map(|(label, nanos)| row(label, currency(outcome).display(nanos).to_string(), "")).collect();
+    if !rows.is_empty() {
+        text += &table("Beside the invoices", &rows);
     }
     text
 }
@@ -177,13 +225,14 @@ fn statement(outcome: &Outcome, title: &str, lines: &[(&str, &str, i128)], (labe
     let signed: Vec<_> = lines.iter().map(|(sign, _, nanos)| if *sign == "−" { -nanos } else { *nanos }).collect();
     assert_eq!(signed.iter().sum::<i128>(), total, "the statement `{title}` adds up");
     let currency = currency(outcome);
-    let unit = 10i128.pow(9 - u32::from(currency.exponent));
+    let unit = i128::from(price::minor_unit(currency));
     let shown = largest_remainder(&signed, unit);
     let amount = |nanos: i128| currency.display(nanos).to_string();
     let line = |((sign, label, _), shown): (&(&str, &str, i128), &i128)| {
         row(format!("{sign} {label}"), amount(if *sign == "−" { -shown } else { *shown }), "")
     };
-    let mut rows: Vec<_> = lines.iter().zip(&shown).map(line).collect();
+    let is_shown = |((_, _, nanos), _): &(&(&str, &str, i128), &i128)| *nanos != 0;
+    let mut rows: Vec<_> = lines.iter().zip(&shown).filter(is_shown).map(line).collect();
     rows.push(row(format!("= {label}"), amount(shown.iter().sum()), ""));
     table(title, &rows)
 }
@@ -206,29 +255,37 @@ fn currency(outcome: &Outcome) -> Currency {
 }
 
 fn collecting(outcome: &Outcome) -> String {
-    let of =
-        |count: fn(&Collection) -> u64| outcome.cohorts.iter().map(|cohort| count(&cohort.collection)).sum::<u64>();
-    let attempts = of(|collection| collection.attempts);
-    if attempts == 0 {
-        return String::new();
-    }
+    let of = |count: Count| outcome.cohorts.iter().map(|cohort| cohort.count(count)).sum::<u64>();
     let figure = |count: u64| thousands(count.into());
-    let mut rows =
-        vec![row("attempts", figure(attempts), ""), row("declined", figure(of(|collection| collection.declined)), "")];
+    let labels = [
+        (Count::Joined, "subscriptions begun"),
+        (Count::Trials, "trials begun"),
+        (Count::Converted, "trials converted"),
+        (Count::Left, "consumers that left"),
+        (Count::Upgrades, "upgrades"),
+        (Count::UpgradesFailed, "upgrades whose payment failed"),
+        (Count::Downgrades, "downgrades"),
+        (Count::TopUps, "top-ups paid"),
+        (Count::Attempts, "attempts to collect"),
+        (Count::Declined, "declined"),
+        (Count::Errors, "errors of the processor"),
+        (Count::Excess, "past the card networks' limits"),
+    ];
+    let counted = labels.into_iter().map(|(count, label)| (label, of(count))).filter(|(_, count)| *count > 0);
+    let mut rows: Vec<_> = counted.map(|(label, count)| row(label, figure(count), "")).collect();
     let mut paid: BTreeMap<usize, u64> = BTreeMap::new();
     for cohort in &outcome.cohorts {
-        for (attempt, invoices) in cohort.collection.paid_by_attempt.iter().enumerate().filter(|(_, n)| **n > 0) {
+        for (attempt, invoices) in cohort.paid_by_attempt.iter().enumerate().filter(|(_, n)| **n > 0) {
             *paid.entry(attempt + 1).or_default() += invoices;
         }
     }
     for (attempt, invoices) in paid {
         rows.push(row(format!("invoices paid by attempt {attempt}"), figure(invoices), ""));
     }
-    let exhausted = of(|collection| collection.exhausted);
-    if exhausted > 0 {
-        rows.push(row("dunning ended without payment", figure(exhausted), ""));
+    if of(Count::Exhausted) > 0 {
+        rows.push(row("dunning ended without payment", figure(of(Count::Exhausted)), ""));
     }
-    table("Collecting", &rows)
+    if rows.is_empty() { String::new() } else { table("Subscriptions and payments", &rows) }
 }
 
 fn latency(outcome: &Outcome) -> String {
@@ -265,7 +322,7 @@ mod tests {
     fn an_outcome_that_lacks_consumers_says_so_first() {
         let mut scenario = Scenario::new("cut", Span::from_ns(30 * DAY));
         scenario.plans.push(Plan::new("free"));
-        scenario.cohorts.push(Cohort::new("all", 2_000, Arrivals::Poisson { mean_gap_ns: 1e9 }));
+        scenario.cohorts.push(Cohort::new("all", 2_000, Arrivals::Poisson { mean_gap_ns: 1e9, spread: None }));
         let of = |played| Outcome::new(&scenario, 30 * DAY, &Recorder::new(1), &[vec![[0, played]]]);
         let first = |played| heading(&of(played)).trim_end().to_owned();
         assert_eq!(first(2_000), "cut · 2,000 consumers · 30 days · seed 1");

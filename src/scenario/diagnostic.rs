@@ -26,8 +26,10 @@ pub(super) struct Spanned<T> {
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// The scenario cannot be played.
+    /// The scenario is wrong.
     Error,
+    /// Right, but asks for something that this version does not do: it can be checked, and not run.
+    Unsupported,
     /// Legal, but odd.
     Warning,
 }
@@ -83,6 +85,10 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(span, message) }
     }
 
+    pub(super) fn unsupported(span: Span, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Unsupported, ..Self::error(span, message) }
+    }
+
     #[must_use]
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
@@ -125,6 +131,7 @@ impl Source {
     pub fn render(&self, diagnostic: &Diagnostic, styled: Styled) -> String {
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
+            Severity::Unsupported => Level::WARNING.with_name("unsupported"),
             Severity::Warning => Level::WARNING,
         };
         let mut group = Group::with_title(level.primary_title(diagnostic.message.as_str()));
@@ -233,8 +240,11 @@ pub(super) fn enumerate<'a>(names: impl IntoIterator<Item = &'a str>) -> String 
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     errors: Vec<Diagnostic>,
+    unsupported: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
     beyond: usize,
+    /// What other readings added, as it was before it named them.
+    absorbed: Vec<Diagnostic>,
 }
 
 /// How many problems of a file are shown.
@@ -243,11 +253,16 @@ const SHOWN_MAX: usize = 100;
 const KEPT_MAX: usize = 10 * SHOWN_MAX;
 
 impl Problems {
+    /// Notes a problem. The same one is noted once: a plan is read again where it changes.
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
         let kept = match diagnostic.severity {
             Severity::Error => &mut self.errors,
+            Severity::Unsupported => &mut self.unsupported,
             Severity::Warning => &mut self.warnings,
         };
+        if kept.contains(&diagnostic) {
+            return;
+        }
         if kept.len() < KEPT_MAX {
             kept.push(diagnostic);
         } else {
@@ -259,11 +274,35 @@ impl Problems {
         !self.errors.is_empty()
     }
 
-    /// Everything in the order of the file; where that is too much, errors before warnings.
+    /// What has no effect yet, in the order of the file.
+    pub(super) fn unsupported(&self) -> Vec<Diagnostic> {
+        let mut unsupported = self.unsupported.clone();
+        unsupported.sort_by_key(|diagnostic| diagnostic.span);
+        unsupported
+    }
+
+    /// Adds the problems of another reading of the file, such as of a variant, which no reading before it had; `reading`
+    /// is what it is called.
+    pub(super) fn absorb(&mut self, reading: &str, problems: Self) {
+        let Self { errors, unsupported, warnings, beyond, .. } = problems;
+        self.beyond += beyond;
+        for problem in errors.into_iter().chain(unsupported).chain(warnings) {
+            let known = [&self.errors, &self.unsupported, &self.warnings, &self.absorbed];
+            if known.iter().any(|known| known.contains(&problem)) {
+                continue;
+            }
+            let message = format!("{} ({reading})", problem.message);
+            self.push(Diagnostic { message, ..problem.clone() });
+            self.absorbed.push(problem);
+        }
+    }
+
+    /// Everything in the order of the file; where that is too much, errors before the rest.
     pub(super) fn into_sorted(self) -> Vec<Diagnostic> {
-        let Self { errors: mut shown, mut warnings, beyond } = self;
+        let Self { errors: mut shown, unsupported, mut warnings, beyond, .. } = self;
         let severity = if shown.is_empty() { Severity::Warning } else { Severity::Error };
         shown.sort_by_key(|diagnostic| diagnostic.span);
+        warnings.extend(unsupported);
         warnings.sort_by_key(|diagnostic| diagnostic.span);
         shown.append(&mut warnings);
         let hidden = shown.len().saturating_sub(SHOWN_MAX) + beyond;

@@ -8,17 +8,19 @@ pub(super) const TEXT_BYTES: usize = 16 << 20;
 pub(super) const DEPTH: usize = 64;
 /// Values, aliases expanded.
 pub(super) const NODES: usize = 1_000_000;
+/// Values of a document times its variants: each of them is read as a document of its own.
+pub(super) const VARIED_NODES: usize = 4_000_000;
 /// Names in one map, such as plans or cohorts: what is beyond is counted, not read.
 pub(super) const NAMES: usize = 1_000;
 /// Consumers over all cohorts.
 pub(super) const CONSUMERS: u64 = 100_000_000;
 /// Years of a horizon.
-pub(super) const HORIZON_YEARS: i64 = 10;
+pub(super) const HORIZON_YEARS: u32 = 10;
 /// Any other duration: ten years with their leap days.
 pub(super) const DURATION: Span = Span::from_ns(3_653 * DAY);
 /// Calls a second of one consumer, and of a load.
 pub(super) const CALLS_PER_S: u64 = 1_000_000;
-/// Nanos of an amount, and of what a consumer may come to owe: a tenth of the range, so that sums stay inside of it.
+/// Engine units of an amount, and of what a consumer may come to owe: a tenth of the range, so that sums stay inside of it.
 pub(super) const AMOUNT_NANOS: i64 = i64::MAX / 10;
 /// What a token bucket may hold, in tokens × the nanoseconds of its span: the engine counts them in 64 bits.
 pub(super) const BUCKET_LEVEL: u128 = 1 << 62;
@@ -30,3 +32,7 @@ pub(super) const TRACE_BYTES: u64 = 8 << 30;
 pub(super) const USAGE: u64 = 100_000_000_000;
 /// Bad rows of a trace that are shown one by one.
 pub(super) const BAD_ROWS_SHOWN: u64 = 5;
+/// Bytes of a file of measured values, and how many of them it may hold.
+pub(super) const VALUES_BYTES: u64 = 64 << 20;
+/// See [`VALUES_BYTES`].
+pub(super) const VALUES: usize = 1 << 20;

@@ -2,12 +2,14 @@
 //! that is wrong with them at once.
 //!
 //! ```text
-//! text ─node─▶ tree of spanned source texts ─reader, keys─▶ values in units ─lower─▶ Scenario
-//!                                   keys ─schema─▶ JSON Schema
+//! text ─node─▶ tree of spanned source texts ─overlay─▶ one tree per variant ─reader, keys─▶ values in units ─lower─▶ Scenario
+//!                                                         keys ─schema─▶ JSON Schema
 //! ```
 //!
 //! Deliberately absent: clocks, the network, any file outside of the scenario's folder, and half-read scenarios.
 
+mod beside;
+mod cause;
 mod decimal;
 mod diagnostic;
 mod keys;
@@ -15,9 +17,11 @@ mod limit;
 mod lower;
 mod node;
 mod option;
+mod overlay;
 mod reader;
 mod schema;
 mod suggest;
+mod threshold;
 mod trace;
 mod unit;
 mod value;
@@ -31,18 +35,32 @@ use farebox_engine::model::Scenario;
 use sha2::{Digest, Sha256};
 
 pub use self::diagnostic::{Diagnostic, Related, Severity, Source, Span, Styled};
-use self::diagnostic::{Problems, quote};
+use self::diagnostic::{Problems, Spanned, enumerate, quote};
 pub use self::option::{duration, rate_per_s};
 
-/// A scenario that can be played.
+/// A scenario that is right. It can be played when nothing of it is unsupported.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The model.
     pub scenario: Scenario,
     /// What is legal, but odd.
     pub warnings: Vec<Diagnostic>,
-    /// What the warnings point into.
+    /// What of the scenario has no effect in this version ([`Severity::Unsupported`]): playing it would answer another
+    /// question than it asks.
+    pub unsupported: Vec<Diagnostic>,
+    /// The variants of the file.
+    pub variants: Vec<Variant>,
+    /// What the diagnostics point into.
     pub source: Source,
+}
+
+/// An overlay of a scenario file, which has been found right.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// Its name.
+    pub name: String,
+    /// As [`Loaded::unsupported`], of the variant.
+    pub unsupported: Vec<Diagnostic>,
 }
 
 /// Why there is no scenario.
@@ -66,7 +84,7 @@ pub enum ScenarioError {
 pub struct Rejected {
     /// What the diagnostics point into.
     pub source: Source,
-    /// Errors and warnings, in the order of the file.
+    /// Errors, what is unsupported, and warnings, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -83,6 +101,11 @@ impl std::error::Error for Rejected {}
 
 /// Reads the scenario in a file, and the traces beside it.
 pub fn load(path: &Path) -> Result<Loaded, ScenarioError> {
+    load_variant(path, None)
+}
+
+/// Reads a variant of the scenario in a file; `None` is the file without any.
+pub fn load_variant(path: &Path, variant: Option<&str>) -> Result<Loaded, ScenarioError> {
     let unreadable = |source| ScenarioError::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large; how large it is does not matter.
@@ -91,11 +114,16 @@ pub fn load(path: &Path) -> Result<Loaded, ScenarioError> {
     let name = path.display().to_string();
     let folder = path.parent().unwrap_or(Path::new(""));
     let text = decode(&name, bytes)?;
-    Ok(parse(&name, &text, folder)?)
+    Ok(parse_variant(&name, &text, folder, variant)?)
 }
 
 /// Reads a scenario from its text. Diagnostics call it `name`; its traces are in `folder`.
 pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Loaded, Rejected> {
+    parse_variant(name, text, folder, None)
+}
+
+/// As [`parse`], of a variant. All variants are judged, whichever is asked for: a file is right as a whole or not.
+pub fn parse_variant(name: &str, text: &str, folder: &Path, variant: Option<&str>) -> Result<Loaded, Rejected> {
     if text.len() > limit::TEXT_BYTES {
         let message = format!("the scenario is larger than {} MiB", limit::TEXT_BYTES >> 20);
         let problem = Diagnostic::error(Span::default(), message);
@@ -105,14 +133,58 @@ pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Loaded, Rejected> 
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = Source::new(name, text);
     let mut problems = Problems::default();
-    let lowered = node::parse(text, &mut problems).and_then(|root| lower::lower(&root, folder, &mut problems));
-    match lowered {
-        Some(lowered) if !problems.has_errors() => {
-            let scenario = Scenario { fingerprint: fingerprint(text, &lowered.traces), ..lowered.scenario };
-            Ok(Loaded { scenario, warnings: problems.into_sorted(), source })
+    let judged = node::parse(text, &mut problems).and_then(|root| judge(&root, folder, variant, &mut problems));
+    match judged {
+        Some((lowered, unsupported, variants)) if !problems.has_errors() => {
+            let fingerprint = fingerprint(text, variant, &lowered.traces);
+            let name = match variant {
+                Some(variant) => format!("{}-{variant}", lowered.scenario.name),
+                None => lowered.scenario.name.clone(),
+            };
+            let scenario = Scenario { name, fingerprint, ..lowered.scenario };
+            let mut warnings = problems.into_sorted();
+            warnings.retain(|problem| problem.severity == Severity::Warning);
+            Ok(Loaded { scenario, warnings, unsupported, variants, source })
         }
         _ => Err(Rejected { source, diagnostics: problems.into_sorted() }),
     }
+}
+
+/// Lowers a document and its variants; returns the one that is asked for, what of it is unsupported, and all variants.
+fn judge(
+    root: &Spanned<node::Node>,
+    folder: &Path,
+    asked: Option<&str>,
+    problems: &mut Problems,
+) -> Option<(lower::Lowered, Vec<Diagnostic>, Vec<Variant>)> {
+    let mut found = lower::lower(root, folder, problems).map(|lowered| (lowered, problems.unsupported()));
+    if asked.is_some() {
+        found = None;
+    }
+    let mut variants = Vec::new();
+    for variant in overlay::variants(root, problems) {
+        let name = variant.name.value.clone();
+        let mut own = Problems::default();
+        let merged = variant.of(root, &mut own);
+        let lowered = lower::lower(&merged, folder, &mut own);
+        let unsupported = own.unsupported();
+        if asked == Some(name.as_str()) {
+            found = lowered.map(|lowered| (lowered, unsupported.clone()));
+        }
+        problems.absorb(&format!("in the variant {}", quote(&name)), own);
+        variants.push(Variant { name, unsupported });
+    }
+    if let Some(asked) = asked
+        && !variants.iter().any(|variant| variant.name == asked)
+    {
+        let known = || variants.iter().map(|variant| variant.name.as_str());
+        let help = suggest::did_you_mean(asked, known()).unwrap_or_else(|| match enumerate(known()) {
+            names if names.is_empty() => "add it under `variants`".to_owned(),
+            names => format!("the variants are {names}"),
+        });
+        problems.push(Diagnostic::error(root.span, format!("there is no variant {}", quote(asked))).help(help));
+    }
+    found.map(|(lowered, unsupported)| (lowered, unsupported, variants))
 }
 
 /// The JSON Schema (draft 2020-12) of the language: editors complete from it.
@@ -140,10 +212,15 @@ fn reject(source: Source, problem: Diagnostic) -> Rejected {
     Rejected { source, diagnostics: vec![problem] }
 }
 
-/// SHA-256 over the hashes of the text and of each trace: parts of fixed length, so that none can pass for another.
-fn fingerprint(text: &str, traces: &[[u8; 32]]) -> String {
+/// SHA-256 over the hashes of the text, of the variant's name and of each trace: parts of fixed length, so that none can
+/// pass for another.
+fn fingerprint(text: &str, variant: Option<&str>, traces: &[[u8; 32]]) -> String {
     let mut hash = Sha256::new_with_prefix(b"farebox scenario 1\n");
     hash.update(Sha256::digest(text));
+    if let Some(variant) = variant {
+        // Marked, so that it cannot pass for a trace.
+        hash.update(Sha256::digest(format!("variant {variant}")));
+    }
     for trace in traces {
         hash.update(trace);
     }

@@ -1,5 +1,5 @@
 //! YAML as a tree of *source texts*: `1_000`, `on` and `2.50` stay what was written, with the place of every key and
-//! value. What a text means is decided by the table in `keys.rs`, not by YAML's own types.
+//! value. What a text means is decided by the table in `keys/`, not by YAML's own types.
 //!
 //! Deliberately absent: tags, keys that are not plain text, several documents, and more than a file of honest size can
 //! need (depth, nodes, and bytes, of aliases counted as what they expand to).

@@ -26,7 +26,7 @@ pub fn duration(text: &str) -> Result<Span, String> {
 
 fn in_one_line(complaint: Complaint) -> String {
     let Complaint { message, help } = complaint;
-    help.map_or(message.clone(), |help| format!("{message}; {help}"))
+    format!("{message}; {help}")
 }
 
 #[cfg(test)]

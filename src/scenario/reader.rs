@@ -8,7 +8,7 @@ use super::keys::{Key, List, Presence, Rule, Shape, Size, Table};
 use super::limit;
 use super::node::{self, Node, Pair};
 use super::suggest::nearest;
-use super::unit::{self, Choice, Unit};
+use super::unit::{Choice, Unit};
 use super::value::{Entry, Fields, Origin, Value};
 
 pub(super) struct Reader<'a> {
@@ -30,34 +30,32 @@ impl Reader<'_> {
         Some(self.map(table, owner, pairs))
     }
 
-    fn map(&mut self, table: &'static Table, owner: Span, pairs: &[Pair]) -> Fields {
+    /// The fields of a map, for which `owner` answers.
+    pub(super) fn map(&mut self, table: &'static Table, owner: Span, pairs: &[Pair]) -> Fields {
         let mut fields = Fields { owner, table, entries: Vec::new() };
         // A misspelt key is not missing as well.
-        let (mut explained, mut own_names) = (Vec::new(), 0);
+        let (mut explained, mut unknown, mut own_names) = (Vec::new(), 0, 0);
         for (name, node) in pairs {
             let value = match (table.key(&name.value), &table.named) {
-                (Some(Key { shape: Shape::Planned(idle), .. }), _) => {
-                    self.check_planned(idle, name, node);
-                    continue;
-                }
-                (Some(key), _) => self.value(&key.shape, name, node),
+                (Some(key), _) => self.key(key, name, node),
                 (None, Some(named)) => {
                     own_names += 1;
                     if own_names > limit::NAMES {
                         continue;
                     }
-                    self.check_name(name);
+                    self.check_name(named.name, name);
+                    if named.size.built < named.size.most && own_names == named.size.built + 1 {
+                        self.say_too_many(&named.size, name.span, own_names);
+                    }
                     self.value(&named.shape, name, node)
                 }
                 (None, None) => {
+                    unknown += 1;
                     explained.extend(self.refuse_unknown(table, name));
                     continue;
                 }
             };
             fields.entries.push(Entry { name: name.clone(), value, origin: Origin::File });
-        }
-        if fields.entries.is_empty() && is_other_form(table, pairs) {
-            return fields;
         }
         if let Some(named) = &table.named {
             self.check_size(&named.size, owner, own_names);
@@ -67,10 +65,25 @@ impl Reader<'_> {
                 self.leave_out(&mut fields, key);
             }
         }
-        if explained.is_empty() {
+        if unknown == 0 {
             table.rules.iter().for_each(|rule| self.check_rule(rule, &fields));
         }
         fields
+    }
+
+    /// A key that is written in the file, whose effect may not be built yet.
+    fn key(&mut self, key: &'static Key, name: &Spanned<String>, node: &Spanned<Node>) -> Option<Spanned<Value>> {
+        let value = self.value(&key.shape, name, node)?;
+        if let Some(idle) = key.idle
+            && !self.asks_for_nothing(&key.shape, idle, &value.value)
+        {
+            let help = match idle.first() {
+                Some(nothing) => format!("leave it out, or write `{}: {nothing}`", name.value),
+                None => "leave it out".to_owned(),
+            };
+            self.say_unsupported(name.span, &name.value, help);
+        }
+        Some(value)
     }
 
     fn value(&mut self, shape: &'static Shape, name: &Spanned<String>, node: &Spanned<Node>) -> Option<Spanned<Value>> {
@@ -82,28 +95,13 @@ impl Reader<'_> {
                 return None;
             }
             (Shape::One(unit) | Shape::OneOrMap(unit, _), Node::Scalar(scalar)) => {
-                match unit.parse(&scalar.text, self.currency) {
-                    Ok(value) => value,
-                    Err(complaint) => {
-                        let help = complaint.help.unwrap_or_else(|| expected(shape));
-                        self.problems.push(Diagnostic::error(span, complaint.message).help(help));
-                        return None;
-                    }
-                }
-            }
-            (Shape::OneOrMap(_, table), Node::Map(pairs)) if is_other_form(table, pairs) => {
-                let message = format!("this form of {} is not supported yet", quote(&name.value));
-                self.problems.push(Diagnostic::error(pairs[0].0.span, message).help(expected(shape)));
-                return None;
-            }
-            (Shape::One(Unit::Choice(choice)), Node::Map(pairs)) if is_planned_form(choice, pairs) => {
-                self.refuse_planned(&pairs[0].0, format!("write `{}: {}`", name.value, choice.now[0]));
-                return None;
+                self.scalar(*unit, shape, &scalar.text, span)?
             }
             (Shape::Map(table) | Shape::OneOrMap(_, table), Node::Map(pairs)) => {
                 Value::Map(self.map(table, name.span, pairs))
             }
             (Shape::List(list), Node::List(items)) => Value::List(self.list(list, name, items)),
+            (Shape::Overlay(_), Node::Map(_)) => Value::Overlay(node.value.clone()),
             _ => {
                 let problem = Diagnostic::error(span, format!("{} cannot be {}", quote(&name.value), node.kind()));
                 self.problems.push(problem.help(expected(shape)));
@@ -111,6 +109,26 @@ impl Reader<'_> {
             }
         };
         Some(Spanned { span, value })
+    }
+
+    fn scalar(&mut self, unit: Unit, shape: &'static Shape, text: &str, span: Span) -> Option<Value> {
+        match unit.parse(text, self.currency) {
+            Ok(value) => {
+                if let (Unit::Choice(choice), Value::Choice(word)) = (unit, &value)
+                    && choice.unsupported.contains(word)
+                {
+                    self.say_unsupported(span, word, format!("write {}", supported(choice)));
+                }
+                Some(value)
+            }
+            Err(complaint) => {
+                // The words alone are not all that may stand here, where a map may.
+                let is_list = matches!(unit, Unit::Choice(choice) if complaint.help.ends_with(&choice.list()));
+                let help = if is_list { expected(shape) } else { complaint.help };
+                self.problems.push(Diagnostic::error(span, complaint.message).help(help));
+                None
+            }
+        }
     }
 
     fn list(&mut self, list: &'static List, name: &Spanned<String>, items: &[Spanned<Node>]) -> Vec<Spanned<Value>> {
@@ -154,6 +172,17 @@ impl Reader<'_> {
                     }
                 }
             }
+            Rule::AtLeastOne(names, help) => {
+                if names.iter().all(|name| fields.written(name).is_none()) {
+                    let message = format!("one of {} is missing", enumerate(names.iter().copied()));
+                    self.problems.push(Diagnostic::error(fields.owner, message).help(help));
+                }
+            }
+            Rule::NeedsOne(name, others, help) => {
+                if fields.written(name).is_some() {
+                    self.check_rule(&Rule::ExactlyOne(others, help), fields);
+                }
+            }
             Rule::Needs(name, other, help) => {
                 if let (Some(span), None) = (fields.written(name), fields.written(other)) {
                     self.problems.push(Diagnostic::error(span, format!("`{name}` needs `{other}`")).help(help));
@@ -163,8 +192,10 @@ impl Reader<'_> {
     }
 
     fn check_size(&mut self, size: &Size, span: Span, found: usize) {
-        let Size { noun, least, most } = *size;
-        let problem = if found < least {
+        let Size { noun, least, most, .. } = *size;
+        let problem = if least == most && found != most {
+            Diagnostic::error(span, format!("{found} of {most} {noun} given")).help(format!("write {most}"))
+        } else if found < least {
             Diagnostic::error(span, format!("no {noun} given")).help(format!("write {least} or more"))
         } else if found > most {
             Diagnostic::error(span, format!("{found} {noun} given")).help(format!("this version takes {most} at most"))
@@ -174,88 +205,81 @@ impl Reader<'_> {
         self.problems.push(problem);
     }
 
-    fn check_name(&mut self, name: &Spanned<String>) {
-        if !unit::is_name(&name.value) {
-            let problem = Diagnostic::error(name.span, format!("{} is not a name", quote(&name.value)));
-            self.problems.push(problem.help(Unit::Name.hint()));
+    fn check_name(&mut self, unit: Unit, name: &Spanned<String>) {
+        if let Err(complaint) = unit.parse(&name.value, None) {
+            self.problems.push(Diagnostic::error(name.span, complaint.message).help(complaint.help));
         }
     }
 
     /// The known key that an unknown one seems to mean.
     fn refuse_unknown(&mut self, table: &'static Table, name: &Spanned<String>) -> Option<&'static str> {
-        let names = table.keys.iter().map(|key| key.name);
-        let meant = nearest(&name.value, names.clone());
+        let meant = nearest(&name.value, names(table));
         let problem = Diagnostic::error(name.span, format!("unknown key {}", quote(&name.value)));
         self.problems.push(problem.help(match meant {
             Some(known) => format!("did you mean `{known}`?"),
             None if name.value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 "a comma ends the value before it: thousands are written `1_000`".to_owned()
             }
-            None => format!("the keys here are {}", enumerate(supported(table))),
+            None => format!("the keys here are {}", enumerate(names(table))),
         }));
         meant
     }
 
-    fn check_planned(&mut self, idle: &'static [&'static str], name: &Spanned<String>, node: &Spanned<Node>) {
-        if !asks_for_nothing(idle, node) {
-            self.refuse_planned(
-                name,
-                match idle.first() {
-                    Some(nothing) => format!("leave it out, or write `{}: {nothing}`", name.value),
-                    None => "leave it out".to_owned(),
-                },
-            );
-        }
-    }
+    // === What has no effect yet ===
 
-    fn refuse_planned(&mut self, name: &Spanned<String>, help: String) {
-        let problem = Diagnostic::error(name.span, format!("{} is not supported yet", quote(&name.value)));
+    fn say_unsupported(&mut self, span: Span, what: &str, help: String) {
+        let problem = Diagnostic::unsupported(span, format!("{} is not supported yet", quote(what)));
         self.problems.push(problem.help(help));
     }
-}
 
-/// Whether a value of a key that is not built yet leaves everything as it is.
-fn asks_for_nothing(idle: &[&str], node: &Spanned<Node>) -> bool {
-    match &node.value {
-        Node::Scalar(scalar) => idle.contains(&scalar.text.as_str()),
-        Node::List(items) => items.is_empty(),
-        Node::Map(pairs) => pairs.is_empty(),
+    fn say_too_many(&mut self, size: &Size, span: Span, found: usize) {
+        let problem = Diagnostic::unsupported(span, format!("{found} {} are not supported yet", size.noun));
+        self.problems.push(problem.help(format!("keep {}", size.built)));
+    }
+
+    /// Whether a value of a key without an effect leaves everything as it is.
+    fn asks_for_nothing(&self, shape: &Shape, idle: &[&str], value: &Value) -> bool {
+        match (shape, value) {
+            (_, Value::List(items)) => items.is_empty(),
+            (Shape::One(unit) | Shape::OneOrMap(unit, _), value) => {
+                let nothing = |text: &&str| unit.parse(text, self.currency).is_ok_and(|idle| is_same(&idle, value));
+                idle.iter().any(nothing)
+            }
+            _ => false,
+        }
     }
 }
 
-/// Whether a map is written in one of the language's forms that are not built yet: `{ exponential: 30ms }`.
-fn is_other_form(table: &Table, pairs: &[Pair]) -> bool {
-    let asks = |(name, node): &Pair| match table.key(&name.value) {
-        Some(Key { shape: Shape::Planned(idle), .. }) => Some(!asks_for_nothing(idle, node)),
-        _ => None,
-    };
-    pairs.iter().map(asks).collect::<Option<Vec<_>>>().is_some_and(|asks| asks.contains(&true))
-}
-
-/// Whether a map stands where a word could, in a form that the language has for it: `{ throttle: 1/s }`.
-fn is_planned_form(choice: &Choice, pairs: &[Pair]) -> bool {
-    let form = pairs.first().map(|(key, _)| format!("{{{}}}", key.value));
-    form.is_some_and(|form| choice.planned.contains(&form.as_str()))
+/// Whether two values of a unit that has idle values are equal, however they are written.
+fn is_same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Choice(a), Value::Choice(b)) => a == b,
+        (Value::Bool(a), Value::Bool(b)) => a == b,
+        (Value::Quantity(a), Value::Quantity(b)) => a == b,
+        (Value::Duration(a), Value::Duration(b)) => a == b,
+        (Value::Chance(a), Value::Chance(b)) => a == b,
+        _ => false,
+    }
 }
 
 /// What to write for a shape.
 fn expected(shape: &'static Shape) -> String {
     match shape {
         Shape::One(unit) => unit.hint().into_owned(),
-        Shape::OneOrMap(Unit::Choice(_), table) | Shape::Map(table @ Table { named: None, .. }) => {
-            format!("write a map with {}", enumerate(supported(table)))
-        }
-        Shape::OneOrMap(unit, table) => match enumerate(supported(table)) {
-            keys if keys.is_empty() => unit.hint().into_owned(),
-            keys => format!("{}, or a map with {keys}", unit.hint()),
-        },
+        Shape::OneOrMap(unit, table) => format!("{}, or a map with {}", unit.hint(), enumerate(names(table))),
         Shape::Map(Table { named: Some(named), .. }) => format!("write a map of {} by name", named.size.noun),
+        Shape::Map(table) => format!("write a map with {}", enumerate(names(table))),
         Shape::List(list) => format!("write a list of {}", list.size.noun),
-        Shape::Planned(_) => "leave it out".to_owned(),
+        Shape::Overlay(_) => "write a map of what differs".to_owned(),
     }
 }
 
-/// The keys of a table that do something in this version.
-fn supported(table: &'static Table) -> impl Iterator<Item = &'static str> {
-    table.keys.iter().filter(|key| !matches!(key.shape, Shape::Planned(_))).map(|key| key.name)
+fn names(table: &'static Table) -> impl Iterator<Item = &'static str> {
+    table.keys.iter().map(|key| key.name)
+}
+
+/// The words of a choice that have their effect.
+fn supported(choice: &Choice) -> String {
+    let words = choice.words.iter().copied().filter(|word| !choice.unsupported.contains(word));
+    format!("one of {}", enumerate(words))
 }

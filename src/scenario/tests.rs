@@ -5,13 +5,18 @@
 use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
-use farebox_engine::distribution::{Latency, Z95};
+use farebox_engine::distribution::{Distribution, Z95};
 use farebox_engine::draw::Chance;
-use farebox_engine::model::{Arrivals, Finally, Period, TokenBucket, Trace, UnitPrice};
+use farebox_engine::model::{Arrivals, Card, Finally, Limit, Period, Price, Rate, Trace, UnitPrice};
 use farebox_engine::money::Money;
 use farebox_engine::time::{Clock, DAY, HOUR, SECOND, Span as TimeSpan};
 
 use super::*;
+
+mod lowered;
+mod table;
+mod variants;
+mod world;
 
 const HELLO: &str = "\
 scenario: hello
@@ -39,13 +44,16 @@ fn the_smallest_scenario_has_a_default_for_everything_else() {
         (TimeSpan::from_ns(30 * DAY), "2026-01-01T00:00:00")
     );
     let plan = &scenario.plans[0];
-    assert_eq!((plan.fee, plan.period), (Money::from_nanos(19_000_000_000), Some(Period::Month)));
+    assert_eq!((plan.fee, plan.fee_period), (Money::from_nanos(19_000_000_000), Some(Period::Month)));
+    assert_eq!(plan.usage_period, Some(Period::Month));
     assert_eq!(plan.allowance, [Some(10_000), None, None, None]);
     let cohort = &scenario.cohorts[0];
-    assert_eq!((cohort.count, cohort.plan, cohort.declines), (100, 0, Chance::NEVER));
-    assert!(matches!(cohort.arrivals, Arrivals::Poisson { mean_gap_ns } if mean_gap_ns as u64 == 216_000_000_000));
-    assert_eq!(scenario.dunning.retries, [3, 5, 7].map(|days| TimeSpan::from_ns(days * DAY)));
-    assert_eq!(scenario.dunning.finally, Finally::Cancel);
+    assert_eq!((cohort.count, cohort.plan, cohort.card), (100, 0, Some(Card::good())));
+    assert!(
+        matches!(cohort.arrivals, Arrivals::Poisson { mean_gap_ns, spread: None } if mean_gap_ns as u64 == 216_000_000_000)
+    );
+    assert_eq!(scenario.payments.dunning.retries, [3, 5, 7].map(|days| TimeSpan::from_ns(days * DAY)));
+    assert_eq!(scenario.payments.dunning.finally, Finally::Cancel);
     let live = scenario.live;
     assert_eq!((live.rate_per_s, live.clock, live.connections, live.in_flight), (1_000.0, None, 64, 4_000));
     assert_eq!((scenario.upstream.name.as_str(), live.duration), ("api", TimeSpan::from_secs(10)));
@@ -71,16 +79,19 @@ live: { rate: 90/min, duration: 1m, clock: 1h per 1s, connections: 8, in_flight:
 ");
     assert_eq!((scenario.seed, scenario.horizon), (u64::MAX, TimeSpan::from_ns(29 * DAY)));
     let [free, payg] = &scenario.plans[..] else { panic!("two plans") };
-    assert_eq!((free.period, free.grace), (Some(Period::Day), TimeSpan::from_ns(7 * DAY)));
-    // 90 a minute are 3 in 2 s; a second's worth, rounded up, is 2.
-    assert_eq!(free.limit, Some(TokenBucket { tokens: 3, per: TimeSpan::from_secs(2), burst: 2 }));
-    assert_eq!(payg.limit, Some(TokenBucket { tokens: 1, per: TimeSpan::from_ns(HOUR), burst: 5 }));
-    assert_eq!(payg.prepaid.unwrap().opening, Money::from_nanos(10_000_000_000));
-    assert_eq!(payg.prices[0], Some(UnitPrice { amount: Money::from_nanos(2_500_000_000), per: 1_000_000 }));
-    assert_eq!((payg.period, scenario.cohorts[0].plan), (None, 1));
-    assert_eq!(scenario.cohorts[0].declines, Chance::of(825, 10_000));
-    assert_eq!(scenario.upstream.latency, Latency::log_normal(30e6, 80e6, Z95));
-    assert_eq!((scenario.dunning.retries.len(), scenario.dunning.finally), (0, Finally::Keep));
+    assert_eq!((free.usage_period, free.grace), (Some(Period::Day), TimeSpan::from_ns(7 * DAY)));
+    // Of 90 a minute, a second's worth, rounded up, is 2.
+    let minute = Rate { requests: 90, per: TimeSpan::from_secs(60) };
+    assert_eq!(free.limits, [Limit::TokenBucket { rate: minute, burst: 2 }]);
+    let hour = Rate { requests: 1, per: TimeSpan::from_ns(HOUR) };
+    assert_eq!(payg.limits, [Limit::TokenBucket { rate: hour, burst: 5 }]);
+    assert_eq!(payg.prepaid.as_ref().unwrap().grants[0].amount, Money::from_nanos(10_000_000_000));
+    let price = UnitPrice { amount: Money::from_nanos(2_500_000_000), per: 1_000_000 };
+    assert_eq!(payg.prices[0], Some(Price::PerUnit(price)));
+    assert_eq!((payg.usage_period, scenario.cohorts[0].plan), (None, 1));
+    assert_eq!(scenario.cohorts[0].card, Some(Card::declining(Chance::of(825, 10_000))));
+    assert_eq!(scenario.upstream.latency, Distribution::log_normal(30e6, 80e6, Z95));
+    assert_eq!((scenario.payments.dunning.retries.len(), scenario.payments.dunning.finally), (0, Finally::Keep));
     assert_eq!(scenario.live.clock, Some(Clock::new(TimeSpan::from_ns(HOUR), TimeSpan::from_ns(SECOND))));
     assert_eq!((scenario.live.rate_per_s, scenario.live.in_flight), (1.5, 16));
 }
@@ -232,10 +243,23 @@ payments: { dunning: { retries: [1d], finally: keep } }
 live: { clock: 1h per 1s, in_flight: { at_most: 4k } }
 ";
     read(text);
-    for at in 0..text.len() {
+    slip(text, Path::new(""), 1);
+}
+
+/// The same of the whole language, at every so many places.
+#[test]
+fn no_slip_in_the_whole_language_goes_unanswered() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let text = std::fs::read_to_string(folder.join("full.yaml")).unwrap();
+    read_in(&folder, &text);
+    slip(&text, &folder, 67);
+}
+
+fn slip(text: &str, folder: &Path, step: usize) {
+    for at in (0..text.len()).step_by(step).filter(|at| text.is_char_boundary(*at) && text.is_char_boundary(at + 1)) {
         for slip in ["", "m", ":", "}", "[", "~", "*a "] {
             let slipped = format!("{}{slip}{}", &text[..at], &text[at + usize::from(slip.is_empty())..]);
-            if let Err(rejected) = parse("slip.yaml", &slipped, Path::new("")) {
+            if let Err(rejected) = parse("slip.yaml", &slipped, folder) {
                 let is_error = |it: &Diagnostic| it.severity == Severity::Error;
                 assert!(rejected.diagnostics.iter().any(is_error), "{slipped}");
                 for problem in &rejected.diagnostics {

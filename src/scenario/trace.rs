@@ -5,13 +5,14 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use csv::{ByteRecord, StringRecord};
 use farebox_engine::model::{METERS_MAX, Meter, PerMeter, REQUESTS, Trace, TraceRow};
 use farebox_engine::time;
 use sha2::{Digest, Sha256};
 
+use super::beside;
 use super::diagnostic::{Diagnostic, Problems, Spanned, enumerate, quote};
 use super::limit;
 use super::suggest::nearest;
@@ -34,7 +35,7 @@ pub(super) struct Request<'a> {
 
 /// The trace and the SHA-256 of its file; `None` once something was wrong with it, which has been noted.
 pub(super) fn read(request: &Request<'_>, problems: &mut Problems) -> Option<(Trace, [u8; 32])> {
-    let path = locate(request).map_err(|problem| problems.push(problem)).ok()?;
+    let path = beside::locate(request.folder, request.file, NOUN).map_err(|problem| problems.push(problem)).ok()?;
     let bytes = match File::open(&path) {
         Ok(file) => Hashed { inner: BufReader::new(file).take(limit::TRACE_BYTES + 1), hash: Sha256::new() },
         Err(error) => {
@@ -57,33 +58,12 @@ pub(super) fn read(request: &Request<'_>, problems: &mut Problems) -> Option<(Tr
     Some((rows.into_trace(request, problems), hash.finalize().into()))
 }
 
-/// The file on disk, once it is certain that it is inside the scenario's folder.
-fn locate(request: &Request<'_>) -> Result<PathBuf, Diagnostic> {
-    let (name, span) = (request.file.value, request.file.span);
-    let outside = || {
-        let problem = Diagnostic::error(span, format!("the trace {} is outside of the scenario's folder", quote(name)));
-        problem.help("put the file beside the scenario, and write its path from there")
-    };
-    if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-        return Err(outside());
-    }
-    let folder = if request.folder.as_os_str().is_empty() { Path::new(".") } else { request.folder };
-    let resolve = |path: &Path| path.canonicalize().map_err(|error| unreadable(request, &error));
-    let path = resolve(&folder.join(name))?;
-    if !path.starts_with(resolve(folder)?) {
-        return Err(outside());
-    }
-    if !path.is_file() {
-        return Err(Diagnostic::error(span, format!("the trace {} is not a file", quote(name))));
-    }
-    Ok(path)
+fn unreadable(request: &Request<'_>, error: &io::Error) -> Diagnostic {
+    beside::unreadable(request.file, NOUN, error)
 }
 
-fn unreadable(request: &Request<'_>, error: &io::Error) -> Diagnostic {
-    let problem =
-        Diagnostic::error(request.file.span, format!("cannot read the trace {}: {error}", quote(request.file.value)));
-    problem.help("traces are found beside the scenario")
-}
+/// What messages call the file.
+const NOUN: &str = "trace";
 
 /// Hashes what passes.
 struct Hashed<R> {

@@ -1,13 +1,17 @@
 //! What the reader makes of nodes, by the table: values in their units, and maps of them by key.
 
 use farebox_engine::draw::Chance;
-use farebox_engine::model::{Period, UnitPrice};
+pub(super) use farebox_engine::model::Length;
+use farebox_engine::model::{Period, Share, UnitPrice};
 use farebox_engine::money::{Currency, Money};
 use farebox_engine::time::{self, Clock};
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::diagnostic::{Span, Spanned};
 use super::keys::Table;
+use super::node::Node;
+use super::threshold::Threshold;
 
 /// A value in its unit.
 #[derive(Clone, Debug)]
@@ -16,29 +20,29 @@ pub(super) enum Value {
     Choice(&'static str),
     Currency(Currency),
     Date(Date),
+    Zone(TimeZone),
+    Bool(bool),
     Quantity(u64),
+    Number(f64),
     Duration(time::Span),
     Length(Length),
     Rate(Rate),
     Money(Money),
     Fee(Fee),
+    Commission(Commission),
     Allowance(Allowance),
     Price(UnitPrice),
     Chance(Chance),
+    Share(Share),
     Clock(Clock),
+    Threshold(Threshold),
+    /// Not read yet: it is merged onto something first.
+    Overlay(Node),
     List(Vec<Spanned<Value>>),
     Map(Fields),
 }
 
-/// A length of time, before it is known from when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Length {
-    Exact(time::Span),
-    Months(i64),
-    Years(i64),
-}
-
-/// So many events per span, reduced.
+/// So many events per span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rate {
     pub(super) events: u64,
@@ -50,6 +54,13 @@ pub(super) struct Rate {
 pub(super) struct Fee {
     pub(super) amount: Money,
     pub(super) period: Period,
+}
+
+/// What is taken of an amount: a share, and something fixed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Commission {
+    pub(super) share: Share,
+    pub(super) fixed: Money,
 }
 
 /// Units per period; without one, per the fee's.
@@ -107,13 +118,20 @@ impl Fields {
         self.entries.iter().filter(|entry| self.table.key(&entry.name.value).is_none())
     }
 
+    /// The keys that the user named and whose values are maps.
+    pub(super) fn named_maps(&self) -> impl Iterator<Item = (&Spanned<String>, &Fields)> {
+        self.named().filter_map(|entry| match &entry.value.as_ref()?.value {
+            Value::Map(fields) => Some((&entry.name, fields)),
+            _ => None,
+        })
+    }
+
     pub(super) fn text(&self, name: &str) -> Option<Spanned<&str>> {
         self.project(name, |value| if let Value::Text(text) = value { Some(text.as_str()) } else { None })
     }
 
-    pub(super) fn choice(&self, name: &str) -> Option<&'static str> {
+    pub(super) fn choice(&self, name: &str) -> Option<Spanned<&'static str>> {
         self.project(name, |value| if let Value::Choice(word) = value { Some(*word) } else { None })
-            .map(|word| word.value)
     }
 
     pub(super) fn currency(&self, name: &str) -> Option<Currency> {
@@ -124,8 +142,20 @@ impl Fields {
         self.project(name, |value| if let Value::Date(date) = value { Some(*date) } else { None })
     }
 
+    pub(super) fn zone(&self, name: &str) -> Option<TimeZone> {
+        self.project(name, |value| if let Value::Zone(it) = value { Some(it.clone()) } else { None }).map(|it| it.value)
+    }
+
+    pub(super) fn bool(&self, name: &str) -> Option<bool> {
+        self.project(name, |value| if let Value::Bool(it) = value { Some(*it) } else { None }).map(|it| it.value)
+    }
+
     pub(super) fn quantity(&self, name: &str) -> Option<Spanned<u64>> {
         self.project(name, |value| if let Value::Quantity(count) = value { Some(*count) } else { None })
+    }
+
+    pub(super) fn number(&self, name: &str) -> Option<f64> {
+        self.project(name, |value| if let Value::Number(it) = value { Some(*it) } else { None }).map(|it| it.value)
     }
 
     pub(super) fn duration(&self, name: &str) -> Option<Spanned<time::Span>> {
@@ -148,8 +178,16 @@ impl Fields {
         self.project(name, |value| if let Value::Fee(fee) = value { Some(*fee) } else { None })
     }
 
+    pub(super) fn commission(&self, name: &str) -> Option<Commission> {
+        self.project(name, |value| if let Value::Commission(it) = value { Some(*it) } else { None }).map(|it| it.value)
+    }
+
     pub(super) fn chance(&self, name: &str) -> Option<Chance> {
         self.project(name, |value| if let Value::Chance(it) = value { Some(*it) } else { None }).map(|it| it.value)
+    }
+
+    pub(super) fn share(&self, name: &str) -> Option<Spanned<Share>> {
+        self.project(name, |value| if let Value::Share(share) = value { Some(*share) } else { None })
     }
 
     pub(super) fn clock(&self, name: &str) -> Option<Clock> {
@@ -175,6 +213,11 @@ impl Fields {
         let Spanned { span, value } = self.value(name)?;
         let value = take(value).expect("the table gives this key the unit that the lowering asks for");
         Some(Spanned { span: *span, value })
+    }
+
+    /// Whether a key is written, and what is written was wrong, which has been reported.
+    pub(super) fn is_broken(&self, name: &str) -> bool {
+        self.entry(name).is_some_and(|entry| entry.value.is_none())
     }
 
     fn entry(&self, name: &str) -> Option<&Entry> {

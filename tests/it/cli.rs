@@ -39,12 +39,15 @@ fn help_says_what_it_is_for_and_how_it_ends() {
         Usage: farebox [OPTIONS] <COMMAND>
 
         Commands:
+          init         Write a scenario to start from, with a line about each key
           validate     Check scenario files and say everything that is wrong with them
+          plan         Say what a run will do, and what of it cannot work, without running it
           schema       Print the JSON Schema of scenario files, for editors
           simulate     Play a scenario in virtual time: no sockets, the same bytes for the same seed
           load         Play a scenario on real sockets, against the built-in gateway
           run          Simulate and load, check that both took the same decisions, and report
           serve        Serve one role alone, until Ctrl-C
+          doctor       Check whether this machine can carry a load, and say what to change
           completions  Print a completion script for a shell
 
         Options:
@@ -206,7 +209,7 @@ fn a_missing_file_is_code_7_and_named() {
         --- stderr ---
         error: cannot read `nowhere.yaml`
           caused by: No such file or directory (os error 2)
-        hint: `farebox validate --help` shows a scenario to start from
+        hint: `farebox init` writes a scenario to start from
     "#]]
     .assert_eq(&answer.to_string());
 }
@@ -324,4 +327,34 @@ fn a_panic_is_code_70_and_asks_for_a_report() {
     for part in ["holds: posted 3 of 2", "error: this is a bug in Farebox", "hint: please report it"] {
         assert!(stderr.contains(part), "{part} is missing in:\n{stderr}");
     }
+}
+
+/// The whole language, of which some has no effect yet: a file that uses it is valid, and is told what cannot be run.
+#[test]
+fn the_full_example_of_the_language_is_valid_and_is_not_run() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fixture/full.yaml");
+    let folder = Folder::new("full-example");
+    let answer = folder.farebox(&format!("validate {file}")).run();
+    assert_eq!(answer.code, Some(0), "{answer}");
+    assert!(answer.stdout.contains("not supported yet and cannot be run"), "{answer}");
+    let answer = folder.farebox(&format!("simulate {file}")).run();
+    assert_eq!(answer.code, Some(3), "{answer}");
+}
+
+/// A variant is the file with its overlay, under a name and a fingerprint of its own.
+#[test]
+fn a_variant_is_played_by_its_name() {
+    let scenario = "scenario: base\nhorizon: 30d\nplans:\n  free: { includes: { requests: 10/month }, past_allowance: block }\n\
+         consumers:\n  all: { count: 5, plan: free, traffic: { rate: 3/day } }\n\
+         variants:\n  more: { plans: { free: { includes: { requests: 1M/month } } } }\n";
+    let folder = Folder::new("variant").with("base.yaml", scenario);
+    let refused = |arguments: &str| {
+        let answer = folder.farebox(&format!("simulate base.yaml {arguments} --out out")).run();
+        assert_eq!(answer.code, Some(0), "{answer}");
+        answer.stdout.contains("quota_exhausted")
+    };
+    assert!(refused("") && !refused("--variant more"));
+    let answer = folder.farebox("simulate base.yaml --variant mroe").run();
+    assert_eq!(answer.code, Some(3), "{answer}");
+    assert!(answer.stderr.contains("did you mean `more`?"), "{answer}");
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use expect_test::{Expect, expect, expect_file};
 use farebox::scenario::{self, Rejected, ScenarioError, Severity, Styled};
 
+use crate::program::Folder;
+
 /// Each file makes several mistakes of one kind: all of them are said at once, in the order of the file.
 #[test]
 fn every_broken_scenario_is_told_everything_that_is_wrong_with_it() {
@@ -313,6 +315,52 @@ fn a_scenario_that_is_not_there_is_no_scenario_that_is_wrong() {
     let error = scenario::load(Path::new("/nowhere/at/all.yaml")).expect_err("no such file");
     assert!(matches!(error, ScenarioError::Unreadable { .. }));
     expect!["cannot read the scenario `/nowhere/at/all.yaml`"].assert_eq(&error.to_string());
+}
+
+/// What has no effect yet is no mistake, but nobody plays a scenario as if it did not ask for it.
+#[test]
+fn what_is_not_supported_yet_is_valid_and_is_not_run() {
+    let text =
+        HELLO.replace("horizon", "replications: 20\nhorizon") + "variants: { more: { gateway: { nodes: 4 } } }\n";
+    let folder = Folder::new("unsupported").with("hello.yaml", &text);
+    expect![[r#"
+        exit code 0
+        --- stdout ---
+        hello.yaml: `hello` is valid: 1 plan, 1 cohort, 100 consumers, 30 days, 1 variant; 2 things in it are not supported yet and cannot be run
+        --- stderr ---
+        unsupported: `replications` is not supported yet
+         --> hello.yaml:2:1
+          |
+        2 | replications: 20
+          | ^^^^^^^^^^^^
+          |
+          = help: leave it out, or write `replications: 1`
+
+        unsupported: `nodes` is not supported yet
+         --> hello.yaml:8:32
+          |
+        8 | variants: { more: { gateway: { nodes: 4 } } }
+          |                                ^^^^^
+          |
+          = help: leave it out, or write `nodes: 1`
+
+    "#]]
+    .assert_eq(&folder.farebox("validate hello.yaml").run().to_string());
+    expect![[r#"
+        exit code 3
+        --- stderr ---
+        error: `replications` is not supported yet
+         --> hello.yaml:2:1
+          |
+        2 | replications: 20
+          | ^^^^^^^^^^^^
+          |
+          = help: leave it out, or write `replications: 1`
+
+        error: `hello.yaml` has 1 error
+        hint: `farebox validate` accepts it; this version cannot run it
+    "#]]
+    .assert_eq(&folder.farebox("simulate hello.yaml").run().to_string());
 }
 
 const HELLO: &str = "\

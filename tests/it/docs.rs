@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
 use farebox::cli::args::Args;
+use farebox_engine::billing::account::Status;
+use farebox_engine::billing::cause::{Cause, Kind};
+use farebox_engine::billing::decline::Decline;
+use farebox_engine::billing::ledger::{LedgerAccount, Movement};
+use farebox_engine::figures::Figures;
 
 use crate::program::{Folder, cargo_metadata};
 
@@ -99,4 +104,72 @@ fn the_readers_of_documents_find_what_they_look_for() {
     assert_eq!(links(markdown), ["docs/A.md#b"]);
     assert_eq!(blocks(markdown, "yaml"), ["scenario: x"]);
     assert_eq!(commands_shown(markdown), ["run", "sweep"]);
+}
+
+// === Billing rules ===
+
+/// `HeldPrepaid` as documents and outcomes spell it: `held_prepaid`.
+fn snake(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !words.is_empty() {
+            words.push('_');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    words
+}
+
+/// How the table row of a cause begins; what an upstream itself said is passed on, so there no status is told.
+fn cause_row(cause: Cause) -> String {
+    let (name, kind) = (cause.name(), snake(&format!("{:?}", cause.kind())));
+    match cause.kind() {
+        Kind::Upstream => format!("| `{name}` | "),
+        _ => format!("| `{name}` | {} | {kind} | ", cause.status()),
+    }
+}
+
+/// How the table row of a movement begins: its name, what it debits, what it credits.
+fn movement_row(movement: Movement) -> String {
+    let [debit, credit] = [movement.debit(), movement.credit()].map(|account| snake(&format!("{account:?}")));
+    format!("| `{}` | `{debit}` | `{credit}` | ", movement.name())
+}
+
+/// Every status: the type has no list of its own.
+const STATUSES: [Status; 9] = [
+    Status::Awaited,
+    Status::Incomplete,
+    Status::IncompleteExpired,
+    Status::Trialing,
+    Status::Active,
+    Status::PastDue,
+    Status::Unpaid,
+    Status::Paused,
+    Status::Canceled,
+];
+
+/// The fields of the figures, read off their own `Debug`: so a new one is asked for without being listed here.
+fn figures() -> Vec<String> {
+    let shown = format!("{:?}", Figures::of(|_| 0));
+    let inside = shown.split_once('{').unwrap().1;
+    inside.split(',').filter_map(|field| Some(field.split_once(':')?.0.trim().to_owned())).collect()
+}
+
+/// What `docs/BILLING.md` does not say, of all that must be in it.
+fn missing_in(billing: &str) -> Vec<String> {
+    let rows = Cause::ALL.map(cause_row).into_iter().chain(Movement::ALL.map(movement_row));
+    let mut missing: Vec<_> = rows.filter(|row| !billing.lines().any(|line| line.starts_with(row.as_str()))).collect();
+    let accounts = LedgerAccount::ALL.map(|account| snake(&format!("{account:?}")));
+    let statuses = STATUSES.map(|status| snake(&format!("{status:?}")));
+    let declines = Decline::ALL.map(|decline| decline.name().to_owned());
+    let named = accounts.into_iter().chain(statuses).chain(declines).chain(figures());
+    missing.extend(named.map(|name| format!("`{name}`")).filter(|name| !billing.contains(name.as_str())));
+    missing
+}
+
+#[test]
+fn the_billing_rules_name_every_cause_movement_account_status_and_figure() {
+    let billing = fs::read_to_string(Path::new(ROOT).join("docs/BILLING.md")).unwrap();
+    assert_eq!(missing_in(&billing), Vec::<String>::new(), "docs/BILLING.md does not say this");
+    assert_eq!(missing_in("").len(), Cause::ALL.len() + Movement::ALL.len() + LedgerAccount::ALL.len() + 9 + 8 + 20);
 }

@@ -15,6 +15,7 @@ use farebox::live::gateway::{Gateway, Options, Time};
 use farebox_engine::billing::cause::Cause;
 use farebox_engine::billing::gate::Decision;
 use farebox_engine::billing::ledger::{LedgerAccount, Movement};
+use farebox_engine::billing::tally::Count;
 use farebox_engine::log::{Event, History};
 use farebox_engine::world::World;
 use mock_upstreams::{Server, ServiceSpec};
@@ -154,9 +155,9 @@ impl Account {
         }
         let account = &history.account;
         account.check();
-        assert_eq!((open.len(), account.tally().late), (account.open_holds(), 0));
+        assert_eq!((open.len(), account.tally().of(Count::Late)), (account.open_holds(), 0));
         let nanos = |movement| account.books().moved(movement).nanos();
-        let held = i64::try_from(-account.books().balance(LedgerAccount::Held)).unwrap();
+        let held = i64::try_from(-account.books().balance(LedgerAccount::HeldPromotional)).unwrap();
         assert_eq!(nanos(Movement::Grant), nanos(Movement::Spend) + held + account.credit().nanos());
         Self { served, failed, refused, open: open.len(), spent_nanos: nanos(Movement::Spend) }
     }

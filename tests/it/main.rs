@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: linking is what costs.
 //!
 //! - `cli`: the program from outside: exit code, standard output and standard error of whole commands.
+//! - `commands`: `init`, `plan` and `doctor`: whole answers, and figures beside exact sums and a simulation.
 //! - `diagnostics`: broken scenarios beside what is said of them.
 //! - `determinism`: the same seed, the same bytes.
 //! - `docs`: what the documents say is true: their scenarios, links and commands.
@@ -14,6 +15,7 @@
 #![expect(clippy::unwrap_used, reason = "also in what tests share: a test that cannot go on has failed")]
 
 mod cli;
+mod commands;
 mod determinism;
 mod diagnostics;
 mod docs;

@@ -44,7 +44,7 @@ fn refusals() -> &'static Load {
 
 fn decisions(history: &History) -> impl Iterator<Item = (u64, Decision)> {
     history.log.iter().filter_map(|entry| match entry.event {
-        Event::Decided { call, decision } => Some((call, decision)),
+        Event::Decided { call, decision, .. } => Some((call, decision)),
         Event::Served { .. } | Event::Failed { .. } => None,
     })
 }
@@ -152,7 +152,7 @@ fn refusal(history: &History, cause: Cause) -> Option<u64> {
 fn without_call(history: &History, gone: u64) -> Vec<Entry> {
     let mut open = None;
     let keeps = |entry: &&Entry| match entry.event {
-        Event::Decided { call, decision: Decision::Admit(admission) } if call == gone => {
+        Event::Decided { call, decision: Decision::Admit(admission), .. } if call == gone => {
             open = Some(admission.hold);
             false
         }
@@ -206,7 +206,7 @@ fn lost(twin: &History, strict: &History) -> Vec<u64> {
 fn out_of_step_names_the_call() {
     let load = three_calls();
     let mut scenario = (*load.world.scenario).clone();
-    let opening = &mut scenario.plans[0].prepaid.as_mut().unwrap().opening;
+    let opening = &mut scenario.plans[0].prepaid.as_mut().unwrap().grants[0].amount;
     *opening = Money::from_nanos(opening.nanos() - 6_000_001);
     let poorer = Arc::new(World::whole(Arc::new(scenario)).unwrap());
     let played = stage::lockstep(&poorer, &load.twins, THREADS, &Control::default()).unwrap();
@@ -249,9 +249,9 @@ fn lockstep_finds_whatever_was_changed() {
     fails(
         &|live| decide(live, 2, Decision::Refuse(Cause::RateLimited)),
         expect![[r#"
-        lockstep: agent/0 differs at event 2
-          expected: Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, decision: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false }) } })
-          found:    Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, decision: Refuse(RateLimited) } })"#]],
+            lockstep: agent/0 differs at event 2
+              expected: Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, route: 0, decision: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false }) } })
+              found:    Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, route: 0, decision: Refuse(RateLimited) } })"#]],
     );
     fails(
         &|live| used(live, 4, 23),
@@ -263,9 +263,9 @@ fn lockstep_finds_whatever_was_changed() {
     fails(
         &|live| live.log[3].now.traffic = live.log[3].now.traffic + Span::from_ns(1),
         expect![[r#"
-        lockstep: agent/0 differs at event 3
-          expected: Some(Entry { now: Now { traffic: Time(900000000), billing: Time(900000000) }, event: Decided { call: 2, decision: Refuse(CreditExhausted) } })
-          found:    Some(Entry { now: Now { traffic: Time(900000001), billing: Time(900000000) }, event: Decided { call: 2, decision: Refuse(CreditExhausted) } })"#]],
+            lockstep: agent/0 differs at event 3
+              expected: Some(Entry { now: Now { traffic: Time(900000000), billing: Time(900000000) }, event: Decided { call: 2, route: 0, decision: Refuse(CreditExhausted) } })
+              found:    Some(Entry { now: Now { traffic: Time(900000001), billing: Time(900000000) }, event: Decided { call: 2, route: 0, decision: Refuse(CreditExhausted) } })"#]],
     );
     fails(
         &|live| _ = live.log.pop(),
@@ -277,9 +277,9 @@ fn lockstep_finds_whatever_was_changed() {
     fails(
         &|live| _ = live.log.remove(1),
         expect![[r#"
-        lockstep: agent/0 differs at event 1
-          expected: Some(Entry { now: Now { traffic: Time(450000000), billing: Time(450000000) }, event: Served { hold: HoldId { slot: 0, generation: 0 }, usage: [1, 20, 0, 0] } })
-          found:    Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, decision: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false }) } })"#]],
+            lockstep: agent/0 differs at event 1
+              expected: Some(Entry { now: Now { traffic: Time(450000000), billing: Time(450000000) }, event: Served { hold: HoldId { slot: 0, generation: 0 }, usage: [1, 20, 0, 0] } })
+              found:    Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, route: 0, decision: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false }) } })"#]],
     );
     fails(
         &|live| live.log.push(live.log[4]),
@@ -352,8 +352,10 @@ fn replay_finds_whatever_does_not_follow_from_the_log() {
 
 /// Changes a decision.
 fn decide(history: &mut History, at: usize, decision: Decision) {
-    let Event::Decided { call, .. } = history.log[at].event else { panic!("event {at} is no decision") };
-    history.log[at].event = Event::Decided { call, decision };
+    let Event::Decided { decision: logged, .. } = &mut history.log[at].event else {
+        panic!("event {at} is no decision")
+    };
+    *logged = decision;
 }
 
 /// The decision that let the first call pass.

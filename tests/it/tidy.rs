@@ -106,20 +106,27 @@ const ENGINE: [&[&str]; 7] = [
     &["billing"],
     &["world"],
     &["sim"],
-    &["record", "log"],
+    &["figures", "log", "record"],
     &["outcome"],
 ];
 
 /// What each part of the shell may use beside itself: other parts, and modules of the engine.
-const SHELL: [(&str, &[&str]); 7] = [
+const SHELL: [(&str, &[&str]); 8] = [
     ("control", &[]),
     ("scenario", &["engine::model", "engine::time", "engine::money", "engine::draw", "engine::distribution"]),
     ("simulate", &["engine::*", "control"]),
+    (
+        "forecast",
+        &["engine::model", "engine::time", "engine::money", "engine::draw", "engine::distribution", "engine::world"],
+    ),
     ("live", &["engine::*", "mock_upstreams", "control"]),
     // `engine::billing` for the names of movements and causes, `live` for what a load has shown.
     ("report", &["engine::outcome", "engine::money", "engine::time", "engine::billing", "live"]),
     ("compare", &["engine::outcome", "engine::money", "engine::time"]),
-    ("cli", &["compare", "control", "engine::*", "live", "mock_upstreams", "report", "scenario", "simulate"]),
+    (
+        "cli",
+        &["compare", "control", "engine::*", "forecast", "live", "mock_upstreams", "report", "scenario", "simulate"],
+    ),
 ];
 
 fn one_direction(file: &File) -> Vec<String> {

@@ -150,13 +150,13 @@ impl Trace {
 
 /// The tokens of one consumer's calls. What was served is what the answers said, the rest what the trace says.
 fn tokens(history: &History, world: &World) -> Mix {
-    let of = |call| world.schedule.usage(history.account.consumer(), call)[TOKENS];
+    let of = |call| world.schedule.call(history.account.consumer(), call).1[TOKENS];
     let mut mix = Mix::default();
     let mut open = BTreeMap::new();
     for entry in &history.log {
         match entry.event {
-            Event::Decided { call, decision: Decision::Refuse(_) } => mix.refused += of(call),
-            Event::Decided { call, decision: Decision::Admit(admission) } => {
+            Event::Decided { call, decision: Decision::Refuse(_), .. } => mix.refused += of(call),
+            Event::Decided { call, decision: Decision::Admit(admission), .. } => {
                 open.insert(admission.hold, of(call));
             }
             Event::Served { hold, usage } => {
@@ -176,7 +176,7 @@ fn follows(history: &History, mix: Mix) {
     let moved = |movement| i128::from(account.books().moved(movement).nanos());
     let cost = u128::from(mix.served) * NANOS_PER_MILLION / 1_000_000;
     assert_eq!(moved(Movement::Spend), cost as i128, "{:?}", account.consumer());
-    let held = -account.books().balance(LedgerAccount::Held);
+    let held = -account.books().balance(LedgerAccount::HeldPromotional);
     assert_eq!(moved(Movement::Grant), moved(Movement::Spend) + held + i128::from(account.credit().nanos()));
     assert!(account.credit() >= Money::ZERO);
     account.check();

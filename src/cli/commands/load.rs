@@ -54,7 +54,7 @@ pub fn judge(report: &LoadReport, printer: &mut Printer) -> Verdict {
 /// Offers the load to the gateway at its own pace, with a line of progress.
 pub fn free_run(plan: &Plan, world: &Arc<World>, printer: &Printer) -> Result<FreeRun, Failure> {
     let control = plan.control();
-    let calls = world.consumers().map(|consumer| world.schedule.calls(consumer).count() as u64).sum();
+    let calls = world.consumers().map(|consumer| world.calls(consumer).count() as u64).sum();
     let progress = printer.progress("loading", calls);
     progress.follow(&control.done, || stage::free_run(world, plan.jobs, &control)).map_err(plan::live_error)
 }

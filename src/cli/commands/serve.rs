@@ -26,7 +26,7 @@ pub fn gateway(args: &args::ServeGateway, printer: &mut Printer) -> Result<Verdi
         return Err(Failure::new(Exit::Usage, format!("`{}` is not a loopback address", args.listen))
             .hint("the consumers' keys can be guessed, so the gateway serves on 127.0.0.1 or [::1] only"));
     }
-    let scenario = Arc::new(scenario_file::load(&args.file, printer)?.scenario);
+    let scenario = Arc::new(scenario_file::load(&args.played, printer)?.scenario);
     let world = Arc::new(World::whole(scenario).map_err(plan::overflow)?);
     let interrupted = interrupt::flag()
         .map_err(|error| Failure::new(Exit::Environment, "cannot listen to signals").because(error))?;

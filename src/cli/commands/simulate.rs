@@ -11,7 +11,7 @@ use crate::simulate::{everyone, simulate as play};
 
 /// Plays the scenario of `args`.
 pub fn simulate(args: &args::Simulate, printer: &mut Printer) -> Result<Verdict, Failure> {
-    let mut plan = Plan::new(&args.file, args.seed, &args.output, printer)?;
+    let mut plan = Plan::new(&args.played, args.seed, &args.output, printer)?;
     let outcome = outcome(&plan, printer)?;
     plan.add_json("outcome.json", &outcome);
     plan.finish(&text::render(&outcome), &outcome, Verdict::passed(), printer)

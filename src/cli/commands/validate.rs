@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use farebox_engine::model::Scenario;
 use farebox_engine::money::thousands;
 use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND, Span};
 
@@ -10,13 +9,14 @@ use crate::cli::args;
 use crate::cli::exit::{Failure, Verdict};
 use crate::cli::printer::Printer;
 use crate::cli::scenario_file;
+use crate::scenario::Loaded;
 
 /// Checks every file, and says of each valid one what it holds.
 pub fn validate(args: &args::Validate, printer: &mut Printer) -> Result<Verdict, Failure> {
     let mut verdict = Verdict::passed();
     for file in &args.files {
-        match scenario_file::load(file, printer) {
-            Ok(loaded) => printer.data(&summary(file, &loaded.scenario))?,
+        match scenario_file::check(file, printer) {
+            Ok(loaded) => printer.data(&summary(file, &loaded))?,
             Err(failure) => {
                 verdict.note(failure.exit());
                 printer.failure(&failure);
@@ -26,10 +26,20 @@ pub fn validate(args: &args::Validate, printer: &mut Printer) -> Result<Verdict,
     Ok(verdict)
 }
 
-fn summary(file: &Path, scenario: &Scenario) -> String {
+fn summary(file: &Path, loaded: &Loaded) -> String {
+    let scenario = &loaded.scenario;
     let consumers: u64 = scenario.cohorts.iter().map(|cohort| u64::from(cohort.count)).sum();
+    let variants = match loaded.variants.len() as u64 {
+        0 => String::new(),
+        count => format!(", {}", counted(count, "variant")),
+    };
+    let unsupported = match loaded.unsupported.len() as u64 {
+        0 => String::new(),
+        1 => "; 1 thing in it is not supported yet and cannot be run".to_owned(),
+        count => format!("; {} in it are not supported yet and cannot be run", counted(count, "thing")),
+    };
     format!(
-        "{}: `{}` is valid: {}, {}, {}, {}",
+        "{}: `{}` is valid: {}, {}, {}, {}{variants}{unsupported}",
         file.display(),
         scenario.name,
         counted(scenario.plans.len() as u64, "plan"),

@@ -1,14 +1,20 @@
-//! An account: everything that changes about one billing party. How it changes is the [`gate`](crate::billing::gate).
+//! An account: everything that changes about one billing party. What changes it is in [`gate`](crate::billing::gate)
+//! (calls), [`subscription`](crate::billing::subscription) (what time brings) and
+//! [`collect`](crate::billing::collect) (payments).
 
 use crate::billing::calendar::Cycle;
-use crate::billing::catalog::Catalog;
+use crate::billing::catalog::{Catalog, CohortTerms, PlanTerms};
+use crate::billing::grant::{Grant, Grants};
 use crate::billing::hold::Holds;
 use crate::billing::invoice::Receivables;
 use crate::billing::ledger::{Books, LedgerAccount, Movement};
-use crate::billing::limit::Bucket;
-use crate::model::PerMeter;
+use crate::billing::limit::LimitState;
+use crate::billing::period::FeePeriod;
+use crate::billing::tally::Tally;
+use crate::billing::timer::Timers;
+use crate::billing::usage::Segment;
 use crate::money::{Money, Overflow};
-use crate::time::{Now, SECOND, Time};
+use crate::time::{Now, Time};
 
 /// A consumer: which cohort, and which of its members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,50 +25,43 @@ pub struct Consumer {
     pub index: u32,
 }
 
-/// The status of a subscription.
+/// The status of a subscription. `docs/BILLING.md` has the graph of what follows what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
+    /// Not subscribed yet.
+    Awaited,
+    /// The first payment is not made: it was declined, or there is nothing to pay with.
+    Incomplete,
+    /// It was not made in time either. Terminal.
+    IncompleteExpired,
+    /// In a free start.
+    Trialing,
     /// Paid up, or nothing to pay.
     Active,
     /// The oldest invoice is unpaid after at least one attempt; served inside grace.
     PastDue,
     /// Dunning has ended: invoices are drafted, none is attempted.
     Unpaid,
-    /// Over, for good.
+    /// The trial ended without a payment method.
+    Paused,
+    /// Over. Terminal.
     Canceled,
 }
 
-/// Counts that no posting carries.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Attempts to collect, and how many of them were declined.
-    pub attempts: u64,
-    /// See [`Self::attempts`].
-    pub declined: u64,
-    /// Invoices paid, by the number of the attempt that succeeded less one; the last place counts all later ones.
-    pub paid_by_attempt: [u64; 8],
-    /// Dunning runs that ended without payment.
-    pub exhausted: u64,
-    /// Invoices drafted while `unpaid`.
-    pub drafted: u64,
-    /// Holds that expired.
-    pub expired_holds: u64,
-    /// Calls whose usage came after their hold had expired: served, and not billed.
-    pub late: u64,
-}
-
-impl Tally {
-    /// Adds another account's counts.
-    pub fn add(&mut self, other: &Self) {
-        self.attempts += other.attempts;
-        self.declined += other.declined;
-        for (sum, more) in self.paid_by_attempt.iter_mut().zip(other.paid_by_attempt) {
-            *sum += more;
+impl Status {
+    /// Whether a subscription may go from this status to another.
+    pub fn may_become(self, next: Self) -> bool {
+        use Status::{Active, Awaited, Canceled, Incomplete, IncompleteExpired, PastDue, Paused, Trialing, Unpaid};
+        match (self, next) {
+            (Awaited, Trialing | Active | Incomplete)
+            | (Incomplete, Active | IncompleteExpired | Canceled)
+            | (Trialing, Active | PastDue | Paused | Canceled)
+            | (Active, PastDue | Canceled)
+            | (PastDue, Active | Unpaid | Canceled)
+            | (Unpaid, Active | PastDue | Canceled)
+            | (Paused, Active | PastDue | Canceled) => true,
+            _ => self == next && !matches!(self, Canceled | IncompleteExpired),
         }
-        self.exhausted += other.exhausted;
-        self.drafted += other.drafted;
-        self.expired_holds += other.expired_holds;
-        self.late += other.late;
     }
 }
 
@@ -71,91 +70,61 @@ impl Tally {
 pub struct Account {
     pub(crate) consumer: Consumer,
     pub(crate) status: Status,
-    pub(crate) current: CurrentPeriod,
-    pub(crate) bucket: Option<Bucket>,
-    /// Prepaid credit that is neither spent nor held.
-    pub(crate) credit: Money,
-    /// Units already paid from credit, per meter: where the next debit starts to count.
-    pub(crate) paid_units: PerMeter<u64>,
+    /// The price version in force, as an index into [`Catalog::terms`].
+    pub(crate) terms: u32,
+    /// The plan that the next period brings, when the consumer has chosen a cheaper one.
+    pub(crate) next_plan: Option<usize>,
+    /// The dearer plan that is being paid for.
+    pub(crate) upgrade: Option<crate::billing::subscription::Upgrade>,
+    pub(crate) subscribed: Time,
+    pub(crate) usage: Segment,
+    /// The boundaries of usage periods; `None` for a plan whose usage has none.
+    pub(crate) usage_cycle: Option<Cycle>,
+    /// Earlier segments of the same usage period, under other price versions.
+    pub(crate) earlier: Vec<Segment>,
+    /// Invoices of ended periods that wait for calls in flight.
+    pub(crate) closing: Vec<crate::billing::invoice::Draft>,
+    /// How many segments there were: what names them.
+    pub(crate) segments_begun: u32,
+    /// How many invoices a change of plan has made: what names them.
+    pub(crate) changes: u32,
+    /// Usage charges of periods that were never invoiced.
+    pub(crate) uninvoiced: Money,
+    pub(crate) has_card: bool,
+    pub(crate) fee: FeePeriod,
+    /// How many fee periods and usage periods there were: what names their invoices, whatever plan they were on.
+    pub(crate) fee_periods: u32,
+    pub(crate) usage_periods: u32,
+    pub(crate) limits: Vec<LimitState>,
+    pub(crate) throttle: Option<LimitState>,
+    pub(crate) grants: Grants,
+    pub(crate) overdraft: Money,
+    pub(crate) top_up: crate::billing::collect::TopUps,
     pub(crate) holds: Holds,
     pub(crate) receivables: Receivables,
+    /// What the consumer has to their credit for later invoices.
+    pub(crate) balance: Money,
+    /// The service is suspended until then.
+    pub(crate) suspended_until: Time,
+    /// What this subscription adds to the monthly recurring revenue.
+    pub(crate) recurring: Money,
+    /// Units answered by the upstream, per meter, for what they cost to make.
+    pub(crate) answered: crate::model::PerMeter<u64>,
+    pub(crate) timers: Timers,
     pub(crate) books: Books,
     pub(crate) tally: Tally,
     /// The last reading of the clocks that this account has seen.
     pub(crate) seen: Now,
 }
 
-/// The billing period that the account is in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CurrentPeriod {
-    pub(crate) cycle: Option<Cycle>,
-    pub(crate) number: u32,
-    pub(crate) begins: Time,
-    pub(crate) ends: Time,
-    pub(crate) used: PerMeter<u64>,
-    pub(crate) held: PerMeter<u64>,
-    /// The fee that was invoiced for this period, and how much of it is earned.
-    pub(crate) fee: Money,
-    pub(crate) earned: Money,
-}
-
 impl Account {
-    /// An account as it is when the period that the start falls into begins: nothing used, nothing due.
-    /// Play the usage before the start, then [`Self::open_books`].
-    pub fn new(consumer: Consumer, catalog: &Catalog) -> Self {
-        let (cohort, plan) = catalog.terms(consumer.cohort);
-        let cycle = plan.period.map(|period| {
-            let seconds = Cycle::seconds_before(period, catalog.start);
-            let word = cohort.address.at(u64::from(consumer.index)).named("anchor").stream().word(0);
-            let back = 1 + ((u128::from(word) * u128::from(seconds)) >> 64) as u64;
-            Cycle::anchored(period, catalog.start, back)
-        });
-        // A month before the 31st may begin on the 28th, and end before the start.
-        let number = cycle.map_or(0, |cycle| u32::from(cycle.begins(1) < Time::START));
-        let begins = cycle.map_or(Time::START, |cycle| cycle.begins(number));
-        // Traffic time has no such beginning: on a slow clock the period reaches further back in it.
-        let long_ago = Time::from_ns(i64::MIN);
-        Self {
-            consumer,
-            status: Status::Active,
-            current: CurrentPeriod {
-                cycle,
-                number,
-                begins,
-                ends: cycle.map_or(Time::NEVER, |cycle| cycle.begins(number + 1)),
-                used: PerMeter::default(),
-                held: PerMeter::default(),
-                fee: plan.fee,
-                earned: Money::ZERO,
-            },
-            bucket: plan.limit.map(|limit| limit.full(long_ago)),
-            credit: Money::from_nanos(i64::MAX),
-            paid_units: PerMeter::default(),
-            holds: Holds::default(),
-            receivables: Receivables::default(),
-            books: Books::default(),
-            tally: Tally::default(),
-            seen: Now { traffic: long_ago, billing: begins },
-        }
+    /// The terms of the cohort, and of the plan as it is in force.
+    #[inline]
+    pub(crate) fn terms<'a>(&self, catalog: &'a Catalog) -> (&'a CohortTerms, &'a PlanTerms) {
+        (&catalog.cohorts[self.consumer.cohort as usize], &catalog.terms[self.terms as usize])
     }
 
-    /// Opens the books at the start: the unearned part of the running period's fee is carried forward, the opening
-    /// credit is granted. What was used before counts against the allowance only.
-    pub fn open_books(&mut self, catalog: &Catalog) -> Result<(), Overflow> {
-        let (_, plan) = catalog.terms(self.consumer.cohort);
-        self.books = Books::default();
-        self.tally = Tally::default();
-        self.paid_units = PerMeter::default();
-        self.holds = Holds::default();
-        self.current.held = PerMeter::default();
-        self.credit = plan.opening.unwrap_or(Money::ZERO);
-        self.current.earned = self.current.earned_at(Time::START);
-        let unearned = self.current.fee.checked_sub(self.current.earned);
-        self.books.post(Movement::CarryForward, unearned.expect("what is earned is part of the fee"))?;
-        self.books.post(Movement::Grant, self.credit)
-    }
-
-    /// Who it is.
+    /// Whose account it is.
     pub fn consumer(&self) -> Consumer {
         self.consumer
     }
@@ -163,6 +132,11 @@ impl Account {
     /// The subscription's status.
     pub fn status(&self) -> Status {
         self.status
+    }
+
+    /// Index of the plan that the consumer is on.
+    pub fn plan(&self, catalog: &Catalog) -> usize {
+        catalog.terms[self.terms as usize].plan
     }
 
     /// The journal.
@@ -177,43 +151,85 @@ impl Account {
 
     /// Prepaid credit that is neither spent nor held.
     pub fn credit(&self) -> Money {
-        self.credit
+        self.grants.balance()
     }
 
-    /// When the current period began, in billing time.
+    /// When the current usage period began, in billing time.
     pub fn period_begins(&self) -> Time {
-        self.current.begins
+        self.usage.begins
+    }
+
+    /// Which usage period it is, counted from the anchor.
+    pub fn period(&self) -> u32 {
+        self.usage.number
     }
 
     /// How many holds are open.
     pub fn open_holds(&self) -> usize {
-        self.holds.pending().count()
+        self.holds.open_count()
     }
 
-    /// Checks what must hold at any time: the balance is what the books say and never negative, open holds and unpaid
-    /// invoices are what their ledger accounts hold, the books sum to zero.
+    /// Goes to another status.
+    ///
+    /// # Panics
+    /// When the graph has no such edge: that is a bug of ours.
+    pub(crate) fn become_status(&mut self, next: Status) {
+        assert!(self.status.may_become(next), "a subscription never goes from {:?} to {next:?}", self.status);
+        self.status = next;
+    }
+
+    /// Checks what must hold at any time: the parts of the account are what the books say, nothing is negative that must
+    /// not be, grants are conserved.
     ///
     /// # Panics
     /// When one of them does not: that is a bug of ours.
     pub fn check(&self) {
+        self.grants.iter().for_each(Grant::check);
         let nanos = |money: Money| i128::from(money.nanos());
-        let held: i128 = self.holds.pending().map(|hold| nanos(hold.amount)).sum();
+        let of = |pick: fn(&Grant) -> Money, paid: bool| -> i128 {
+            self.grants.iter().filter(|grant| grant.paid == paid).map(|grant| nanos(pick(grant))).sum()
+        };
         let due: i128 = self.receivables.unpaid().map(|invoice| nanos(invoice.amount)).sum();
-        assert!(self.credit >= Money::ZERO, "a prepaid balance never goes below zero: {:?}", self.consumer);
-        assert_eq!(self.books.balance(LedgerAccount::Credit), -nanos(self.credit), "credit of {:?}", self.consumer);
-        assert_eq!(self.books.balance(LedgerAccount::Held), -held, "holds of {:?}", self.consumer);
-        assert_eq!(self.books.balance(LedgerAccount::Receivable), due, "receivable of {:?}", self.consumer);
-        let unearned = nanos(self.current.fee) - nanos(self.current.earned);
-        assert_eq!(self.books.balance(LedgerAccount::Deferred), -unearned, "deferred of {:?}", self.consumer);
+        let accrued: i128 = self.segments().map(|segment| nanos(segment.charged)).sum();
+        let expected = [
+            (LedgerAccount::Prepaid, -of(|grant| grant.remaining, true)),
+            (LedgerAccount::HeldPrepaid, -of(|grant| grant.held, true)),
+            (LedgerAccount::Promotional, -of(|grant| grant.remaining, false)),
+            (LedgerAccount::HeldPromotional, -of(|grant| grant.held, false)),
+            (LedgerAccount::Overdraft, nanos(self.overdraft)),
+            (LedgerAccount::Receivable, due),
+            (LedgerAccount::Balance, -nanos(self.balance)),
+            (LedgerAccount::Deferred, -nanos(self.fee.unearned())),
+            (LedgerAccount::Accrued, accrued + nanos(self.uninvoiced)),
+            (LedgerAccount::Mrr, nanos(self.recurring)),
+        ];
+        for (account, balance) in expected {
+            assert_eq!(self.books.balance(account), balance, "{account:?} of {:?}", self.consumer);
+        }
+        let sum: i128 = LedgerAccount::ALL.iter().map(|account| self.books.balance(*account)).sum();
+        assert_eq!(sum, 0, "the books of {:?} sum to zero", self.consumer);
+        let remaining: i128 = self.grants.iter().map(|grant| nanos(grant.remaining)).sum();
+        assert_eq!(nanos(self.grants.balance()), remaining, "the balance of {:?}", self.consumer);
+        let open: u32 = self.segments().map(|segment| segment.open).sum();
+        assert_eq!(self.holds.open_count(), open as usize, "the holds of {:?}", self.consumer);
     }
-}
 
-impl CurrentPeriod {
-    /// How much of the period's fee is earned at `billing`: by the whole second, rounded half to even, cumulative, so
-    /// that the parts sum to the fee.
-    pub(crate) fn earned_at(&self, billing: Time) -> Money {
-        let length = self.ends.since(self.begins).ns() / SECOND;
-        let elapsed = billing.since(self.begins).ns() / SECOND;
-        if length == 0 || elapsed >= length { self.fee } else { self.fee.scale_half_even(elapsed, length) }
+    /// Every segment that is not invoiced yet.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &Segment> {
+        let closing = self.closing.iter().flat_map(|draft| &draft.segments);
+        closing.chain(&self.earlier).chain([&self.usage])
+    }
+
+    /// Posts a movement of an amount that is never negative.
+    #[inline]
+    pub(crate) fn post(&mut self, movement: Movement, amount: Money) -> Result<(), Overflow> {
+        self.books.post(movement, amount)
+    }
+
+    /// Time never runs backwards for an account: drivers read the clocks inside its lock.
+    #[inline]
+    pub(crate) fn saw(&mut self, now: Now) {
+        debug_assert!(now.traffic >= self.seen.traffic && now.billing >= self.seen.billing, "time runs forward");
+        self.seen = now;
     }
 }

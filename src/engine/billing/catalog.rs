@@ -1,57 +1,124 @@
-//! What all accounts share and nobody changes: the plans, the cohorts' terms and the dunning policy, compiled from the
-//! [`Scenario`] so that a decision looks nothing up by name.
+//! What all accounts share and nobody changes: plans in all their price versions, the cohorts' terms, how payments are
+//! collected; compiled from the [`Scenario`] so that a decision looks nothing up by name.
 
-use jiff::civil::DateTime;
-
-use crate::billing::limit::BucketTerms;
-use crate::billing::price;
-use crate::draw::{Address, Chance};
-use crate::model::{Arrivals, Cohort, Dunning, METERS_MAX, PerMeter, Period, Plan, REQUESTS, Scenario, UnitPrice};
-use crate::money::{Money, Overflow};
-use crate::time::{MINUTE, Span};
+use crate::billing::calendar::Calendar;
+use crate::billing::cause::{CAUSES, Cause};
+use crate::billing::limit::{LIMITS_MAX, LimitTerms};
+use crate::draw::Address;
+use crate::model::{
+    AppliesTo, Arrivals, Cohort, Discount, Dunning, Fees, Joined, Length, METERS_MAX, OnClientAbort, PastAllowance,
+    PerMeter, Period, Plan, Prepaid, Price, REQUESTS, Rollover, Scenario, SpendControl, UnitPrice,
+};
+use crate::money::{Currency, Money, Overflow};
+use crate::time::{HOUR, MINUTE, Span, Time};
 
 /// How long a hold stays open when nobody resolves it, in traffic time.
 pub const HOLD_TTL: Span = Span::from_ns(10 * MINUTE);
+/// How long a subscription whose first invoice was not paid waits for it (Stripe), in billing time.
+pub const INCOMPLETE: Span = Span::from_ns(23 * HOUR);
+/// How long after a failed top-up, or an error of the processor, the next attempt is made, in billing time.
+pub const TRY_AGAIN: Span = Span::from_ns(HOUR);
+/// Attempts that the card networks take on one invoice within [`NETWORK_WINDOW`] before they charge for more (Visa).
+pub const NETWORK_ATTEMPTS: usize = 15;
+/// See [`NETWORK_ATTEMPTS`].
+pub const NETWORK_WINDOW: Span = Span::from_ns(30 * crate::time::DAY);
 
 /// The immutable half of the billing rules.
 #[derive(Clone, Debug)]
 pub struct Catalog {
-    /// The civil instant of the scenario's start.
-    pub start: DateTime,
-    /// The plans, by index.
-    pub plans: Vec<PlanTerms>,
+    /// The currency: what invoice lines are rounded to.
+    pub currency: Currency,
+    /// The price versions of all plans.
+    pub terms: Vec<PlanTerms>,
+    /// By plan: its versions in time order, as indices into [`Self::terms`]; the first is there from the beginning.
+    pub versions: Vec<Vec<Version>>,
     /// The cohorts, by index.
     pub cohorts: Vec<CohortTerms>,
     /// What happens after a declined renewal.
     pub dunning: Dunning,
+    /// What collecting costs.
+    pub fees: Fees,
+    /// What an answer of the upstream costs to make: meter and price.
+    pub costs: Vec<(usize, UnitPrice)>,
+    /// Whether credit is held before a call, or subtracted after it.
+    pub spend_control: SpendControl,
+    /// What an admitted call costs whose client has gone.
+    pub on_client_abort: OnClientAbort,
+    /// The status that each cause is answered with, by its index.
+    pub statuses: [u16; CAUSES],
 }
 
-/// A plan, compiled.
+/// From when a price version is there, and whom it reaches.
+#[derive(Clone, Copy, Debug)]
+pub struct Version {
+    /// From when, in billing time.
+    pub from: Time,
+    /// Index into [`Catalog::terms`].
+    pub terms: u32,
+    /// Whom it reaches beside those who subscribe later.
+    pub applies_to: AppliesTo,
+}
+
+/// A price version of a plan, compiled.
 #[derive(Clone, Debug)]
 pub struct PlanTerms {
+    /// Index of the plan.
+    pub plan: usize,
+    /// From when it is there, in billing time.
+    pub from: Time,
     /// The recurring fee.
     pub fee: Money,
-    /// The billing period, if the plan has one.
-    pub period: Option<Period>,
+    /// The period of the fee.
+    pub fee_period: Option<Period>,
+    /// The period of usage.
+    pub usage_period: Option<Period>,
+    /// A free start.
+    pub trial: Option<Length>,
     /// The meters that the plan limits or prices; the others are none of its business.
     pub metered: Vec<Metered>,
-    /// The rate limit, if any.
-    pub limit: Option<BucketTerms>,
-    /// Opening prepaid credit; `None`: not a prepaid plan, and no call is quoted.
-    pub opening: Option<Money>,
+    /// How fast calls past the allowance pass, where that is what the plan does.
+    pub throttle: Option<LimitTerms>,
+    /// Unused allowance that is carried into the next period.
+    pub rollover: Option<Rollover>,
+    /// Rate and concurrency limits; at most [`LIMITS_MAX`].
+    pub limits: Vec<LimitTerms>,
+    /// Caps the usage charges of a period.
+    pub spend_cap: Option<Money>,
+    /// The minimum commit of a period.
+    pub minimum: Money,
+    /// Prepaid settings; `None`: not a prepaid plan.
+    pub prepaid: Option<Prepaid>,
     /// How long a consumer is served after the first failed attempt.
     pub grace: Span,
+    /// By route whether the plan covers it; `None`: it covers all.
+    pub covers: Option<Vec<bool>>,
 }
 
 /// A meter as a plan sees it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Metered {
     /// Index of the meter.
     pub meter: usize,
-    /// Units per period; `u64::MAX`: not limited.
-    pub allowance: u64,
-    /// What a unit costs in prepaid credit; `None`: nothing.
-    pub price: Option<UnitPrice>,
+    /// Units per period; `None`: the plan has no allowance of it.
+    pub allowance: Option<u64>,
+    /// What happens past them.
+    pub past: Past,
+}
+
+/// What happens to units past the allowance.
+#[derive(Clone, Debug)]
+pub enum Past {
+    /// Calls are refused.
+    Block,
+    /// Calls pass at the pace of [`PlanTerms::throttle`].
+    Throttle,
+    /// They are paid: from credit, else in arrears.
+    Charge {
+        /// What a unit costs in credit.
+        credit: Option<Price>,
+        /// What a unit costs on the invoice.
+        arrears: Option<Price>,
+    },
 }
 
 /// A cohort, compiled.
@@ -59,77 +126,182 @@ pub struct Metered {
 pub struct CohortTerms {
     /// Where the draws of its consumers live: `.at(index)` is one consumer.
     pub address: Address,
-    /// Index into [`Catalog::plans`].
+    /// Index of the plan that its consumers subscribe to.
     pub plan: usize,
-    /// The most that one call can use, per meter: what is held before the answer tells.
-    pub most: PerMeter<u64>,
-    /// What a call reserves: the price of [`Self::most`].
-    pub quote: Money,
-    /// The chance that an attempt to charge is declined.
-    pub declines: Chance,
+    /// When they subscribe.
+    pub joined: Joined,
+    /// Their calendar.
+    pub calendar: Calendar,
+    /// What they pay less.
+    pub discount: Option<Discount>,
+    /// Whether they have a payment method.
+    pub has_card: bool,
+    /// The most that one call can use, by route and meter: what is held before the answer tells.
+    pub most: Vec<PerMeter<u64>>,
 }
 
 impl Catalog {
-    /// Compiles a scenario. Fails when the quote of a single call leaves the range of an amount.
+    /// Compiles a scenario.
     ///
     /// # Panics
     /// When a limit cannot be kept exactly; the scenario's reader refuses that.
     pub fn new(scenario: &Scenario) -> Result<Self, Overflow> {
-        let plans: Vec<_> = scenario.plans.iter().map(PlanTerms::new).collect();
-        let cohorts = scenario
-            .cohorts
-            .iter()
-            .map(|cohort| CohortTerms::new(cohort, &plans[cohort.plan], Address::seed(scenario.seed).named("cohort")));
-        let cohorts = cohorts.collect::<Result<_, _>>()?;
-        Ok(Self { start: scenario.start, plans, cohorts, dunning: scenario.dunning.clone() })
+        let mut terms: Vec<_> = Vec::new();
+        let mut versions: Vec<Vec<Version>> = Vec::new();
+        let mut add = |plan: &Plan, index: usize, from: Time, applies_to, versions: &mut Vec<Version>| {
+            versions.push(Version { from, terms: terms.len() as u32, applies_to });
+            terms.push(PlanTerms::new(plan, index, from, scenario));
+        };
+        for (index, plan) in scenario.plans.iter().enumerate() {
+            let mut own = Vec::new();
+            add(plan, index, Time::from_ns(i64::MIN), AppliesTo::New, &mut own);
+            for change in scenario.changes.iter().filter(|change| change.plan == index) {
+                add(&change.becomes, index, Time::START + change.at, change.applies_to, &mut own);
+            }
+            versions.push(own);
+        }
+        let cohorts = Address::seed(scenario.seed).named("cohort");
+        let cost = |(meter, price): (usize, &Option<UnitPrice>)| price.map(|price| (meter, price));
+        let mut statuses = Cause::ALL.map(Cause::status);
+        for (name, status) in &scenario.gateway.refusals {
+            statuses[Cause::from_name(name).expect("causes are checked when the scenario is read").index()] = *status;
+        }
+        Ok(Self {
+            currency: scenario.currency,
+            terms,
+            versions,
+            cohorts: scenario.cohorts.iter().map(|cohort| CohortTerms::new(cohort, scenario, cohorts)).collect(),
+            dunning: scenario.payments.dunning.clone(),
+            fees: scenario.payments.fees,
+            costs: scenario.upstream.cost.iter().enumerate().filter_map(cost).collect(),
+            spend_control: scenario.gateway.spend_control,
+            on_client_abort: scenario.gateway.on_client_abort,
+            statuses,
+        })
     }
 
-    /// The terms of a cohort and of the plan it is on.
-    #[inline]
-    pub fn terms(&self, cohort: u32) -> (&CohortTerms, &PlanTerms) {
-        let terms = &self.cohorts[cohort as usize];
-        (terms, &self.plans[terms.plan])
+    /// The price version of a plan that one who subscribes at `billing` gets.
+    pub fn version(&self, plan: usize, billing: Time) -> u32 {
+        let there = self.versions[plan].iter().rev().find(|version| version.from <= billing);
+        there.expect("the first version is there from the beginning").terms
+    }
+
+    /// The price version that reaches one who is on `terms` when their period ends at `billing`; the same, when none does.
+    pub fn at_renewal(&self, terms: u32, billing: Time) -> u32 {
+        self.newer(terms, |version| version.from <= billing && version.applies_to != AppliesTo::New).unwrap_or(terms)
+    }
+
+    /// The price version that reaches everyone at `billing` or before, if it is newer than `terms`.
+    pub fn for_all(&self, terms: u32, billing: Time) -> Option<u32> {
+        self.newer(terms, |version| version.from <= billing && version.applies_to == AppliesTo::All)
+    }
+
+    /// When the next price version reaches everyone who is on `terms` after `billing`.
+    pub fn next_for_all(&self, terms: u32, billing: Time) -> Time {
+        let own = &self.terms[terms as usize];
+        let later = self.versions[own.plan]
+            .iter()
+            .find(|version| version.from > own.from && version.from > billing && version.applies_to == AppliesTo::All);
+        later.map_or(Time::NEVER, |version| version.from)
+    }
+
+    fn newer(&self, terms: u32, reaches: impl Fn(&Version) -> bool) -> Option<u32> {
+        let own = &self.terms[terms as usize];
+        let versions = self.versions[own.plan].iter().rev();
+        let found = versions.take_while(|version| version.from > own.from).find(|version| reaches(version));
+        found.map(|version| version.terms)
     }
 }
 
 impl PlanTerms {
-    fn new(plan: &Plan) -> Self {
-        let compiled = |limit| BucketTerms::new(limit).expect("limits are checked when the scenario is read");
-        let metered = (0..METERS_MAX).map(|meter| Metered {
-            meter,
-            allowance: plan.allowance[meter].unwrap_or(u64::MAX),
-            price: plan.prices[meter].filter(|_| plan.prepaid.is_some()),
-        });
+    fn new(plan: &Plan, index: usize, from: Time, scenario: &Scenario) -> Self {
+        let epoch_ns = scenario.start.duration_since(jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0)).as_nanos();
+        let compiled = |limit| LimitTerms::new(&limit, epoch_ns).expect("limits are checked when the scenario is read");
+        assert!(plan.limits.len() <= LIMITS_MAX, "the scenario's reader refuses more limits");
+        let throttle = match plan.past_allowance {
+            PastAllowance::Throttle(rate) => Some(compiled(crate::model::Limit::TokenBucket { rate, burst: 1 })),
+            _ => None,
+        };
+        let covers = |routes: &Vec<usize>| (0..scenario.routes.len()).map(|route| routes.contains(&route)).collect();
         Self {
+            plan: index,
+            from,
             fee: plan.fee,
-            period: plan.period,
-            metered: metered.filter(|metered| metered.is_limited() || metered.price.is_some()).collect(),
-            limit: plan.limit.map(compiled),
-            opening: plan.prepaid.map(|prepaid| prepaid.opening),
+            fee_period: plan.fee_period,
+            usage_period: plan.usage_period,
+            trial: plan.trial,
+            metered: (0..METERS_MAX).filter_map(|meter| Metered::new(plan, meter)).collect(),
+            throttle,
+            rollover: plan.rollover,
+            limits: plan.limits.iter().copied().map(compiled).collect(),
+            spend_cap: plan.spend_cap,
+            minimum: plan.minimum,
+            prepaid: plan.prepaid.clone(),
             grace: plan.grace,
+            covers: plan.routes.as_ref().map(covers),
         }
+    }
+
+    /// The fee of a month: what a subscription adds to the monthly recurring revenue. A day's is 365 ÷ 12 of them.
+    pub fn monthly(&self) -> Money {
+        match self.fee_period {
+            Some(Period::Day) => self.fee.saturating_times(365, 12),
+            Some(Period::Year) => self.fee.scale_half_even(1, 12),
+            Some(Period::Month) | None => self.fee,
+        }
+    }
+
+    /// Whether the plan asks for a payment before anything is used.
+    pub fn has_fee(&self) -> bool {
+        self.fee > Money::ZERO
     }
 }
 
 impl Metered {
-    /// Whether the plan has an allowance of it.
-    pub fn is_limited(&self) -> bool {
-        self.allowance != u64::MAX
+    /// The meter as the plan sees it; `None` when it is none of its business.
+    fn new(plan: &Plan, meter: usize) -> Option<Self> {
+        let (price, overage) = (plan.prices[meter].clone(), plan.overage[meter].clone());
+        let (credit, price) = if plan.prepaid.is_some() { (price, None) } else { (None, price) };
+        let arrears = match plan.past_allowance {
+            PastAllowance::Overage => overage.or(price),
+            _ => price,
+        };
+        let allowance = plan.allowance[meter];
+        let past = match (plan.past_allowance, &credit, &arrears) {
+            (_, None, None) => {
+                allowance?;
+                if let PastAllowance::Throttle(_) = plan.past_allowance { Past::Throttle } else { Past::Block }
+            }
+            _ => Past::Charge { credit, arrears },
+        };
+        Some(Self { meter, allowance, past })
+    }
+
+    /// Units of a period that cost nothing more: of a meter that is priced and has no allowance, none.
+    pub fn free(&self) -> u64 {
+        match (self.allowance, &self.past) {
+            (Some(units), _) => units,
+            (None, Past::Charge { .. }) => 0,
+            (None, _) => u64::MAX,
+        }
     }
 }
 
 impl CohortTerms {
-    fn new(cohort: &Cohort, plan: &PlanTerms, cohorts: Address) -> Result<Self, Overflow> {
+    fn new(cohort: &Cohort, scenario: &Scenario, cohorts: Address) -> Self {
         let most = match &cohort.arrivals {
-            Arrivals::Poisson { .. } => ONE_REQUEST,
-            Arrivals::Trace(trace) => trace.most,
+            Arrivals::Poisson { .. } => (0..scenario.routes.len()).map(|route| scenario.most(route)).collect(),
+            Arrivals::Trace(trace) => vec![trace.most; scenario.routes.len()],
         };
-        let mut quote = Money::ZERO;
-        for Metered { meter, price, .. } in &plan.metered {
-            let cost = price.map_or(Ok(Money::ZERO), |price| price::at_most(price, most[*meter]))?;
-            quote = quote.checked_add(cost).ok_or(Overflow { account: "hold" })?;
+        Self {
+            address: cohorts.named(&cohort.name),
+            plan: cohort.plan,
+            joined: cohort.joined,
+            calendar: Calendar::new(scenario.start, cohort.zone.clone()),
+            discount: cohort.discount,
+            has_card: cohort.card.is_some(),
+            most,
         }
-        Ok(Self { address: cohorts.named(&cohort.name), plan: cohort.plan, most, quote, declines: cohort.declines })
     }
 }
 

@@ -8,18 +8,40 @@ pub enum Cause {
     NoCredential,
     /// Nobody has this key.
     UnknownCredential,
+    /// There is no such route.
+    RouteNotFound,
+    /// The plan does not cover the route.
+    RouteNotInPlan,
+    /// A paid plan was started without a payment method.
+    NoPaymentMethod,
+    /// The first invoice at sign-up was not paid.
+    FirstPaymentFailed,
+    /// The trial ended without a payment method.
+    TrialEnded,
     /// A renewal was declined, and grace is over.
     PastDue,
     /// The dunning run ended without payment; the policy is `unpaid`.
     Unpaid,
     /// The subscription was canceled.
     Canceled,
-    /// The token bucket is empty.
+    /// A payment that was taken back suspends the service.
+    BillingHold,
+    /// Requests come faster than a limit allows.
     RateLimited,
+    /// Too many calls are in flight.
+    ConcurrencyLimited,
     /// The allowance of the period is used up.
     QuotaExhausted,
+    /// The usage charges of the period would pass the cap.
+    SpendCap,
     /// The prepaid balance does not cover the quote.
     CreditExhausted,
+    /// A payment is asked for this very request (x402, MPP).
+    PaymentRequired,
+    /// Billing does not answer, and the gateway fails closed.
+    BillingUnavailable,
+    /// A misconfigured rule asks payment of the wrong people.
+    PolicyError,
     /// The upstream answered 402: a service behind the gateway could not pay.
     Upstream402,
     /// The upstream answered another 4xx.
@@ -45,23 +67,66 @@ pub enum Kind {
     Upstream,
 }
 
+/// How many causes there are.
+pub const CAUSES: usize = 24;
+
+/// What is said of a cause.
+struct Entry {
+    cause: Cause,
+    name: &'static str,
+    status: u16,
+    kind: Kind,
+}
+
+/// The causes, in the order of their index.
+const TABLE: [Entry; CAUSES] = {
+    const fn entry(cause: Cause, name: &'static str, status: u16, kind: Kind) -> Entry {
+        Entry { cause, name, status, kind }
+    }
+    [
+        entry(Cause::NoCredential, "no_credential", 401, Kind::Auth),
+        entry(Cause::UnknownCredential, "unknown_credential", 401, Kind::Auth),
+        entry(Cause::RouteNotFound, "route_not_found", 404, Kind::Auth),
+        entry(Cause::RouteNotInPlan, "route_not_in_plan", 403, Kind::Billing),
+        entry(Cause::NoPaymentMethod, "no_payment_method", 402, Kind::Billing),
+        entry(Cause::FirstPaymentFailed, "first_payment_failed", 402, Kind::Billing),
+        entry(Cause::TrialEnded, "trial_ended", 402, Kind::Billing),
+        entry(Cause::PastDue, "past_due", 402, Kind::Billing),
+        entry(Cause::Unpaid, "unpaid", 402, Kind::Billing),
+        entry(Cause::Canceled, "canceled", 402, Kind::Billing),
+        entry(Cause::BillingHold, "billing_hold", 402, Kind::Billing),
+        entry(Cause::RateLimited, "rate_limited", 429, Kind::Limit),
+        entry(Cause::ConcurrencyLimited, "concurrency_limited", 429, Kind::Limit),
+        entry(Cause::QuotaExhausted, "quota_exhausted", 402, Kind::Billing),
+        entry(Cause::SpendCap, "spend_cap", 402, Kind::Billing),
+        entry(Cause::CreditExhausted, "credit_exhausted", 402, Kind::Billing),
+        entry(Cause::PaymentRequired, "payment_required", 402, Kind::Billing),
+        entry(Cause::BillingUnavailable, "billing_unavailable", 503, Kind::Billing),
+        entry(Cause::PolicyError, "policy_error", 402, Kind::Billing),
+        entry(Cause::Upstream402, "upstream_402", 402, Kind::Upstream),
+        entry(Cause::Upstream4xx, "upstream_4xx", 400, Kind::Upstream),
+        entry(Cause::UpstreamError, "upstream_error", 502, Kind::Upstream),
+        entry(Cause::UpstreamTimeout, "upstream_timeout", 504, Kind::Upstream),
+        entry(Cause::ClientAbort, "client_abort", 499, Kind::Upstream),
+    ]
+};
+
 impl Cause {
     /// Every cause, in the order of its index.
-    pub const ALL: [Self; 13] = [
-        Self::NoCredential,
-        Self::UnknownCredential,
-        Self::PastDue,
-        Self::Unpaid,
-        Self::Canceled,
-        Self::RateLimited,
-        Self::QuotaExhausted,
-        Self::CreditExhausted,
-        Self::Upstream402,
-        Self::Upstream4xx,
-        Self::UpstreamError,
-        Self::UpstreamTimeout,
-        Self::ClientAbort,
-    ];
+    pub const ALL: [Self; CAUSES] = {
+        let mut all = [Self::NoCredential; CAUSES];
+        let mut i = 0;
+        while i < CAUSES {
+            all[i] = TABLE[i].cause;
+            i += 1;
+        }
+        all
+    };
+
+    /// The cause of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.name() == name)
+    }
 
     /// Its place in [`Cause::ALL`].
     pub const fn index(self) -> usize {
@@ -70,54 +135,18 @@ impl Cause {
 
     /// Its name in scenarios, outcomes and 402 bodies.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoCredential => "no_credential",
-            Self::UnknownCredential => "unknown_credential",
-            Self::PastDue => "past_due",
-            Self::Unpaid => "unpaid",
-            Self::Canceled => "canceled",
-            Self::RateLimited => "rate_limited",
-            Self::QuotaExhausted => "quota_exhausted",
-            Self::CreditExhausted => "credit_exhausted",
-            Self::Upstream402 => "upstream_402",
-            Self::Upstream4xx => "upstream_4xx",
-            Self::UpstreamError => "upstream_error",
-            Self::UpstreamTimeout => "upstream_timeout",
-            Self::ClientAbort => "client_abort",
-        }
+        TABLE[self as usize].name
     }
 
     /// The family it belongs to.
     pub const fn kind(self) -> Kind {
-        match self {
-            Self::NoCredential | Self::UnknownCredential => Kind::Auth,
-            Self::PastDue | Self::Unpaid | Self::Canceled | Self::QuotaExhausted | Self::CreditExhausted => {
-                Kind::Billing
-            }
-            Self::RateLimited => Kind::Limit,
-            Self::Upstream402 | Self::Upstream4xx | Self::UpstreamError | Self::UpstreamTimeout | Self::ClientAbort => {
-                Kind::Upstream
-            }
-        }
+        TABLE[self as usize].kind
     }
 
-    /// The HTTP status that the gateway answers with. What an upstream itself said is passed on, and a client that
-    /// went away gets nothing; for those this is only what a log shows.
+    /// The HTTP status that the gateway answers with, unless the scenario's `refusals` say otherwise. What an upstream
+    /// itself said is passed on, and a client that went away gets nothing; for those this is only what a log shows.
     pub const fn status(self) -> u16 {
-        match self {
-            Self::NoCredential | Self::UnknownCredential => 401,
-            Self::RateLimited => 429,
-            Self::Upstream4xx => 400,
-            Self::UpstreamError => 502,
-            Self::UpstreamTimeout => 504,
-            Self::ClientAbort => 499,
-            Self::PastDue
-            | Self::Unpaid
-            | Self::Canceled
-            | Self::QuotaExhausted
-            | Self::CreditExhausted
-            | Self::Upstream402 => 402,
-        }
+        TABLE[self as usize].status
     }
 }
 

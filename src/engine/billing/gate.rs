@@ -1,9 +1,10 @@
 //! The gate: the one face of the billing rules for both drivers.
 //!
 //! ```text
-//! request(now) ──▶ Admit(hold) ── served(now, usage) | failed(now)      a call
-//!              └─▶ Refuse(cause)
-//! due(now) ──▶ deadline(due) ──▶ Action::Charge ──▶ processor(due, answer)   what time brings
+//! request(now, route) ──▶ Admit(hold) ── served(now, usage) | failed(now)        a call
+//!                     └─▶ Refuse(cause)
+//! due(now) ──▶ deadline(due) ──▶ Action::Charge ──▶ processor(now, answer)       what time brings
+//! change_plan · new_card · buy_credit · leave                                    what the consumer does
 //! ```
 //!
 //! A driver calls [`Account::due`] and [`Account::deadline`] until nothing is due, before anything else at that `Now`.
@@ -11,14 +12,17 @@
 //! effects, and committed only when all steps pass: a refused request consumes nothing.
 
 use crate::billing::account::{Account, Status};
-use crate::billing::catalog::{Catalog, CohortTerms, HOLD_TTL, Metered, PlanTerms};
+use crate::billing::catalog::{Catalog, CohortTerms, HOLD_TTL, Metered, Past, PlanTerms};
 use crate::billing::cause::Cause;
-use crate::billing::hold::{Hold, HoldId};
-use crate::billing::invoice::{AfterDecline, Answer, Charge};
+use crate::billing::grant::Reserved;
+use crate::billing::hold::{Hold, HoldId, Pays};
+use crate::billing::invoice::Charge;
 use crate::billing::ledger::Movement;
-use crate::billing::limit::Bucket;
 use crate::billing::price;
-use crate::model::{Finally, PerMeter};
+use crate::billing::tally::Count;
+use crate::billing::timer::Deadline;
+use crate::billing::usage::Settled;
+use crate::model::{PerMeter, SpendControl};
 use crate::money::{Money, Overflow};
 use crate::time::{Now, Time};
 
@@ -60,7 +64,7 @@ pub enum Action {
 pub struct Margins {
     /// Billing time until the status, as far as it is known, changes what passes.
     pub status_ns: i64,
-    /// Nanoseconds of refill around the token bucket's threshold; `i64::MAX` without a limit.
+    /// Traffic time until the nearest limit decides otherwise; `i64::MAX` without one.
     pub rate_ns: i64,
     /// Units left of the scarcest allowance; `i64::MAX` without one.
     pub quota_units: i64,
@@ -70,133 +74,385 @@ pub struct Margins {
 
 /// What the steps have found for a request that may pass.
 struct Pass {
-    in_grace: bool,
-    /// The bucket without the token that the request takes.
-    bucket: Option<Bucket>,
+    /// Whether it passes at the pace of a throttled plan.
+    is_throttled: bool,
+    /// Units past the allowance, at most, and how they are paid.
+    past: PerMeter<u64>,
+    pays: Pays,
+    /// What is held of the credit, and what counts against the spend cap.
+    quote: Money,
+    capped: Money,
+}
+
+impl Default for Pass {
+    fn default() -> Self {
+        Self {
+            is_throttled: false,
+            past: PerMeter::default(),
+            pays: Pays::Nothing,
+            quote: Money::ZERO,
+            capped: Money::ZERO,
+        }
+    }
+}
+
+/// Why a request does not pass.
+enum Stop {
+    Refused(Cause),
+    Overflow(Overflow),
+}
+
+impl From<Overflow> for Stop {
+    fn from(overflow: Overflow) -> Self {
+        Self::Overflow(overflow)
+    }
+}
+
+impl From<Cause> for Stop {
+    fn from(cause: Cause) -> Self {
+        Self::Refused(cause)
+    }
 }
 
 // === Calls ===
 
 impl Account {
-    /// Decides a request, and on admission opens its hold.
+    /// Decides a request for a route, and on admission opens its hold.
     #[inline]
-    pub fn request(&mut self, now: Now, catalog: &Catalog, view: View) -> Result<Decision, Overflow> {
+    pub fn request(&mut self, now: Now, catalog: &Catalog, view: View, route: u16) -> Result<Decision, Overflow> {
         self.saw(now);
-        let (cohort, plan) = catalog.terms(self.consumer.cohort);
-        match self.look(now, cohort, plan, view) {
-            Err(cause) => Ok(Decision::Refuse(cause)),
-            Ok(Pass { in_grace, bucket }) => {
-                self.bucket = bucket;
-                Ok(Decision::Admit(Admission { hold: self.commit(now, cohort, plan)?, in_grace }))
+        let (cohort, plan) = self.terms(catalog);
+        let most = &cohort.most[route as usize];
+        // Filled in place: it is too large to be passed along with every request.
+        let mut pass = Pass::default();
+        match self.look(now, catalog, plan, view, route, most, &mut pass) {
+            Ok(in_grace) => {
+                let hold = self.commit(now, plan, route, most, &pass)?;
+                Ok(Decision::Admit(Admission { hold, in_grace }))
             }
+            Err(Stop::Refused(cause)) => Ok(Decision::Refuse(cause)),
+            Err(Stop::Overflow(overflow)) => Err(overflow),
         }
     }
 
-    /// The steps in their order; the first that fails wins.
+    /// The steps in their order; the first that fails wins. Whether it passes only because of grace.
     #[inline]
-    fn look(&self, now: Now, cohort: &CohortTerms, plan: &PlanTerms, view: View) -> Result<Pass, Cause> {
+    #[expect(clippy::too_many_arguments, reason = "what the request's steps look at, looked up once")]
+    fn look(
+        &self,
+        now: Now,
+        catalog: &Catalog,
+        plan: &PlanTerms,
+        view: View,
+        route: u16,
+        most: &PerMeter<u64>,
+        pass: &mut Pass,
+    ) -> Result<bool, Stop> {
         let View::ReadThrough = view;
+        if plan.covers.as_ref().is_some_and(|covers| !covers[route as usize]) {
+            return Err(Cause::RouteNotInPlan.into());
+        }
         let in_grace = self.standing(now)?;
-        let bucket = match (plan.limit, self.bucket) {
-            (Some(limit), Some(bucket)) => Some(limit.take(bucket, now.traffic).ok_or(Cause::RateLimited)?),
-            _ => None,
-        };
-        if plan.metered.iter().any(|metered| self.quota_taken(metered) >= metered.allowance) {
-            return Err(Cause::QuotaExhausted);
-        }
-        if plan.opening.is_some() && self.credit < cohort.quote {
-            return Err(Cause::CreditExhausted);
-        }
-        Ok(Pass { in_grace, bucket })
+        self.look_at_limits(now, plan)?;
+        self.look_at_usage(now, catalog, plan, most, pass)?;
+        Ok(in_grace)
     }
 
     #[inline]
     fn standing(&self, now: Now) -> Result<bool, Cause> {
+        if now.billing < self.suspended_until {
+            return Err(Cause::BillingHold);
+        }
         match self.status {
-            Status::Active => Ok(false),
+            Status::Active | Status::Trialing => Ok(false),
             Status::PastDue if now.billing < self.receivables.grace_ends() => Ok(true),
             Status::PastDue => Err(Cause::PastDue),
             Status::Unpaid => Err(Cause::Unpaid),
-            Status::Canceled => Err(Cause::Canceled),
+            Status::Incomplete if self.has_card => Err(Cause::FirstPaymentFailed),
+            Status::Incomplete => Err(Cause::NoPaymentMethod),
+            Status::Paused => Err(Cause::TrialEnded),
+            Status::Canceled | Status::IncompleteExpired => Err(Cause::Canceled),
+            Status::Awaited => Err(Cause::UnknownCredential),
         }
     }
 
     #[inline]
-    fn quota_taken(&self, metered: &Metered) -> u64 {
-        self.current.used[metered.meter].saturating_add(self.current.held[metered.meter])
+    fn look_at_limits(&self, now: Now, plan: &PlanTerms) -> Result<(), Cause> {
+        let in_flight = self.holds.open_count();
+        for (limit, state) in plan.limits.iter().zip(&self.limits) {
+            if !limit.admits(state, now.traffic, in_flight) {
+                return Err(limit.cause());
+            }
+        }
+        Ok(())
+    }
+
+    /// The allowance of each meter; and for what lies past it, how that is paid.
+    #[inline]
+    fn look_at_usage(
+        &self,
+        now: Now,
+        catalog: &Catalog,
+        plan: &PlanTerms,
+        most: &PerMeter<u64>,
+        pass: &mut Pass,
+    ) -> Result<(), Stop> {
+        let (mut is_charged, mut is_arrears) = (false, false);
+        for metered in &plan.metered {
+            let free = self.usage.free(metered.meter);
+            match &metered.past {
+                Past::Block if free == 0 => return Err(Cause::QuotaExhausted.into()),
+                Past::Throttle if free == 0 => {
+                    // What a throttled plan lets pass takes nothing of the allowance, and is not billed.
+                    pass.is_throttled = true;
+                    pass.past[metered.meter] = most[metered.meter];
+                }
+                Past::Charge { credit: None, .. } if self.usage.is_trial => {
+                    if free == 0 {
+                        return Err(Cause::QuotaExhausted.into());
+                    }
+                }
+                Past::Charge { credit, .. } => {
+                    let past = most[metered.meter].saturating_sub(free);
+                    pass.past[metered.meter] = past;
+                    is_charged |= past > 0;
+                    is_arrears |= past > 0 && credit.is_none();
+                }
+                Past::Block | Past::Throttle => {}
+            }
+        }
+        if pass.is_throttled {
+            let limit = plan.throttle.as_ref().zip(self.throttle.as_ref());
+            if !limit.is_some_and(|(limit, state)| limit.admits(state, now.traffic, 0)) {
+                return Err(Cause::RateLimited.into());
+            }
+        }
+        if is_charged { self.look_at_money(catalog, plan, is_arrears, pass) } else { Ok(()) }
+    }
+
+    /// Credit first, then arrears, where the plan has both; the units of one call are not divided between them.
+    #[inline]
+    fn look_at_money(
+        &self,
+        catalog: &Catalog,
+        plan: &PlanTerms,
+        is_arrears: bool,
+        pass: &mut Pass,
+    ) -> Result<(), Stop> {
+        if plan.prepaid.is_some() {
+            let mut quote = Money::ZERO;
+            for metered in &plan.metered {
+                if let (Some(price), past @ 1..) = (metered.past.credit(), pass.past[metered.meter]) {
+                    quote = plus(quote, price::at_most(price, past)?)?;
+                }
+            }
+            let balance = self.grants.balance();
+            let is_covered = match catalog.spend_control {
+                SpendControl::Reserve => balance >= quote,
+                SpendControl::CheckThenDebit => balance > Money::ZERO || quote == Money::ZERO,
+            };
+            if is_covered {
+                pass.pays = Pays::Credit;
+                if catalog.spend_control == SpendControl::Reserve {
+                    pass.quote = quote;
+                }
+                return if is_arrears { self.look_at_cap(catalog, plan, pass) } else { Ok(()) };
+            }
+            let has_arrears = |metered: &Metered| pass.past[metered.meter] == 0 || metered.past.arrears().is_some();
+            if self.usage.is_trial || !plan.metered.iter().all(has_arrears) {
+                return Err(Cause::CreditExhausted.into());
+            }
+        }
+        pass.pays = Pays::Arrears;
+        self.look_at_cap(catalog, plan, pass)
+    }
+
+    /// The spend cap of the period: what is charged and held so far, and this call's quote.
+    fn look_at_cap(&self, catalog: &Catalog, plan: &PlanTerms, pass: &mut Pass) -> Result<(), Stop> {
+        let Some(cap) = plan.spend_cap else { return Ok(()) };
+        let mut spent = self.usage.spent()?;
+        for segment in &self.earlier {
+            spent = plus(spent, segment.spent()?)?;
+        }
+        if catalog.spend_control == SpendControl::CheckThenDebit {
+            return if spent >= cap { Err(Cause::SpendCap.into()) } else { Ok(()) };
+        }
+        let mut quote = Money::ZERO;
+        for metered in &plan.metered {
+            let is_credited = pass.pays == Pays::Credit && metered.past.credit().is_some();
+            if let (Some(price), past @ 1.., false) = (metered.past.arrears(), pass.past[metered.meter], is_credited) {
+                // Calls in flight may use what they have reserved, or nothing: the dearer of both.
+                let settled = self.usage.past[metered.meter];
+                let reserved = settled.saturating_add(self.usage.reserved[metered.meter]);
+                let dearer = price::quote(price, settled, past)?.max(price::quote(price, reserved, past)?);
+                quote = plus(quote, dearer)?;
+            }
+        }
+        if plus(spent, quote)? > cap {
+            return Err(Cause::SpendCap.into());
+        }
+        pass.capped = quote;
+        Ok(())
     }
 
     #[inline]
-    fn commit(&mut self, now: Now, cohort: &CohortTerms, plan: &PlanTerms) -> Result<HoldId, Overflow> {
-        for Metered { meter, .. } in &plan.metered {
-            self.current.held[*meter] += cohort.most[*meter];
-        }
-        let amount = cohort.quote;
-        if amount > Money::ZERO {
-            self.books.post(Movement::Hold, amount)?;
-            self.credit = subtract(self.credit, amount);
-        }
-        Ok(self.holds.open(Hold { amount, period: self.current.number, expires: now.traffic + HOLD_TTL }))
+    fn commit(
+        &mut self,
+        now: Now,
+        plan: &PlanTerms,
+        route: u16,
+        most: &PerMeter<u64>,
+        pass: &Pass,
+    ) -> Result<HoldId, Overflow> {
+        self.take_limits(now, plan, pass.is_throttled);
+        let reserved = self.grants.reserve(pass.quote, &mut self.books)?;
+        let (id, hold) = self.holds.open(now.traffic + HOLD_TTL);
+        hold.segment = self.usage.id;
+        hold.route = route;
+        hold.pays = pass.pays;
+        hold.reserved = reserved;
+        hold.quote = pass.capped;
+        self.usage.open(plan, most, &pass.past, hold)?;
+        Ok(id)
     }
 
-    /// The call was served and used this much; what a meter counted past the cohort's most is truncated there, as the
-    /// upstream does. A hold that was already resolved changes nothing; the usage then stays unbilled.
+    #[inline]
+    fn take_limits(&mut self, now: Now, plan: &PlanTerms, is_throttled: bool) {
+        for (limit, state) in plan.limits.iter().zip(&mut self.limits) {
+            limit.take(state, now.traffic);
+        }
+        if let (true, Some(limit), Some(state)) = (is_throttled, &plan.throttle, &mut self.throttle) {
+            limit.take(state, now.traffic);
+        }
+    }
+
+    /// A call from before the books are opened: it counts against limits and allowance, and on the next invoice, when it
+    /// passes; nothing is held or paid.
+    pub fn remember(&mut self, now: Now, catalog: &Catalog, route: u16, usage: &PerMeter<u64>) -> Result<(), Overflow> {
+        self.saw(now);
+        let (cohort, plan) = self.terms(catalog);
+        let most = &cohort.most[route as usize];
+        let mut pass = Pass::default();
+        match self.look(now, catalog, plan, View::ReadThrough, route, most, &mut pass) {
+            Err(Stop::Refused(_)) => return Ok(()),
+            Err(Stop::Overflow(overflow)) => return Err(overflow),
+            Ok(_) => {}
+        }
+        self.take_limits(now, plan, pass.is_throttled);
+        let mut hold = Hold { pays: pass.pays, ..Hold::NONE };
+        self.usage.open(plan, most, &pass.past, &mut hold)?;
+        self.usage.settle(plan, most, &hold, usage, &mut self.tally.units)?;
+        Ok(())
+    }
+
+    /// The call was served and used this much; what a meter counted past the most of its route is truncated there, as
+    /// the upstream does. A hold that was already resolved changes nothing; the usage then stays unbilled.
     #[inline]
     pub fn served(&mut self, now: Now, catalog: &Catalog, hold: HoldId, usage: &PerMeter<u64>) -> Result<(), Overflow> {
         self.saw(now);
-        let (cohort, plan) = catalog.terms(self.consumer.cohort);
-        let Some(hold) = self.holds.resolve(hold) else {
-            self.tally.late += 1;
-            return Ok(());
-        };
-        let mut cost = Money::ZERO;
-        for Metered { meter, price, .. } in &plan.metered {
-            let most = cohort.most[*meter];
-            let units = usage[*meter].min(most);
-            if hold.period == self.current.number {
-                self.current.held[*meter] -= most;
-                self.current.used[*meter] += units;
-            }
-            if let Some(price) = price {
-                let part = price::cumulative(*price, self.paid_units[*meter], units)?;
-                self.paid_units[*meter] += units;
-                cost = cost.checked_add(part).ok_or(Overflow { account: "spend" })?;
+        if !catalog.costs.is_empty() {
+            self.bear_cost(catalog, usage)?;
+        }
+        match self.holds.resolve(hold) {
+            Some(place) => self.settle(now, catalog, place, usage),
+            None => {
+                self.tally.count(Count::Late);
+                let (_, plan) = self.terms(catalog);
+                for metered in &plan.metered {
+                    self.tally.units.unbilled[metered.meter] += usage[metered.meter];
+                }
+                Ok(())
             }
         }
-        self.settle(hold.amount, cost)
     }
 
     /// The call failed after it was admitted: what it held goes back, nothing is billed.
     pub fn failed(&mut self, now: Now, catalog: &Catalog, hold: HoldId) -> Result<(), Overflow> {
         self.saw(now);
         match self.holds.resolve(hold) {
-            Some(hold) => self.release(&hold, catalog),
+            Some(place) => self.settle(now, catalog, place, &PerMeter::default()),
             None => Ok(()),
         }
     }
 
-    fn release(&mut self, hold: &Hold, catalog: &Catalog) -> Result<(), Overflow> {
-        let (cohort, plan) = catalog.terms(self.consumer.cohort);
-        if hold.period == self.current.number {
-            for Metered { meter, .. } in &plan.metered {
-                self.current.held[*meter] -= cohort.most[*meter];
-            }
+    /// What was used of a resolved hold is paid, the rest goes back.
+    #[inline]
+    fn settle(&mut self, now: Now, catalog: &Catalog, place: usize, usage: &PerMeter<u64>) -> Result<(), Overflow> {
+        let hold = self.holds.at(place);
+        let settled = if hold.segment == self.usage.id {
+            let most = &catalog.cohorts[self.consumer.cohort as usize].most[hold.route as usize];
+            let plan = &catalog.terms[self.usage.terms as usize];
+            self.usage.settle(plan, most, hold, usage, &mut self.tally.units)?
+        } else {
+            let hold = hold.clone();
+            self.settle_earlier(now, catalog, &hold, usage)?
+        };
+        if settled.arrears != Money::ZERO {
+            self.accrue(settled.arrears)?;
         }
-        self.settle(hold.amount, Money::ZERO)
+        let reserved = &self.holds.at(place).reserved;
+        match catalog.spend_control {
+            _ if settled.credit == Money::ZERO && *reserved == Reserved::Nothing => return Ok(()),
+            SpendControl::Reserve => self.grants.settle(reserved, settled.credit, now.billing, &mut self.books)?,
+            SpendControl::CheckThenDebit => self.debit(settled.credit)?,
+        }
+        self.watch_credit(now.billing, catalog);
+        Ok(())
     }
 
-    /// Pays `cost` out of what was held, and gives the rest back.
-    #[inline]
-    fn settle(&mut self, held: Money, cost: Money) -> Result<(), Overflow> {
-        if held == Money::ZERO {
-            return Ok(());
+    /// Takes what a call has cost, of which nothing was held; what is not there is owed.
+    fn debit(&mut self, cost: Money) -> Result<(), Overflow> {
+        let missing = self.grants.take(cost, &mut self.books)?;
+        self.overdraft = plus(self.overdraft, missing)?;
+        self.post(Movement::Overdraw, missing)
+    }
+
+    /// Usage to be billed in arrears is earned when it is served.
+    fn accrue(&mut self, amount: Money) -> Result<(), Overflow> {
+        if amount >= Money::ZERO {
+            return self.post(Movement::Accrue, amount);
         }
-        let rest = subtract(held, cost);
-        assert!(rest >= Money::ZERO, "a hold covers the most that a call can cost: {:?}", self.consumer);
-        self.books.post(Movement::Spend, cost)?;
-        if rest > Money::ZERO {
-            self.books.post(Movement::Release, rest)?;
-            self.credit = self.credit.checked_add(rest).ok_or(Overflow { account: "release" })?;
+        self.post(Movement::Unaccrue, Money::ZERO.checked_sub(amount).ok_or(Overflow { account: &"accrued" })?)
+    }
+
+    /// A call that comes home after its period has ended or its plan has changed.
+    #[cold]
+    fn settle_earlier(
+        &mut self,
+        now: Now,
+        catalog: &Catalog,
+        hold: &Hold,
+        usage: &PerMeter<u64>,
+    ) -> Result<Settled, Overflow> {
+        let most = &catalog.cohorts[self.consumer.cohort as usize].most[hold.route as usize];
+        let units = &mut self.tally.units;
+        if let Some(segment) = self.earlier.iter_mut().find(|segment| segment.id == hold.segment) {
+            let plan = &catalog.terms[segment.terms as usize];
+            let taken = segment.taken;
+            let settled = segment.settle(plan, most, hold, usage, units)?;
+            for ((own, before), after) in self.usage.taken.iter_mut().zip(taken).zip(segment.taken) {
+                *own = own.saturating_sub(before - after);
+            }
+            return Ok(settled);
+        }
+        let segments = self.closing.iter_mut().flat_map(|draft| &mut draft.segments);
+        let segment = segments.into_iter().find(|segment| segment.id == hold.segment);
+        let segment = segment.expect("a segment is kept until its last hold is resolved");
+        let settled = segment.settle(&catalog.terms[segment.terms as usize], most, hold, usage, units)?;
+        if segment.open == 0 {
+            self.timers.set(Deadline::Finalise, self.timers.get(Deadline::Finalise).min(now.billing));
+        }
+        Ok(settled)
+    }
+
+    /// The upstream has answered: what that costs to make, whoever pays for it. Cumulative, as prepaid debits are.
+    fn bear_cost(&mut self, catalog: &Catalog, usage: &PerMeter<u64>) -> Result<(), Overflow> {
+        for (meter, price) in &catalog.costs {
+            let units = usage[*meter];
+            let price = crate::model::Price::PerUnit(*price);
+            let cost = price::cumulative(&price, self.answered[*meter], units)?;
+            self.answered[*meter] += units;
+            self.post(Movement::Cost, cost)?;
         }
         Ok(())
     }
@@ -205,157 +461,54 @@ impl Account {
 // === Time ===
 
 impl Account {
-    /// The earliest deadline that has come at `now`, at its own moment; `None` when nothing is due. A retry that falls
-    /// on a renewal goes first: it is about the older invoice.
+    /// Whether nothing is due at `now`.
     #[inline]
-    pub fn due(&self, now: Now) -> Option<Due> {
-        if now.billing < self.current.ends
-            && now.billing < self.receivables.retry_at()
-            && now.traffic < self.holds.next_expiry()
-        {
-            return None;
-        }
-        self.first_due(now)
-    }
-
-    #[cold]
-    fn first_due(&self, now: Now) -> Option<Due> {
-        let billing = self.current.ends.min(self.receivables.retry_at());
-        if now.billing >= billing {
-            let what = if self.receivables.retry_at() == billing { Deadline::Retry } else { Deadline::Renewal };
-            return Some(Due { at: Now { traffic: now.traffic, billing }, what });
-        }
-        let expiry = self.holds.next_expiry();
-        (now.traffic >= expiry)
-            .then_some(Due { at: Now { traffic: expiry, billing: now.billing }, what: Deadline::Expiry })
+    pub fn is_idle(&self, now: Now) -> bool {
+        now.billing < self.timers.first() && now.traffic < self.holds.next_expiry()
     }
 
     /// When something is due next, if no call comes before: in traffic time for holds, in billing time for the rest.
     pub fn next_deadline(&self) -> Now {
-        Now { traffic: self.holds.next_expiry(), billing: self.current.ends.min(self.receivables.retry_at()) }
+        Now { traffic: self.holds.next_expiry(), billing: self.timers.first() }
     }
 
-    /// Does what is due; what the processor must be asked goes to `actions`.
-    pub fn deadline(&mut self, due: Due, catalog: &Catalog, actions: &mut Vec<Action>) -> Result<(), Overflow> {
-        match due.what {
-            Deadline::Retry => {
-                self.charge_next(actions);
-                Ok(())
-            }
-            Deadline::Renewal => self.renew(catalog, actions),
-            Deadline::Expiry => self.expire(due.at.traffic, catalog),
-        }
+    /// What is due first on the billing clock, and when.
+    pub fn next_due(&self) -> Option<(Time, Deadline)> {
+        self.timers.next()
     }
 
-    /// Closes the period that ends and begins the next: its fee is earned whole, the quota starts again, the new fee
-    /// is invoiced.
-    fn renew(&mut self, catalog: &Catalog, actions: &mut Vec<Action>) -> Result<(), Overflow> {
-        let (_, plan) = catalog.terms(self.consumer.cohort);
-        self.earn(self.current.ends)?;
-        let cycle = self.current.cycle.expect("only a plan with a period renews");
-        let current = &mut self.current;
-        current.number += 1;
-        current.begins = current.ends;
-        current.ends = cycle.begins(current.number + 1);
-        current.used = PerMeter::default();
-        current.held = PerMeter::default();
-        current.fee = Money::ZERO;
-        current.earned = Money::ZERO;
-        if plan.fee == Money::ZERO {
-            return Ok(());
-        }
-        if self.status == Status::Unpaid {
-            self.tally.drafted += 1;
-            return Ok(());
-        }
-        current.fee = plan.fee;
-        self.books.post(Movement::Invoice, plan.fee)?;
-        actions.extend(self.receivables.add(self.current.number, plan.fee).map(Action::Charge));
-        Ok(())
-    }
-
-    fn charge_next(&mut self, actions: &mut Vec<Action>) {
-        actions.extend(self.receivables.next_charge().map(Action::Charge));
-    }
-
-    fn expire(&mut self, traffic: Time, catalog: &Catalog) -> Result<(), Overflow> {
-        while let Some(hold) = self.holds.expire(traffic) {
-            self.tally.expired_holds += 1;
-            self.release(&hold, catalog)?;
-        }
-        Ok(())
-    }
-
-    /// The processor has answered the last [`Action::Charge`].
-    pub fn processor(
+    /// Does what is due at its own moment, which is `now`; what the processor must be asked goes to `actions`.
+    pub fn deadline(
         &mut self,
         now: Now,
+        what: Deadline,
         catalog: &Catalog,
-        answer: Answer,
         actions: &mut Vec<Action>,
     ) -> Result<(), Overflow> {
-        self.tally.attempts += 1;
-        match answer {
-            Answer::Paid => self.paid(actions),
-            Answer::Declined => self.declined(now.billing, catalog),
-        }
-    }
-
-    fn paid(&mut self, actions: &mut Vec<Action>) -> Result<(), Overflow> {
-        let invoice = self.receivables.paid();
-        self.books.post(Movement::Capture, invoice.amount)?;
-        let by = (invoice.failed as usize).min(self.tally.paid_by_attempt.len() - 1);
-        self.tally.paid_by_attempt[by] += 1;
-        if self.receivables.unpaid().next().is_none() {
-            self.status = Status::Active;
-        }
-        self.charge_next(actions);
-        Ok(())
-    }
-
-    fn declined(&mut self, billing: Time, catalog: &Catalog) -> Result<(), Overflow> {
-        let (_, plan) = catalog.terms(self.consumer.cohort);
-        self.tally.declined += 1;
-        self.status = Status::PastDue;
-        match self.receivables.declined(billing, plan.grace, &catalog.dunning) {
-            AfterDecline::Retry => Ok(()),
-            AfterDecline::Exhausted => self.exhausted(billing, catalog.dunning.finally),
-        }
-    }
-
-    fn exhausted(&mut self, billing: Time, finally: Finally) -> Result<(), Overflow> {
-        self.tally.exhausted += 1;
-        match finally {
-            Finally::Keep => Ok(()),
-            Finally::Unpaid => {
-                self.status = Status::Unpaid;
+        self.saw(now);
+        let at = now.billing;
+        match what {
+            Deadline::Join => self.subscribe(at, catalog, actions),
+            Deadline::Retry => self.collect(at, true, catalog, actions),
+            Deadline::CreditExpiry => self.expire_credit(at, catalog),
+            Deadline::PriceChange => self.price_changes(at, catalog, actions),
+            Deadline::Incomplete => self.give_up_waiting(),
+            Deadline::TrialEnd => self.trial_ends(at, catalog, actions),
+            Deadline::Period => self.period_ends(at, catalog, actions),
+            Deadline::Finalise => self.finalise(at, catalog, actions),
+            Deadline::TopUp => {
+                self.top_up_due(at, catalog, actions);
                 Ok(())
             }
-            Finally::Cancel => self.cancel(billing),
+            Deadline::Hold => self.expire_holds(now, catalog),
         }
     }
 
-    /// Writes the debt off. Of the running period's fee, which is part of it, nothing more will be earned.
-    fn cancel(&mut self, billing: Time) -> Result<(), Overflow> {
-        self.earn(billing)?;
-        self.status = Status::Canceled;
-        for invoice in self.receivables.give_up() {
-            self.books.post(Movement::WriteOff, invoice.amount)?;
+    fn expire_holds(&mut self, now: Now, catalog: &Catalog) -> Result<(), Overflow> {
+        while let Some(place) = self.holds.expire(now.traffic) {
+            self.tally.count(Count::ExpiredHolds);
+            self.settle(now, catalog, place, &PerMeter::default())?;
         }
-        self.books.post(Movement::Reverse, subtract(self.current.fee, self.current.earned))?;
-        self.current.earned = self.current.fee;
-        self.current.ends = Time::NEVER;
-        Ok(())
-    }
-
-    /// Earns the running period's fee up to `billing`.
-    fn earn(&mut self, billing: Time) -> Result<(), Overflow> {
-        if self.current.earned == self.current.fee {
-            return Ok(());
-        }
-        let earned = self.current.earned_at(billing);
-        self.books.post(Movement::Earn, subtract(earned, self.current.earned))?;
-        self.current.earned = earned;
         Ok(())
     }
 
@@ -368,56 +521,42 @@ impl Account {
     }
 
     /// How far each rule is from deciding otherwise at `now`.
-    pub fn margins(&self, now: Now, catalog: &Catalog) -> Margins {
-        let (cohort, plan) = catalog.terms(self.consumer.cohort);
-        let change = self.current.ends.min(self.receivables.retry_at()).min(self.receivables.grace_ends());
-        let left = |metered: &Metered| metered.allowance.saturating_sub(self.quota_taken(metered));
-        let scarcest = plan.metered.iter().filter(|metered| metered.is_limited()).map(left).min();
+    pub fn margins(&self, now: Now, catalog: &Catalog, route: u16) -> Margins {
+        let (cohort, plan) = self.terms(catalog);
+        let change = self.timers.first().min(self.receivables.grace_ends());
+        let in_flight = self.holds.open_count();
+        let is_throttled =
+            |metered: &&Metered| matches!(metered.past, Past::Throttle) && self.usage.free(metered.meter) == 0;
+        let throttle =
+            plan.throttle.iter().zip(&self.throttle).filter(|_| plan.metered.iter().any(|it| is_throttled(&it)));
+        let limits = plan.limits.iter().zip(&self.limits).chain(throttle);
+        let rates = limits.map(|(limit, state)| limit.margin_ns(state, now.traffic, in_flight));
+        let limited = plan.metered.iter().filter(|metered| metered.allowance.is_some());
+        let scarcest = limited.map(|metered| self.usage.free(metered.meter)).min();
         Margins {
             status_ns: change.ns().saturating_sub(now.billing.ns()),
-            rate_ns: plan
-                .limit
-                .zip(self.bucket)
-                .map_or(i64::MAX, |(limit, bucket)| limit.margin_ns(bucket, now.traffic)),
+            // What refuses longest is what a caller waits for; where nothing refuses, what comes first.
+            rate_ns: rates.min().unwrap_or(i64::MAX),
             quota_units: scarcest.map_or(i64::MAX, |units| i64::try_from(units).unwrap_or(i64::MAX)),
-            credit: if plan.opening.is_some() {
-                subtract(self.credit, cohort.quote)
-            } else {
-                Money::from_nanos(i64::MAX)
-            },
+            credit: self.credit_margin(cohort, plan, route),
         }
     }
 
-    /// Time never runs backwards for an account: drivers read the clocks inside its lock.
-    #[inline]
-    fn saw(&mut self, now: Now) {
-        debug_assert!(now.traffic >= self.seen.traffic && now.billing >= self.seen.billing, "time runs forward");
-        self.seen = now;
+    fn credit_margin(&self, cohort: &CohortTerms, plan: &PlanTerms, route: u16) -> Money {
+        let unlimited = Money::from_nanos(i64::MAX);
+        if plan.prepaid.is_none() {
+            return unlimited;
+        }
+        let quoted = plan.metered.iter().filter_map(|metered| {
+            let past = cohort.most[route as usize][metered.meter].saturating_sub(self.usage.free(metered.meter));
+            metered.past.credit().map(|price| price::at_most(price, past))
+        });
+        let quote = quoted.into_iter().try_fold(Money::ZERO, |sum, quote| plus(sum, quote?));
+        quote.ok().and_then(|quote| self.grants.balance().checked_sub(quote)).unwrap_or(unlimited)
     }
 }
 
-/// Something whose moment has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due {
-    /// Its own moment, which is never later than the `now` that it was found at.
-    pub at: Now,
-    /// What it is.
-    pub what: Deadline,
-}
-
-/// What time brings to an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deadline {
-    /// The next dunning attempt.
-    Retry,
-    /// A billing period ends and the next begins.
-    Renewal,
-    /// A hold expires.
-    Expiry,
-}
-
-/// A difference of two amounts of which the first is known to be at least as far from the range's end.
 #[inline]
-fn subtract(from: Money, amount: Money) -> Money {
-    from.checked_sub(amount).expect("both amounts are non-negative, so their difference is in range")
+fn plus(a: Money, b: Money) -> Result<Money, Overflow> {
+    a.checked_add(b).ok_or(Overflow { account: &"hold" })
 }

@@ -1,5 +1,7 @@
 //! Holds: what a call in flight has reserved. A hold is pending, then resolved exactly once: posted, released or expired.
 
+use crate::billing::grant::Reserved;
+use crate::model::{METERS_MAX, PerMeter};
 use crate::money::Money;
 use crate::time::Time;
 
@@ -11,28 +13,49 @@ pub struct HoldId {
 }
 
 /// What a call in flight has reserved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
+    /// The usage segment of the call's admission: its period and price version.
+    pub(crate) segment: u32,
+    /// The route of the call: it says how much it may use at most.
+    pub(crate) route: u16,
+    /// How the units past the allowance are paid.
+    pub(crate) pays: Pays,
+    /// Units past the allowance, at most; the others are reserved of it.
+    pub(crate) past: PerMeter<u64>,
     /// Credit taken off the balance until the hold is resolved.
-    pub amount: Money,
-    /// The billing period of the call's admission, which its usage belongs to.
-    pub period: u32,
+    pub(crate) reserved: Reserved,
+    /// What counts against the spend cap until then.
+    pub(crate) quote: Money,
     /// When it expires, in traffic time.
-    pub expires: Time,
+    pub(crate) expires: Time,
 }
 
-/// The holds of one account.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How units past the allowance are paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pays {
+    /// From credit.
+    Credit,
+    /// On the invoice of the period.
+    Arrears,
+    /// Not at all: a throttled plan lets them pass.
+    Nothing,
+}
+
+/// The holds of one account. A resolved hold stays where it is until its place is used again, so that it can be read in
+/// place: holds are made and resolved with every call, and never moved.
+#[derive(Clone, Debug)]
 pub struct Holds {
     slots: Vec<Slot>,
     free: Vec<u32>,
     next_expiry: Time,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Slot {
+    hold: Hold,
     generation: u32,
-    pending: Option<Hold>,
+    is_open: bool,
 }
 
 impl Default for Holds {
@@ -41,44 +64,85 @@ impl Default for Holds {
     }
 }
 
+/// What is in places that nothing holds is no part of the state.
+impl PartialEq for Holds {
+    fn eq(&self, other: &Self) -> bool {
+        let open =
+            |holds: &Self| -> Vec<_> { holds.slots.iter().map(|slot| (slot.generation, slot.is_open)).collect() };
+        self.free == other.free
+            && self.next_expiry == other.next_expiry
+            && open(self) == open(other)
+            && self.pending().eq(other.pending())
+    }
+}
+
+impl Eq for Holds {}
+
+impl Hold {
+    /// Nothing held.
+    pub(crate) const NONE: Self = Self {
+        segment: 0,
+        route: 0,
+        pays: Pays::Nothing,
+        past: [0; METERS_MAX],
+        reserved: Reserved::Nothing,
+        quote: Money::ZERO,
+        expires: Time::NEVER,
+    };
+}
+
 impl Holds {
-    /// Opens a hold.
+    /// Opens a hold that expires then; the caller fills in what it holds.
     #[inline]
-    pub fn open(&mut self, hold: Hold) -> HoldId {
-        self.next_expiry = self.next_expiry.min(hold.expires);
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { generation: 0, pending: None });
-            (self.slots.len() - 1) as u32
-        });
-        let place = &mut self.slots[slot as usize];
-        place.pending = Some(hold);
-        HoldId { slot, generation: place.generation }
+    pub(crate) fn open(&mut self, expires: Time) -> (HoldId, &mut Hold) {
+        self.next_expiry = self.next_expiry.min(expires);
+        let place = match self.free.pop() {
+            Some(place) => place,
+            None => self.new_place(),
+        };
+        let slot = &mut self.slots[place as usize];
+        slot.is_open = true;
+        slot.hold.expires = expires;
+        (HoldId { slot: place, generation: slot.generation }, &mut slot.hold)
     }
 
-    /// Resolves a hold: returns what was held the first time, `None` ever after.
+    #[cold]
+    fn new_place(&mut self) -> u32 {
+        self.slots.push(Slot { hold: Hold::NONE, generation: 0, is_open: false });
+        (self.slots.len() - 1) as u32
+    }
+
+    /// Resolves a hold: the place where it can be read, the first time; `None` ever after.
     #[inline]
-    pub fn resolve(&mut self, id: HoldId) -> Option<Hold> {
-        let place = self.slots.get_mut(id.slot as usize).filter(|place| place.generation == id.generation)?;
-        let hold = place.pending.take()?;
-        place.generation = place.generation.wrapping_add(1);
+    pub(crate) fn resolve(&mut self, id: HoldId) -> Option<usize> {
+        let place = id.slot as usize;
+        let slot = self.slots.get_mut(place).filter(|slot| slot.is_open && slot.generation == id.generation)?;
+        slot.is_open = false;
+        slot.generation = slot.generation.wrapping_add(1);
         self.free.push(id.slot);
         if self.free.len() == self.slots.len() {
             self.next_expiry = Time::NEVER;
         }
-        Some(hold)
+        Some(place)
+    }
+
+    /// The hold at the place of one that was just resolved.
+    #[inline]
+    pub(crate) fn at(&self, place: usize) -> &Hold {
+        &self.slots[place].hold
     }
 
     /// Resolves one hold whose time has come, if there is one.
-    pub fn expire(&mut self, traffic: Time) -> Option<Hold> {
+    pub(crate) fn expire(&mut self, traffic: Time) -> Option<usize> {
         if traffic < self.next_expiry {
             return None;
         }
-        let due = |slot: &Slot| slot.pending.is_some_and(|hold| hold.expires <= traffic);
-        let Some(slot) = self.slots.iter().position(due) else {
+        let due = |slot: &Slot| slot.is_open && slot.hold.expires <= traffic;
+        let Some(place) = self.slots.iter().position(due) else {
             self.next_expiry = self.pending().map(|hold| hold.expires).min().unwrap_or(Time::NEVER);
             return None;
         };
-        self.resolve(HoldId { slot: slot as u32, generation: self.slots[slot].generation })
+        self.resolve(HoldId { slot: place as u32, generation: self.slots[place].generation })
     }
 
     /// No hold expires before this traffic instant.
@@ -87,9 +151,15 @@ impl Holds {
         self.next_expiry
     }
 
+    /// How many holds are open.
+    #[inline]
+    pub fn open_count(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
     /// The open holds.
     pub fn pending(&self) -> impl Iterator<Item = &Hold> {
-        self.slots.iter().filter_map(|slot| slot.pending.as_ref())
+        self.slots.iter().filter(|slot| slot.is_open).map(|slot| &slot.hold)
     }
 }
 
@@ -97,31 +167,50 @@ impl Holds {
 mod tests {
     use super::*;
 
-    fn hold(expires: i64) -> Hold {
-        Hold { amount: Money::from_nanos(expires), period: 0, expires: Time::from_ns(expires) }
+    fn open(holds: &mut Holds, expires: i64) -> HoldId {
+        let (id, hold) = holds.open(Time::from_ns(expires));
+        hold.quote = Money::from_nanos(expires);
+        id
+    }
+
+    fn resolve(holds: &mut Holds, id: HoldId) -> Option<i64> {
+        let place = holds.resolve(id)?;
+        Some(holds.at(place).quote.nanos())
     }
 
     #[test]
     fn a_hold_is_resolved_once_even_when_its_place_is_used_again() {
         let mut holds = Holds::default();
-        let first = holds.open(hold(10));
-        assert_eq!(holds.resolve(first), Some(hold(10)));
-        let second = holds.open(hold(20));
-        assert_eq!(holds.resolve(first), None);
-        assert_eq!(holds.resolve(second), Some(hold(20)));
-        assert_eq!((holds.next_expiry(), holds.pending().count()), (Time::NEVER, 0));
+        let first = open(&mut holds, 10);
+        assert_eq!(resolve(&mut holds, first), Some(10));
+        let second = open(&mut holds, 20);
+        assert_eq!(resolve(&mut holds, first), None);
+        assert_eq!(resolve(&mut holds, second), Some(20));
+        assert_eq!((holds.next_expiry(), holds.pending().count(), holds.open_count()), (Time::NEVER, 0, 0));
     }
 
     #[test]
     fn what_has_expired_can_no_longer_be_posted() {
         let mut holds = Holds::default();
-        let ids = [30, 10, 20].map(|expires| holds.open(hold(expires)));
+        let ids = [30, 10, 20].map(|expires| open(&mut holds, expires));
         assert_eq!(holds.expire(Time::from_ns(9)), None);
         let mut expired = Vec::new();
-        while let Some(hold) = holds.expire(Time::from_ns(20)) {
-            expired.push(hold.expires.ns());
+        while let Some(place) = holds.expire(Time::from_ns(20)) {
+            expired.push(holds.at(place).expires.ns());
         }
         assert_eq!((expired, holds.next_expiry()), (vec![10, 20], Time::from_ns(30)));
-        assert_eq!(ids.map(|id| holds.resolve(id).is_some()), [true, false, false]);
+        assert_eq!(ids.map(|id| resolve(&mut holds, id).is_some()), [true, false, false]);
+    }
+
+    #[test]
+    fn what_was_held_before_is_no_part_of_the_state() {
+        let (mut used, mut other) = (Holds::default(), Holds::default());
+        for (holds, expires) in [(&mut used, 10), (&mut other, 99)] {
+            let id = open(holds, expires);
+            resolve(holds, id);
+        }
+        assert_eq!(used, other);
+        open(&mut used, 5);
+        assert_ne!(used, other);
     }
 }

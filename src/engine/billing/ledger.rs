@@ -1,8 +1,9 @@
-//! The books of one billing party, double entry.
+//! The books of one billing party, double entry. `docs/BILLING.md` has the chart of accounts.
 //!
 //! Money only moves by a [`Movement`], and every kind of movement names the one ledger account it debits and the one
 //! it credits. So a journal is a total per kind, a posting is one checked addition, and the books balance by
-//! construction; what an account holds is derived.
+//! construction; what an account holds is derived, and so is every figure of a report: there is no second count of
+//! money that could disagree.
 
 use crate::money::{Money, Overflow};
 
@@ -11,24 +12,82 @@ use crate::money::{Money, Overflow};
 pub enum LedgerAccount {
     /// What was settled before the scenario began.
     Opening,
-    /// Captured payments.
+    /// Captured payments, less what went back and what collecting cost.
     Cash,
     /// Invoiced and not yet paid.
     Receivable,
-    /// Invoiced in advance and not yet earned (a liability).
+    /// Fees invoiced in advance and not yet earned (a liability).
     Deferred,
+    /// Usage earned and not yet invoiced.
+    Accrued,
     /// Earned revenue.
     Earned,
+    /// What rounding invoice lines to the minor unit has added or taken.
+    Rounding,
     /// Written off.
     BadDebt,
-    /// Promotional credit handed out.
+    /// What a consumer has to their credit for later invoices (a liability).
+    Balance,
+    /// Paid credit that a consumer may still spend (a liability).
+    Prepaid,
+    /// Paid credit reserved by open holds.
+    HeldPrepaid,
+    /// Promotional credit handed out, less what expired.
     Promotion,
     /// Promotional credit that a consumer may still spend (a liability).
-    Credit,
-    /// Credit reserved by open holds.
-    Held,
+    Promotional,
+    /// Promotional credit reserved by open holds.
+    HeldPromotional,
     /// Promotional credit that was spent on usage.
     Spent,
+    /// Usage served beyond the credit that was there.
+    Overdraft,
+    /// The value of that usage, which nobody has paid.
+    Leaked,
+    /// Payments given back.
+    Refunded,
+    /// Payments that the card's owner took back.
+    ChargedBack,
+    /// What collecting cost.
+    ProcessorFees,
+    /// What the answers cost to make.
+    UpstreamCost,
+    /// What is owed to those who made them.
+    Payable,
+    /// Monthly recurring revenue: a memorandum, not money.
+    Mrr,
+    /// Where it came from and went to.
+    MrrMoves,
+}
+
+impl LedgerAccount {
+    /// Every account, in the order of the chart.
+    pub const ALL: [Self; 24] = [
+        Self::Opening,
+        Self::Cash,
+        Self::Receivable,
+        Self::Deferred,
+        Self::Accrued,
+        Self::Earned,
+        Self::Rounding,
+        Self::BadDebt,
+        Self::Balance,
+        Self::Prepaid,
+        Self::HeldPrepaid,
+        Self::Promotion,
+        Self::Promotional,
+        Self::HeldPromotional,
+        Self::Spent,
+        Self::Overdraft,
+        Self::Leaked,
+        Self::Refunded,
+        Self::ChargedBack,
+        Self::ProcessorFees,
+        Self::UpstreamCost,
+        Self::Payable,
+        Self::Mrr,
+        Self::MrrMoves,
+    ];
 }
 
 /// A kind of posting. Its amount leaves the credited account and enters the debited one.
@@ -37,92 +96,201 @@ pub enum LedgerAccount {
 pub enum Movement {
     /// The unearned part of a fee that was billed and paid before the start.
     CarryForward,
-    /// A fee is invoiced for the period that begins.
+    /// Credit that was bought before the start.
+    CarryCredit,
+    /// Usage that was served before the start and is not invoiced yet.
+    CarryUsage,
+    /// A fee is invoiced, in advance.
     Invoice,
+    /// Usage of a period is invoiced, in arrears, in whole minor units.
+    InvoiceUsage,
+    /// Credit is bought.
+    InvoiceCredit,
+    /// The unused part of a fee is credited on the invoice of a plan change.
+    CreditFee,
+    /// What such an invoice credits beyond what it charges is kept for later ones.
+    CreditBalance,
+    /// An invoice is settled from what was kept.
+    ApplyBalance,
     /// A payment is captured.
     Capture,
-    /// Part of a fee is earned, by the second.
-    Earn,
+    /// An invoice that was never paid is void: its service never began.
+    Void,
     /// An unpaid invoice is given up.
     WriteOff,
     /// The part of a written-off fee that will never be earned.
     Reverse,
-    /// Credit is granted.
+    /// Part of a fee is earned, by the second.
+    Earn,
+    /// The rest of a paid fee is earned at once: the consumer has left.
+    Forfeit,
+    /// Usage to be billed in arrears is served.
+    Accrue,
+    /// More usage has made what was served before cheaper (volume prices).
+    Unaccrue,
+    /// A minimum commit tops up the usage charges of a period.
+    TrueUp,
+    /// A discount on usage charges.
+    Discount,
+    /// An invoice line is rounded up.
+    RoundUp,
+    /// An invoice line is rounded down.
+    RoundDown,
+    /// Promotional credit is granted.
     Grant,
-    /// Credit is reserved for a call.
-    Hold,
-    /// A reservation, or what a call did not use of it, goes back.
-    Release,
-    /// A call is paid from what was reserved.
+    /// Promotional credit expires.
+    Expire,
+    /// Paid credit expires.
+    Breakage,
+    /// Promotional credit is reserved for a call.
+    HoldPromotional,
+    /// Paid credit is reserved for a call.
+    HoldPrepaid,
+    /// A reservation of promotional credit, or what a call did not use of it, goes back.
+    ReleasePromotional,
+    /// A reservation of paid credit, or what a call did not use of it, goes back.
+    ReleasePrepaid,
+    /// A call is paid from promotional credit.
     Spend,
+    /// A call is paid from paid credit, which is thereby earned.
+    Burn,
+    /// A call was served that no credit was left for.
+    Overdraw,
+    /// Credit that came later pays for such a call.
+    Recoup,
+    /// A payment is given back.
+    Refund,
+    /// A payment is charged back.
+    Chargeback,
+    /// The processor charges for a capture.
+    FeeSuccess,
+    /// The processor charges for a declined attempt.
+    FeeDecline,
+    /// The card networks charge for an attempt past their limits.
+    FeeExcess,
+    /// The processor charges for a refund or a chargeback.
+    FeeReturn,
+    /// The upstream answered a call.
+    Cost,
+    /// Subscriptions that were there before the start.
+    MrrCarried,
+    /// A subscription begins to pay.
+    MrrNew,
+    /// A subscription pays more than before.
+    MrrExpansion,
+    /// A subscription that had stopped pays again.
+    MrrReactivation,
+    /// A subscription pays less than before.
+    MrrContraction,
+    /// A subscription stops.
+    MrrChurn,
 }
 
 /// How many kinds of movement there are.
-pub const MOVEMENTS: usize = 10;
+pub const MOVEMENTS: usize = 45;
+
+/// What one kind of movement is called, and between which accounts it goes.
+struct Kind {
+    movement: Movement,
+    name: &'static str,
+    debit: LedgerAccount,
+    credit: LedgerAccount,
+}
+
+/// The kinds, in the order of their index: name, debit, credit.
+static KINDS: [Kind; MOVEMENTS] = {
+    use LedgerAccount as A;
+    use Movement as M;
+    const fn kind(movement: Movement, name: &'static str, debit: LedgerAccount, credit: LedgerAccount) -> Kind {
+        Kind { movement, name, debit, credit }
+    }
+    [
+        kind(M::CarryForward, "carry_forward", A::Opening, A::Deferred),
+        kind(M::CarryCredit, "carry_credit", A::Opening, A::Prepaid),
+        kind(M::CarryUsage, "carry_usage", A::Accrued, A::Opening),
+        kind(M::Invoice, "invoice", A::Receivable, A::Deferred),
+        kind(M::InvoiceUsage, "invoice_usage", A::Receivable, A::Accrued),
+        kind(M::InvoiceCredit, "invoice_credit", A::Receivable, A::Prepaid),
+        kind(M::CreditFee, "credit_fee", A::Deferred, A::Receivable),
+        kind(M::CreditBalance, "credit_balance", A::Receivable, A::Balance),
+        kind(M::ApplyBalance, "apply_balance", A::Balance, A::Receivable),
+        kind(M::Capture, "capture", A::Cash, A::Receivable),
+        kind(M::Void, "void", A::Deferred, A::Receivable),
+        kind(M::WriteOff, "write_off", A::BadDebt, A::Receivable),
+        kind(M::Reverse, "reverse", A::Deferred, A::BadDebt),
+        kind(M::Earn, "earn", A::Deferred, A::Earned),
+        kind(M::Forfeit, "forfeit", A::Deferred, A::Earned),
+        kind(M::Accrue, "accrue", A::Accrued, A::Earned),
+        kind(M::Unaccrue, "unaccrue", A::Earned, A::Accrued),
+        kind(M::TrueUp, "true_up", A::Accrued, A::Earned),
+        kind(M::Discount, "discount", A::Earned, A::Accrued),
+        kind(M::RoundUp, "round_up", A::Accrued, A::Rounding),
+        kind(M::RoundDown, "round_down", A::Rounding, A::Accrued),
+        kind(M::Grant, "grant", A::Promotion, A::Promotional),
+        kind(M::Expire, "expire", A::Promotional, A::Promotion),
+        kind(M::Breakage, "breakage", A::Prepaid, A::Earned),
+        kind(M::HoldPromotional, "hold_promotional", A::Promotional, A::HeldPromotional),
+        kind(M::HoldPrepaid, "hold_prepaid", A::Prepaid, A::HeldPrepaid),
+        kind(M::ReleasePromotional, "release_promotional", A::HeldPromotional, A::Promotional),
+        kind(M::ReleasePrepaid, "release_prepaid", A::HeldPrepaid, A::Prepaid),
+        kind(M::Spend, "spend", A::HeldPromotional, A::Spent),
+        kind(M::Burn, "burn", A::HeldPrepaid, A::Earned),
+        kind(M::Overdraw, "overdraw", A::Overdraft, A::Leaked),
+        kind(M::Recoup, "recoup", A::Leaked, A::Overdraft),
+        kind(M::Refund, "refund", A::Refunded, A::Cash),
+        kind(M::Chargeback, "chargeback", A::ChargedBack, A::Cash),
+        kind(M::FeeSuccess, "fee_success", A::ProcessorFees, A::Cash),
+        kind(M::FeeDecline, "fee_decline", A::ProcessorFees, A::Cash),
+        kind(M::FeeExcess, "fee_excess", A::ProcessorFees, A::Cash),
+        kind(M::FeeReturn, "fee_return", A::ProcessorFees, A::Cash),
+        kind(M::Cost, "cost", A::UpstreamCost, A::Payable),
+        kind(M::MrrCarried, "mrr_carried", A::Mrr, A::MrrMoves),
+        kind(M::MrrNew, "mrr_new", A::Mrr, A::MrrMoves),
+        kind(M::MrrExpansion, "mrr_expansion", A::Mrr, A::MrrMoves),
+        kind(M::MrrReactivation, "mrr_reactivation", A::Mrr, A::MrrMoves),
+        kind(M::MrrContraction, "mrr_contraction", A::MrrMoves, A::Mrr),
+        kind(M::MrrChurn, "mrr_churn", A::MrrMoves, A::Mrr),
+    ]
+};
 
 impl Movement {
     /// Every kind, in the order of its index.
-    pub const ALL: [Self; MOVEMENTS] = [
-        Self::CarryForward,
-        Self::Invoice,
-        Self::Capture,
-        Self::Earn,
-        Self::WriteOff,
-        Self::Reverse,
-        Self::Grant,
-        Self::Hold,
-        Self::Release,
-        Self::Spend,
-    ];
+    pub const ALL: [Self; MOVEMENTS] = {
+        let mut all = [Self::CarryForward; MOVEMENTS];
+        let mut i = 0;
+        while i < MOVEMENTS {
+            all[i] = KINDS[i].movement;
+            i += 1;
+        }
+        all
+    };
 
     /// Its name in outcomes.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::CarryForward => "carry_forward",
-            Self::Invoice => "invoice",
-            Self::Capture => "capture",
-            Self::Earn => "earn",
-            Self::WriteOff => "write_off",
-            Self::Reverse => "reverse",
-            Self::Grant => "grant",
-            Self::Hold => "hold",
-            Self::Release => "release",
-            Self::Spend => "spend",
-        }
+        KINDS[self as usize].name
     }
 
     /// The account that it debits.
     pub const fn debit(self) -> LedgerAccount {
-        match self {
-            Self::CarryForward => LedgerAccount::Opening,
-            Self::Invoice => LedgerAccount::Receivable,
-            Self::Capture => LedgerAccount::Cash,
-            Self::Earn | Self::Reverse => LedgerAccount::Deferred,
-            Self::WriteOff => LedgerAccount::BadDebt,
-            Self::Grant => LedgerAccount::Promotion,
-            Self::Hold => LedgerAccount::Credit,
-            Self::Release | Self::Spend => LedgerAccount::Held,
-        }
+        KINDS[self as usize].debit
     }
 
     /// The account that it credits.
     pub const fn credit(self) -> LedgerAccount {
-        match self {
-            Self::CarryForward | Self::Invoice => LedgerAccount::Deferred,
-            Self::Capture | Self::WriteOff => LedgerAccount::Receivable,
-            Self::Earn => LedgerAccount::Earned,
-            Self::Reverse => LedgerAccount::BadDebt,
-            Self::Grant | Self::Release => LedgerAccount::Credit,
-            Self::Hold => LedgerAccount::Held,
-            Self::Spend => LedgerAccount::Spent,
-        }
+        KINDS[self as usize].credit
     }
 }
 
 /// The journal of one billing party: what moved, by kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Books {
     moved: [Money; MOVEMENTS],
+}
+
+impl Default for Books {
+    fn default() -> Self {
+        Self { moved: [Money::ZERO; MOVEMENTS] }
+    }
 }
 
 impl Books {
@@ -131,7 +299,7 @@ impl Books {
     pub fn post(&mut self, movement: Movement, amount: Money) -> Result<(), Overflow> {
         debug_assert!(amount >= Money::ZERO, "a {} is never negative: {amount:?}", movement.name());
         let total = &mut self.moved[movement as usize];
-        *total = total.checked_add(amount).ok_or(Overflow { account: movement.name() })?;
+        *total = total.checked_add(amount).ok_or(Overflow { account: &KINDS[movement as usize].name })?;
         Ok(())
     }
 
@@ -171,7 +339,7 @@ mod tests {
         let mut books = Books::default();
         books.post(Movement::Invoice, Money::from_nanos(i64::MAX)).unwrap();
         let error = books.post(Movement::Invoice, Money::from_nanos(1)).unwrap_err();
-        assert_eq!(error.account, "invoice");
+        assert_eq!(*error.account, "invoice");
         assert_eq!(books.balance(LedgerAccount::Receivable), i128::from(i64::MAX));
     }
 }

@@ -1,7 +1,160 @@
-//! Rate limits. In traffic time, exact in integers: no token is lost or gained by rounding.
+//! Rate and concurrency limits. In traffic time, exact in integers: no token is lost or gained by rounding.
+//!
+//! A limit is looked at first and taken from later, once everything else lets the call pass too: a refused call counts
+//! for nothing, whoever refused it. The kinds are those of the field; what real gateways do differently (denied calls
+//! that count, windows that open with the first hit, weighted windows) is deliberately absent.
+//!
+//! Time may seem to step back between two calls of an account, when threads race for its lock: then the earlier call
+//! counts as if it came with the later one, and nothing is given back.
 
-use crate::model::TokenBucket;
+use std::collections::VecDeque;
+
+use crate::billing::cause::Cause;
+use crate::model::{Limit, Rate};
 use crate::time::{Span, Time};
+
+/// How many limits one plan may have: each is looked at by every call.
+pub const LIMITS_MAX: usize = 4;
+
+/// A limit, compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitTerms {
+    /// A token bucket, or a leaky one: see [`LimitTerms::new`].
+    Bucket(BucketTerms),
+    /// Windows aligned to the Unix epoch.
+    FixedWindow(WindowTerms),
+    /// The window that ends now.
+    SlidingWindow(LogTerms),
+    /// So many in flight at once.
+    Concurrency(u64),
+}
+
+/// What one account has used of a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LimitState {
+    /// The fill of a bucket.
+    Bucket(Bucket),
+    /// The window that was used last.
+    FixedWindow(Window),
+    /// When the calls of the last window passed, oldest first. It grows with the calls that are in one window at once,
+    /// at most to the limit, and not before they come.
+    SlidingWindow(VecDeque<Time>),
+    /// Nothing: who is in flight is known from the open holds.
+    Concurrency,
+}
+
+impl LimitTerms {
+    /// The largest number that a limit counts to: for buckets `burst × per` (after reduction by the greatest common
+    /// divisor of requests and ns), for windows the ns of their length.
+    pub const FULL_MAX: u64 = 1 << 62;
+    /// The largest limit of a sliding window: its log takes 8 bytes for each call in the window.
+    pub const LOG_MAX: u64 = 1 << 24;
+
+    /// Compiles a limit. `epoch_ns` is the scenario's start in ns since the Unix epoch, which fixed windows are aligned
+    /// to. `None` when the limit cannot be kept exactly (see [`Self::FULL_MAX`], [`Self::LOG_MAX`]) or anything is zero;
+    /// only the burst of a leaky bucket may be.
+    ///
+    /// A leaky bucket is a token bucket that holds one more: nginx and APISIX compute
+    /// `excess = max(excess − leak + 1, 0)`, 0 for the first call, and refuse above the burst, so that after a pause
+    /// burst + 1 calls may come at once; `burst − excess` is the tokens that are left.
+    pub fn new(limit: &Limit, epoch_ns: i128) -> Option<Self> {
+        match *limit {
+            Limit::TokenBucket { rate, burst } => BucketTerms::new(rate, burst).map(Self::Bucket),
+            Limit::LeakyBucket { rate, burst } => BucketTerms::new(rate, burst.checked_add(1)?).map(Self::Bucket),
+            Limit::FixedWindow(rate) => WindowTerms::new(rate, epoch_ns).map(Self::FixedWindow),
+            Limit::SlidingWindow(rate) => LogTerms::new(rate).map(Self::SlidingWindow),
+            Limit::Concurrency(cap) => (cap > 0).then_some(Self::Concurrency(cap)),
+        }
+    }
+
+    /// The state of an account that has made no call yet.
+    pub fn fresh(&self, now: Time) -> LimitState {
+        match self {
+            Self::Bucket(terms) => LimitState::Bucket(terms.full(now)),
+            Self::FixedWindow(_) => LimitState::FixedWindow(Window::LONG_AGO),
+            Self::SlidingWindow(_) => LimitState::SlidingWindow(VecDeque::new()),
+            Self::Concurrency(_) => LimitState::Concurrency,
+        }
+    }
+
+    /// Whether a call may pass at `now` while `in_flight` others are under way; `None` refuses it. Changes nothing: the
+    /// caller hands the ticket to [`Self::take`] when everything else lets the call pass too.
+    ///
+    /// # Panics
+    /// When the state belongs to a limit of another kind.
+    #[inline]
+    pub fn admits(&self, state: &LimitState, now: Time, in_flight: usize) -> bool {
+        match (self, state) {
+            (Self::Bucket(terms), LimitState::Bucket(bucket)) => terms.fill(*bucket, now) >= terms.token,
+            (Self::FixedWindow(terms), LimitState::FixedWindow(window)) => {
+                now >= window.ends || window.used < terms.limit
+            }
+            (Self::SlidingWindow(terms), LimitState::SlidingWindow(log)) => terms.has_room(log, now),
+            (Self::Concurrency(cap), LimitState::Concurrency) => (in_flight as u64) < *cap,
+            _ => other_kind(),
+        }
+    }
+
+    /// Counts a call that passed at `now`, as [`Self::admits`] has said of this state and time.
+    ///
+    /// # Panics
+    /// When the state belongs to a limit of another kind.
+    #[inline]
+    pub fn take(&self, state: &mut LimitState, now: Time) {
+        match (self, state) {
+            (Self::Bucket(terms), LimitState::Bucket(bucket)) => {
+                bucket.fill = terms.fill(*bucket, now).saturating_sub(terms.token);
+                bucket.at = bucket.at.max(now);
+            }
+            (Self::FixedWindow(terms), LimitState::FixedWindow(window)) => terms.enter(window, now),
+            (Self::SlidingWindow(terms), LimitState::SlidingWindow(log)) => terms.enter(log, now),
+            (Self::Concurrency(_), LimitState::Concurrency) => {}
+            _ => other_kind(),
+        }
+    }
+
+    /// How far the decision at `now` is from the other one, in ns.
+    ///
+    /// Negative while calls are refused: so long until one passes, if no other takes its place. −1 for concurrency:
+    /// nobody knows when a call in flight will end.
+    ///
+    /// Zero or positive while calls pass: for a bucket, how much less refill would still have done; for a window whose
+    /// last counted calls filled it, how long ago the one that made room for this call left; else `i64::MAX`: no other
+    /// moment would have changed the decision.
+    ///
+    /// # Panics
+    /// When the state belongs to a limit of another kind.
+    pub fn margin_ns(&self, state: &LimitState, now: Time, in_flight: usize) -> i64 {
+        match (self, state) {
+            (Self::Bucket(terms), LimitState::Bucket(bucket)) => terms.margin_ns(*bucket, now),
+            (Self::FixedWindow(terms), LimitState::FixedWindow(window)) => terms.margin_ns(*window, now),
+            (Self::SlidingWindow(terms), LimitState::SlidingWindow(log)) => terms.margin_ns(log, now),
+            (Self::Concurrency(_), LimitState::Concurrency) => {
+                if self.admits(state, now, in_flight) {
+                    i64::MAX
+                } else {
+                    -1
+                }
+            }
+            _ => other_kind(),
+        }
+    }
+
+    /// The cause of what it refuses.
+    pub const fn cause(&self) -> Cause {
+        match self {
+            Self::Bucket(_) | Self::FixedWindow(_) | Self::SlidingWindow(_) => Cause::RateLimited,
+            Self::Concurrency(_) => Cause::ConcurrencyLimited,
+        }
+    }
+}
+
+#[cold]
+fn other_kind() -> ! {
+    panic!("a limit was handed the state of a limit of another kind")
+}
+
+// === Buckets ===
 
 /// A token bucket, compiled. The fill is kept in units of which one token has `token` and one nanosecond refills
 /// `refill`, both as small as the rate allows.
@@ -20,18 +173,18 @@ pub struct Bucket {
 }
 
 impl BucketTerms {
-    /// The largest `burst × per` (after reduction by the greatest common divisor of tokens and ns) that is kept exactly.
-    pub const FULL_MAX: u64 = 1 << 62;
-
-    /// Compiles a limit; `None` when its fill would pass [`Self::FULL_MAX`], or anything is zero.
-    pub fn new(limit: TokenBucket) -> Option<Self> {
-        if limit.tokens == 0 || limit.per == Span::ZERO || limit.burst == 0 {
+    fn new(rate: Rate, burst: u64) -> Option<Self> {
+        if rate.requests == 0 || rate.per == Span::ZERO || burst == 0 {
             return None;
         }
-        let divisor = gcd(limit.tokens, limit.per.ns());
-        let (refill, token) = (limit.tokens / divisor, limit.per.ns() / divisor);
-        let full = token.checked_mul(limit.burst).filter(|full| *full <= Self::FULL_MAX)?;
+        let divisor = gcd(rate.requests, rate.per.ns());
+        let (refill, token) = (rate.requests / divisor, rate.per.ns() / divisor);
+        let full = token.checked_mul(burst).filter(|full| *full <= LimitTerms::FULL_MAX)?;
         Some(Self { token, refill, full })
+    }
+
+    fn full(self, now: Time) -> Bucket {
+        Bucket { fill: self.full, at: now }
     }
 
     /// The fill at `now`.
@@ -41,22 +194,7 @@ impl BucketTerms {
         bucket.fill.saturating_add(refilled).min(self.full)
     }
 
-    /// A full bucket.
-    pub fn full(self, now: Time) -> Bucket {
-        Bucket { fill: self.full, at: now }
-    }
-
-    /// The bucket as it is once a token is taken at `now`; `None` when none is there. The caller puts it in place when
-    /// everything else lets the call pass too.
-    #[inline]
-    pub fn take(self, bucket: Bucket, now: Time) -> Option<Bucket> {
-        let fill = self.fill(bucket, now).checked_sub(self.token)?;
-        Some(Bucket { fill, at: bucket.at.max(now) })
-    }
-
-    /// How far the decision is from the other one, in ns of refill: positive while calls pass (until the bucket would
-    /// have been too empty), negative while they are refused (until the next token).
-    pub fn margin_ns(self, bucket: Bucket, now: Time) -> i64 {
+    fn margin_ns(self, bucket: Bucket, now: Time) -> i64 {
         let distance = i128::from(self.fill(bucket, now)) - i128::from(self.token);
         let ns = distance.div_euclid(i128::from(self.refill));
         ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
@@ -67,48 +205,98 @@ fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+// === Fixed windows ===
 
-    fn terms(tokens: u64, per: Span, burst: u64) -> BucketTerms {
-        BucketTerms::new(TokenBucket { tokens, per, burst }).unwrap()
-    }
+/// A fixed window, compiled: `phase` is how much of its window had passed at the scenario's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowTerms {
+    limit: u64,
+    per: i64,
+    phase: i64,
+}
 
-    #[test]
-    fn a_burst_passes_then_one_call_per_refill_and_a_refused_call_takes_nothing() {
-        let limit = terms(2, Span::from_secs(1), 3);
-        let mut bucket = limit.full(Time::START);
-        let mut passes = |ms: i64| {
-            let now = Time::from_ns(ms * 1_000_000);
-            let taken = limit.take(bucket, now);
-            bucket = taken.unwrap_or(bucket);
-            taken.is_some()
-        };
-        assert_eq!(
-            [0, 0, 0, 0, 499, 500, 501, 999, 1000].map(&mut passes),
-            [true, true, true, false, false, true, false, false, true]
-        );
-        assert_eq!([9_000, 9_000, 9_000, 9_000].map(passes), [true, true, true, false]);
-    }
+/// The window that an account used last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    used: u64,
+    ends: Time,
+}
 
-    /// 7 tokens in 3 s refill every 428,571,428.57… ns: over many periods no fraction is lost or gained.
-    #[test]
-    fn a_rate_that_divides_no_nanosecond_stays_exact() {
-        let limit = terms(7, Span::from_secs(3), 2);
-        let once = limit.take(limit.full(Time::START), Time::START).unwrap();
-        let mut bucket = limit.take(once, Time::START).unwrap();
-        for token in 1..=70_000i64 {
-            let due = (token * 3_000_000_000 + 6).div_euclid(7);
-            assert_eq!(limit.take(bucket, Time::from_ns(due - 1)), None, "token {token} came early");
-            bucket = limit.take(bucket, Time::from_ns(due)).expect("a token on time");
+impl Window {
+    const LONG_AGO: Self = Self { used: 0, ends: Time::from_ns(i64::MIN) };
+}
+
+impl WindowTerms {
+    fn new(rate: Rate, epoch_ns: i128) -> Option<Self> {
+        if rate.requests == 0 || rate.per == Span::ZERO || rate.per.ns() > LimitTerms::FULL_MAX {
+            return None;
         }
+        let per = rate.per.ns().cast_signed();
+        let phase = epoch_ns.rem_euclid(i128::from(per)) as i64;
+        Some(Self { limit: rate.requests, per, phase })
     }
 
-    #[test]
-    fn what_cannot_be_kept_exactly_is_refused() {
-        let day = Span::from_ns(crate::time::DAY);
-        assert!(BucketTerms::new(TokenBucket { tokens: 1, per: day, burst: 100_000 }).is_none());
-        assert!(BucketTerms::new(TokenBucket { tokens: 1, per: day, burst: 10_000 }).is_some());
+    /// Counts one more call, in a new window where the last one has ended.
+    #[inline]
+    fn enter(self, window: &mut Window, now: Time) {
+        if now >= window.ends {
+            *window = Window { used: 0, ends: self.ends(now) };
+        }
+        window.used += 1;
+    }
+
+    /// When the window of `now` ends.
+    fn ends(self, now: Time) -> Time {
+        // Both are below 2⁶², so their sum stays in range.
+        let passed = (now.ns().rem_euclid(self.per) + self.phase) % self.per;
+        now + Span::from_ns((self.per - passed).cast_unsigned())
+    }
+
+    fn margin_ns(self, window: Window, now: Time) -> i64 {
+        if window.used < self.limit { i64::MAX } else { now.ns().saturating_sub(window.ends.ns()) }
     }
 }
+
+// === Sliding windows ===
+
+/// A sliding window, compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogTerms {
+    limit: usize,
+    per: Span,
+}
+
+impl LogTerms {
+    fn new(rate: Rate) -> Option<Self> {
+        let counted = (1..=LimitTerms::LOG_MAX).contains(&rate.requests);
+        let long = (1..=LimitTerms::FULL_MAX).contains(&rate.per.ns());
+        (counted && long).then_some(Self { limit: rate.requests as usize, per: rate.per })
+    }
+
+    /// Whether fewer calls than the limit passed in (now − per, now]: the log has room, or its oldest entry has left.
+    #[inline]
+    fn has_room(self, log: &VecDeque<Time>, now: Time) -> bool {
+        log.len() < self.limit || self.has_left(log[0], now)
+    }
+
+    #[inline]
+    fn has_left(self, entry: Time, now: Time) -> bool {
+        now.since(entry) >= self.per
+    }
+
+    /// Writes a call down, in place of those that have left.
+    fn enter(self, log: &mut VecDeque<Time>, now: Time) {
+        while log.front().is_some_and(|oldest| self.has_left(*oldest, now)) {
+            log.pop_front();
+        }
+        // Behind a later entry, should time have stepped back, an earlier one leaves with it.
+        log.push_back(now);
+    }
+
+    fn margin_ns(self, log: &VecDeque<Time>, now: Time) -> i64 {
+        if log.len() < self.limit { i64::MAX } else { now.ns().saturating_sub((log[0] + self.per).ns()) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,23 @@
-//! Scenarios drawn at random from a seed: every kind of plan, arrival, latency and dunning, in all combinations, small
-//! enough that hundreds are played in a second.
+//! Scenarios drawn at random from a seed: everything that the model can say, in all combinations, small enough that many
+//! are played in a second. Two kinds: [`plain`] ones have only the rules that the oracle knows, those of [`scenario`]
+//! have them all.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
 
 use super::{days, secs};
-use crate::distribution::{Latency, Z99};
+use crate::distribution::{Distribution, Z99};
 use crate::draw::{Chance, Words};
 use crate::model::{
-    Arrivals, Cohort, Dunning, Finally, METERS_MAX, Meter, PerMeter, Period, Plan, Prepaid, Scenario, TokenBucket,
-    Trace, TraceRow, UnitPrice,
+    Act, AppliesTo, Arrivals, Attribute, Card, Change, Cohort, Discount, Dunning, Fees, Finally, Funds, GrantTerms,
+    Joined, Length, Limit, Live, METERS_MAX, Meter, PastAllowance, Payments, PerMeter, Period, Plan, Prepaid, Price,
+    Rate, Reaction, Returns, Rollover, Route, Scenario, Share, SpendControl, Tier, TopUp, Trace, TraceRow, UnitPrice,
+    When,
 };
 use crate::money::Money;
-use crate::time::{HOUR, SECOND, Span};
+use crate::time::{Clock, DAY, HOUR, SECOND, Span};
+use crate::world::World;
 
 /// A source of choices.
 pub(super) struct Dice(Words);
@@ -28,86 +36,119 @@ impl Dice {
         choices[self.below(choices.len() as u64) as usize]
     }
 
-    fn coin(&mut self) -> bool {
+    pub(super) fn coin(&mut self) -> bool {
         self.below(2) == 0
+    }
+
+    /// Once in so many times.
+    pub(super) fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+
+    /// Something once in so many times.
+    fn seldom<T>(&mut self, n: u64, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        self.one_in(n).then(|| make(self))
     }
 }
 
-/// A scenario, given its seed.
-pub(super) fn scenario(seed: u64) -> Scenario {
+fn nanos(dice: &mut Dice, choices: &[i64]) -> Money {
+    Money::from_nanos(dice.one_of(choices))
+}
+
+// === What the oracle knows ===
+
+/// A scenario of which the oracle knows all rules.
+pub(super) fn plain(seed: u64) -> Scenario {
     let dice = &mut Dice::new(seed);
     let horizon = dice.one_of(&[Span::from_ns(HOUR), days(1), days(1), days(3), days(40), days(100), days(400)])
         + secs(dice.below(9_999));
+    let mut scenario = begun(seed, horizon, dice);
+    scenario.meters.push(Meter { name: "tokens".to_owned(), sum: vec!["tokens".to_owned()] });
+    scenario.plans = (0..=dice.below(3)).map(|i| plain_plan(&format!("plan {i}"), horizon, dice)).collect();
+    let calls = 1 + dice.below(80);
+    let gap = horizon.ns() / calls;
+    scenario.cohorts = (0..=dice.below(3)).map(|i| plain_cohort(i, &scenario, gap, dice)).collect();
+    scenario.upstream.latency = latency(gap, dice);
+    scenario.payments.dunning = Dunning {
+        retries: (0..dice.below(5)).map(|_| days(dice.below(9)) + secs(dice.one_of(&[0, 1, 7_777]))).collect(),
+        finally: dice.one_of(&[Finally::Cancel, Finally::Unpaid, Finally::Keep]),
+        ..Dunning::default()
+    };
+    scenario
+}
+
+/// Nobody is in it yet. It begins on a day that months make something of.
+fn begun(seed: u64, horizon: Span, dice: &mut Dice) -> Scenario {
     let mut scenario = Scenario::new("drawn", horizon);
     scenario.seed = seed;
     scenario.fingerprint = format!("{seed:064x}");
     let starts = [(2026, 3, 1), (2026, 1, 31), (2024, 2, 29), (2026, 3, 31), (2025, 12, 30)];
     let (year, month, day) = dice.one_of(&starts);
     scenario.start = jiff::civil::date(year, month, day).at(dice.one_of(&[0, 13]), 0, 0, 0);
-    scenario.meters.push(Meter { name: "tokens".to_owned(), sum: vec!["tokens".to_owned()] });
-    scenario.plans = (0..=dice.below(3)).map(|i| plan(&format!("plan {i}"), horizon, dice)).collect();
-    let calls = 1 + dice.below(80);
-    let gap = horizon.ns() / calls;
-    scenario.cohorts = (0..=dice.below(3)).map(|i| cohort(i, &scenario, gap, dice)).collect();
-    scenario.upstream.latency = latency(gap, dice);
-    scenario.dunning = Dunning {
-        retries: (0..dice.below(5)).map(|_| days(dice.below(9)) + secs(dice.one_of(&[0, 1, 7_777]))).collect(),
-        finally: dice.one_of(&[Finally::Cancel, Finally::Unpaid, Finally::Keep]),
-    };
     scenario
 }
 
-/// Its period is at most some ten times the horizon, because the history before the start is as long.
-fn plan(name: &str, horizon: Span, dice: &mut Dice) -> Plan {
-    let mut plan = Plan::new(name);
+/// A period is at most some ten times the horizon, because the history before the start is as long.
+fn period(horizon: Span, dice: &mut Dice) -> Option<Period> {
     let periods = [None, Some(Period::Day), Some(Period::Day), Some(Period::Month), Some(Period::Year)];
     let fitting = [(days(40), 5), (days(3), 4), (days(1), 3)].into_iter().find(|(least, _)| horizon >= *least);
-    plan.period = dice.one_of(&periods[..fitting.map_or(1, |(_, fitting)| fitting)]);
-    if plan.period.is_some() {
-        plan.fee = Money::from_nanos(dice.one_of(&[0, 1, 29_000_000_000, 86_399_999_999_999]));
+    dice.one_of(&periods[..fitting.map_or(1, |(_, fitting)| fitting)])
+}
+
+fn plain_plan(name: &str, horizon: Span, dice: &mut Dice) -> Plan {
+    let mut plan = Plan::new(name);
+    plan.usage_period = period(horizon, dice);
+    if plan.usage_period.is_some() {
+        plan.fee = nanos(dice, &[0, 10_000_000, 29_000_000_000, 86_399_990_000_000]);
+        plan.fee_period = plan.usage_period.filter(|_| plan.fee > Money::ZERO);
         plan.allowance[0] = dice.one_of(&[None, Some(0), Some(1), Some(7), Some(50)]);
         plan.allowance[1] = dice.one_of(&[None, None, Some(1), Some(300), Some(5_000)]);
         plan.grace = dice.one_of(&[Span::ZERO, Span::ZERO, secs(5), days(2), days(20)]);
     }
     if dice.coin() {
         let per = dice.one_of(&[secs(1), secs(7), secs(3_600), days(1)]);
-        plan.limit = Some(TokenBucket { tokens: 1 + dice.below(9), per, burst: 1 + dice.below(5) });
+        let rate = Rate { requests: 1 + dice.below(9), per };
+        plan.limits.push(Limit::TokenBucket { rate, burst: 1 + dice.below(5) });
     }
     if dice.coin() {
-        plan.prepaid = Some(Prepaid { opening: Money::from_nanos(dice.one_of(&[0, 999, 70_000, 10_000_000_000])) });
-    }
-    for meter in 0..2 {
-        if dice.coin() {
-            let amount = Money::from_nanos(dice.one_of(&[1, 100, 37_500, 1_000_000_007]));
-            plan.prices[meter] = Some(UnitPrice { amount, per: dice.one_of(&[1, 1, 3, 1_000, 1_000_000]) });
+        plan.prepaid = Some(Prepaid::opening(nanos(dice, &[0, 999, 70_000, 10_000_000_000])));
+        for meter in 0..2 {
+            if dice.coin() {
+                let amount = nanos(dice, &[1, 100, 37_500, 1_000_000_007]);
+                let per = dice.one_of(&[1, 1, 3, 1_000, 1_000_000]);
+                plan.prices[meter] = Some(Price::PerUnit(UnitPrice { amount, per }));
+            }
         }
     }
     plan
 }
 
-fn cohort(number: u64, scenario: &Scenario, gap: u64, dice: &mut Dice) -> Cohort {
+fn plain_cohort(number: u64, scenario: &Scenario, gap: u64, dice: &mut Dice) -> Cohort {
     let count = 1 + dice.below(6) as u32;
     let arrivals = if dice.coin() {
-        Arrivals::Poisson { mean_gap_ns: gap as f64 }
+        Arrivals::Poisson { mean_gap_ns: gap as f64, spread: None }
     } else {
-        Arrivals::Trace(trace(u64::from(count) * scenario.horizon.ns() / gap, count, scenario.horizon, dice))
+        Arrivals::Trace(trace(u64::from(count) * scenario.horizon.ns() / gap, count, 2, scenario.horizon, dice))
     };
     let mut cohort = Cohort::new(&format!("cohort {number}"), count, arrivals);
     cohort.plan = dice.below(scenario.plans.len() as u64) as usize;
-    cohort.declines = Chance::of(dice.one_of(&[0, 3, 7, 10]), 10);
+    cohort.card = Some(Card::declining(Chance::of(dice.one_of(&[0, 3, 7, 10]), 10)));
     cohort
 }
 
 /// Rows in time order, a third of them at one instant with the row before; half of them name their consumer. The last
 /// may lie beyond the horizon.
-fn trace(rows: u64, consumers: u32, horizon: Span, dice: &mut Dice) -> Trace {
+fn trace(rows: u64, consumers: u32, meters: usize, horizon: Span, dice: &mut Dice) -> Trace {
     let step = horizon.ns() / rows.max(1) * 3;
     let mut at = 0;
     let mut trace = Trace::default();
     for _ in 0..rows {
         at += if dice.below(3) == 0 { 0 } else { dice.below(step.max(1)) };
         let mut usage: PerMeter<u64> = [0; METERS_MAX];
-        (usage[0], usage[1]) = (1, dice.one_of(&[0, 1, 10, 200, 1_000]));
+        usage[0] = 1;
+        for units in &mut usage[1..meters] {
+            *units = dice.one_of(&[0, 1, 10, 200, 1_000]);
+        }
         let consumer = dice.coin().then(|| dice.below(consumers.into()) as u32);
         trace.rows.push(TraceRow { at: Span::from_ns(at), consumer, usage });
         trace.most.iter_mut().zip(usage).for_each(|(most, used)| *most = (*most).max(used));
@@ -116,13 +157,376 @@ fn trace(rows: u64, consumers: u32, horizon: Span, dice: &mut Dice) -> Trace {
 }
 
 /// From none at all to longer than the gaps and than a hold lasts; some to the second, so that events coincide.
-fn latency(gap: u64, dice: &mut Dice) -> Latency {
+fn latency(gap: u64, dice: &mut Dice) -> Distribution {
+    let constant = |ns: u64| Distribution::Constant(ns as f64);
     match dice.below(6) {
-        0 => Latency::Constant(0),
-        1 => Latency::Constant(gap / 2),
-        2 => Latency::Constant(gap * 3),
-        3 => Latency::Constant(600 * SECOND),
-        4 => Latency::log_normal(30e6, 250e6, Z99),
-        _ => Latency::log_normal(gap as f64 / 3.0, gap as f64 * 20.0, Z99),
+        0 => constant(0),
+        1 => constant(gap / 2),
+        2 => constant(gap * 3),
+        3 => constant(600 * SECOND),
+        4 => Distribution::log_normal(30e6, 250e6, Z99),
+        _ => Distribution::log_normal(gap as f64 / 3.0, gap as f64 * 20.0, Z99),
     }
+}
+
+// === The whole model ===
+
+/// The world of [`scenario`]: three in four as it stands, the others as a load whose billing clock runs fast.
+pub(super) fn world(seed: u64) -> World {
+    let scenario = Arc::new(scenario(seed));
+    if seed % 4 != 3 {
+        return World::whole(scenario).unwrap();
+    }
+    let dice = &mut Dice::new(seed ^ 0xC10C);
+    let seconds = 2 + dice.below(2_000);
+    let clock = Clock::new(scenario.horizon, secs(seconds));
+    let rate = crate::world::schedule::mean_rate_per_s(&scenario);
+    let calls = (rate * scenario.horizon.as_secs_f64()).min(400.0);
+    let live = Live {
+        rate_per_s: (calls / seconds as f64).max(0.01),
+        duration: secs(seconds),
+        clock: dice.one_of(&[Some(clock), Some(clock), None]),
+        ..scenario.live
+    };
+    World::scaled(scenario, &live).unwrap()
+}
+
+/// A scenario that may have anything that a scenario can have.
+pub(super) fn scenario(seed: u64) -> Scenario {
+    let dice = &mut Dice::new(seed ^ 0xA11);
+    let horizon =
+        dice.one_of(&[days(2), days(5), days(40), days(40), days(100), days(200), days(425)]) + secs(dice.below(9_999));
+    let mut scenario = begun(seed, horizon, dice);
+    for (meter, of) in [("tokens", &["in", "out"][..]), ("bytes", &["bytes"])].into_iter().take(dice.below(3) as usize)
+    {
+        let sum = of.iter().map(|name| (*name).to_owned()).collect();
+        scenario.meters.push(Meter { name: meter.to_owned(), sum });
+    }
+    for path in ["/search", "/chat"].into_iter().take(dice.below(3) as usize) {
+        scenario.routes.push(Route { path: path.to_owned(), attributes: attributes(dice) });
+    }
+    let plans = 1 + dice.below(4);
+    scenario.plans = (0..plans).map(|i| plan(&format!("plan {i}"), &scenario, dice)).collect();
+    let mut at: Vec<u64> = (0..dice.one_of(&[0, 0, 1, 2, 3])).map(|_| dice.below(horizon.ns())).collect();
+    at.sort_unstable();
+    for at in at {
+        let index = dice.below(plans) as usize;
+        let becomes = changed(&scenario.plans[index], &scenario, dice);
+        let applies_to = dice.one_of(&[AppliesTo::New, AppliesTo::AtRenewal, AppliesTo::All, AppliesTo::All]);
+        scenario.changes.push(Change { at: Span::from_ns(at), plan: index, becomes, applies_to });
+    }
+    let gap = horizon.ns() / (1 + dice.below(40));
+    scenario.cohorts = (0..=dice.below(3)).map(|i| cohort(i, &scenario, gap, dice)).collect();
+    scenario.upstream.latency = latency(gap, dice);
+    for meter in 0..scenario.meters.len() {
+        scenario.upstream.cost[meter] = dice.seldom(4, unit_price);
+    }
+    scenario.gateway.spend_control =
+        dice.one_of(&[SpendControl::Reserve, SpendControl::Reserve, SpendControl::CheckThenDebit]);
+    payments(&mut scenario, dice);
+    scenario
+}
+
+fn attributes(dice: &mut Dice) -> Vec<Attribute> {
+    let attribute = |name: &str, dice: &mut Dice| {
+        let amount = match dice.below(4) {
+            0 => Distribution::Constant(dice.below(50) as f64),
+            1 => Distribution::Uniform { from: 0.0, to: 300.0 },
+            2 => Distribution::Exponential { mean: 40.0 },
+            _ => Distribution::log_normal(60.0, 800.0, Z99),
+        };
+        Attribute { name: name.to_owned(), amount, most: dice.one_of(&[40, 300, 1_000]) }
+    };
+    ["in", "out", "bytes"].iter().map(|name| attribute(name, dice)).collect()
+}
+
+fn length(dice: &mut Dice) -> Length {
+    match dice.below(3) {
+        0 => Length::Months(1 + dice.below(3) as u32),
+        1 => Length::Exact(days(1 + dice.below(20))),
+        _ => Length::Exact(secs(1 + dice.below(300_000))),
+    }
+}
+
+fn plan(name: &str, scenario: &Scenario, dice: &mut Dice) -> Plan {
+    let mut plan = Plan::new(name);
+    plan.fee_period = period(scenario.horizon, dice);
+    if plan.fee_period.is_some() {
+        plan.fee = nanos(dice, &[0, 10_000_000, 9_990_000_000, 29_000_000_000, 99_000_000_000, 499_990_000_000]);
+    }
+    plan.usage_period = match dice.below(3) {
+        0 => period(scenario.horizon, dice),
+        _ => plan.fee_period,
+    };
+    plan.trial = dice.seldom(4, length);
+    plan.prepaid = dice.seldom(3, prepaid);
+    let meters = scenario.meters.len();
+    if plan.usage_period.is_some() {
+        counted_by_period(&mut plan, meters, dice);
+    }
+    for meter in 0..meters {
+        if plan.prepaid.is_some() && dice.coin() {
+            plan.prices[meter] = Some(monotone_price(dice));
+        } else if plan.usage_period.is_some() && dice.one_in(4) {
+            plan.prices[meter] = Some(price(dice));
+        }
+        if plan.prepaid.is_some() && plan.prices[meter].as_ref().is_some_and(|price| !is_monotone(price)) {
+            plan.prices[meter] = Some(monotone_price(dice));
+        }
+    }
+    for _ in 0..dice.one_of(&[0, 0, 1, 2, 4]) {
+        plan.limits.push(limit(dice));
+    }
+    plan.grace = dice.one_of(&[Span::ZERO, Span::ZERO, secs(5), days(2), days(9)]);
+    let routes = scenario.routes.len();
+    plan.routes = dice.seldom(6, |dice| (0..routes).filter(|_| !dice.one_in(3)).collect());
+    plan
+}
+
+/// What needs a period: allowances and what lies past them, caps and commits.
+fn counted_by_period(plan: &mut Plan, meters: usize, dice: &mut Dice) {
+    for meter in 0..meters {
+        plan.allowance[meter] = if meter == 0 {
+            dice.one_of(&[None, Some(0), Some(1), Some(7), Some(20)])
+        } else {
+            dice.one_of(&[None, Some(300), Some(5_000)])
+        };
+    }
+    plan.past_allowance = match dice.below(3) {
+        0 => PastAllowance::Block,
+        1 => PastAllowance::Overage,
+        _ => PastAllowance::Throttle(Rate { requests: 1 + dice.below(3), per: dice.one_of(&[secs(1), secs(9_000)]) }),
+    };
+    if plan.past_allowance == PastAllowance::Overage {
+        for meter in 0..meters {
+            plan.overage[meter] =
+                if plan.allowance[meter].is_some() && !dice.one_in(5) { Some(price(dice)) } else { None };
+        }
+    }
+    plan.rollover = dice.seldom(4, |dice| Rollover { min: dice.below(3), max: 3 + dice.below(30) });
+    plan.spend_cap = dice.seldom(4, |dice| nanos(dice, &[0, 3, 500_000_000, 20_000_000_000]));
+    plan.minimum = nanos(dice, &[0, 0, 0, 7, 5_000_000_000]);
+}
+
+fn prepaid(dice: &mut Dice) -> Prepaid {
+    let grant = |dice: &mut Dice| GrantTerms {
+        amount: nanos(dice, &[1_000, 70_000, 2_000_000_000, 10_000_000_000]),
+        priority: dice.below(3) as u8,
+        expires: dice.seldom(2, length),
+        paid: dice.one_in(3),
+    };
+    Prepaid {
+        grants: (0..dice.below(4)).map(|_| grant(dice)).collect(),
+        auto_top_up: dice.seldom(2, |dice| TopUp {
+            below: nanos(dice, &[1, 1_000_000, 2_000_000_000]),
+            add: nanos(dice, &[10_000_000, 5_000_000_000]),
+            at_most: dice.one_of(&[None, Some(1), Some(3)]),
+        }),
+        credits_expire: dice.seldom(2, length),
+    }
+}
+
+fn unit_price(dice: &mut Dice) -> UnitPrice {
+    let amount = nanos(dice, &[0, 1, 37_500, 1_000_007, 250_000_000]);
+    UnitPrice { amount, per: dice.one_of(&[1, 1, 3, 1_000]) }
+}
+
+fn tiers(dice: &mut Dice) -> Vec<Tier> {
+    let mut below = 0;
+    let count = 1 + dice.below(3);
+    let tier = |number| {
+        below += 1 + dice.below(25);
+        let up_to = if number + 1 == count { u64::MAX } else { below };
+        Tier { up_to, flat: nanos(dice, &[0, 0, 5, 1_230_000_000]), unit: unit_price(dice) }
+    };
+    (0..count).map(tier).collect()
+}
+
+/// A price that more usage never makes cheaper: what credit can be held for.
+fn monotone_price(dice: &mut Dice) -> Price {
+    match dice.below(3) {
+        0 => Price::PerUnit(unit_price(dice)),
+        1 => Price::Package {
+            size: 1 + dice.below(40),
+            price: nanos(dice, &[1, 37_500_000, 1_000_000_000]),
+            free: dice.one_of(&[0, 0, 3, 100]),
+        },
+        _ => Price::Graduated(tiers(dice)),
+    }
+}
+
+fn price(dice: &mut Dice) -> Price {
+    match dice.below(3) {
+        0 => Price::Volume(tiers(dice)),
+        1 => Price::Stairstep(tiers(dice).into_iter().map(|tier| Tier { unit: UnitPrice::FREE, ..tier }).collect()),
+        _ => monotone_price(dice),
+    }
+}
+
+fn is_monotone(price: &Price) -> bool {
+    !matches!(price, Price::Volume(_) | Price::Stairstep(_))
+}
+
+fn limit(dice: &mut Dice) -> Limit {
+    let rate = Rate { requests: 1 + dice.below(9), per: dice.one_of(&[secs(1), secs(60), secs(3_600), days(1)]) };
+    match dice.below(5) {
+        0 => Limit::TokenBucket { rate, burst: 1 + dice.below(9) },
+        1 => Limit::LeakyBucket { rate, burst: dice.below(9) },
+        2 => Limit::FixedWindow(rate),
+        3 => Limit::SlidingWindow(rate),
+        _ => Limit::Concurrency(1 + dice.below(4)),
+    }
+}
+
+/// Other terms of a plan: another price of something, or another plan altogether.
+fn changed(plan: &Plan, scenario: &Scenario, dice: &mut Dice) -> Plan {
+    let other = self::plan(&plan.name, scenario, dice);
+    match dice.below(3) {
+        0 => other,
+        1 => Plan {
+            fee: if plan.fee_period.is_some() { other.fee } else { plan.fee },
+            limits: other.limits,
+            ..plan.clone()
+        },
+        _ => Plan {
+            allowance: plan.allowance.map(|units| units.map(|units| units / 2 + dice.below(9))),
+            spend_cap: plan.spend_cap.or(other.spend_cap.filter(|_| plan.usage_period.is_some())),
+            grace: other.grace,
+            routes: other.routes,
+            ..plan.clone()
+        },
+    }
+}
+
+fn cohort(number: u64, scenario: &Scenario, gap: u64, dice: &mut Dice) -> Cohort {
+    let count = 1 + dice.below(5) as u32;
+    let arrivals = if dice.one_in(4) {
+        let rows = u64::from(count) * scenario.horizon.ns() / gap;
+        Arrivals::Trace(trace(rows, count, scenario.meters.len(), scenario.horizon, dice))
+    } else {
+        let spread = dice.seldom(3, |dice| match dice.below(2) {
+            0 => Distribution::log_normal(1.0, 4.0, Z99),
+            _ => Distribution::Gamma { shape: 2.0, mean: 1.0 },
+        });
+        Arrivals::Poisson { mean_gap_ns: gap as f64, spread }
+    };
+    let mut cohort = Cohort::new(&format!("cohort {number}"), count, arrivals);
+    cohort.plan = dice.below(scenario.plans.len() as u64) as usize;
+    let mean_gap_ns = scenario.horizon.ns() as f64 / f64::from(count);
+    cohort.joined = dice.one_of(&[Joined::Spread, Joined::Start, Joined::Signups { mean_gap_ns }]);
+    let zones = ["UTC", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"];
+    cohort.zone = TimeZone::get(dice.one_of(&zones)).unwrap();
+    cohort.churn = Chance::of(dice.one_of(&[0, 0, 0, 3]), 10);
+    cohort.discount = dice.seldom(4, |dice| {
+        let off = Share { parts: 1 + dice.below(100), of: 100 };
+        Discount { off, length: dice.seldom(2, length) }
+    });
+    cohort.routes = shares(scenario.routes.len(), dice);
+    cohort.card = if dice.one_in(6) { None } else { Some(card(dice)) };
+    cohort.reactions = (0..dice.below(4)).map(|_| reaction(scenario.plans.len(), dice)).collect();
+    cohort
+}
+
+fn shares(routes: usize, dice: &mut Dice) -> Vec<(usize, f64)> {
+    let weights: Vec<f64> = (0..routes).map(|_| 1.0 + dice.below(4) as f64).collect();
+    let sum: f64 = weights.iter().sum();
+    weights.into_iter().map(|weight| weight / sum).enumerate().collect()
+}
+
+fn card(dice: &mut Dice) -> Card {
+    Card {
+        declines: Chance::of(dice.one_of(&[0, 0, 2, 6]), 10),
+        hard: Chance::of(dice.one_of(&[0, 3, 10]), 10),
+        funds: dice.seldom(3, |dice| Funds { broke: days(1 + dice.below(9)), funded: days(1 + dice.below(20)) }),
+        life: dice.seldom(4, |dice| days(10 + dice.below(90))),
+        updated: Chance::of(dice.one_of(&[0, 5, 10]), 10),
+    }
+}
+
+fn reaction(plans: usize, dice: &mut Dice) -> Reaction {
+    let causes = [
+        "quota_exhausted",
+        "credit_exhausted",
+        "spend_cap",
+        "past_due",
+        "trial_ended",
+        "unpaid",
+        "first_payment_failed",
+        "no_payment_method",
+        "rate_limited",
+        "route_not_in_plan",
+        "billing_hold",
+    ];
+    let when = match dice.below(4) {
+        0 => When::Refused { more_than: dice.below(3) as u32 },
+        _ => When::Cause(dice.one_of(&causes)),
+    };
+    let act = match dice.below(7) {
+        0 => Act::Churn,
+        1 | 2 => Act::FixCard,
+        3 => Act::TopUp(nanos(dice, &[1_000_000, 3_000_000_000])),
+        _ => Act::ChangePlan { to: dice.below(plans as u64) as usize },
+    };
+    let after = match dice.below(3) {
+        0 => Distribution::Constant(0.0),
+        1 => Distribution::Exponential { mean: DAY as f64 },
+        _ => Distribution::log_normal(HOUR as f64, 70.0 * HOUR as f64, Z99),
+    };
+    Reaction { when, act, chance: Chance::of(dice.one_of(&[5, 10]), 10), after }
+}
+
+fn payments(scenario: &mut Scenario, dice: &mut Dice) {
+    let payments = &mut scenario.payments;
+    payments.processor.latency = match dice.below(3) {
+        0 => Distribution::Constant(0.0),
+        1 => Distribution::log_normal(0.3e9, 2e9, Z99),
+        _ => Distribution::Exponential { mean: DAY as f64 / 3.0 },
+    };
+    payments.processor.errors = Chance::of(dice.one_of(&[0, 0, 2]), 10);
+    payments.dunning = Dunning {
+        retries: (0..dice.below(5)).map(|_| days(dice.below(9)) + secs(dice.one_of(&[0, 1, 7_777]))).collect(),
+        retries_hard_declines: dice.coin(),
+        waits_for_schedule: dice.coin(),
+        finally: dice.one_of(&[Finally::Cancel, Finally::Unpaid, Finally::Unpaid, Finally::Keep]),
+    };
+    payments.fees = Fees {
+        success: Share { parts: dice.below(30), of: 1_000 },
+        success_fixed: nanos(dice, &[0, 300_000_000]),
+        decline: nanos(dice, &[0, 50_000_000]),
+        excess_retry: nanos(dice, &[0, 100_000_000]),
+    };
+    let returns = |dice: &mut Dice| Returns {
+        chance: Chance::of(dice.one_of(&[0, 2]), 10),
+        after: dice.one_of(&[Span::ZERO, secs(9_000), days(12)]),
+        fee: nanos(dice, &[0, 15_000_000_000]),
+        suspends: dice.one_of(&[Span::ZERO, days(3)]),
+    };
+    payments.refunds = returns(dice);
+    payments.chargebacks = returns(dice);
+}
+
+/// A scenario of the whole model in which nothing fails, nothing is refused and nobody reacts: what it comes to is plain
+/// arithmetic on the list of calls.
+pub(super) fn calm(seed: u64) -> Scenario {
+    let mut scenario = scenario(seed);
+    scenario.changes.clear();
+    scenario.payments = Payments { fees: scenario.payments.fees, ..Payments::new() };
+    scenario.upstream.latency = Distribution::Constant(0.0);
+    for plan in &mut scenario.plans {
+        plan.limits.clear();
+        (plan.trial, plan.spend_cap, plan.routes) = (None, None, None);
+        plan.past_allowance = PastAllowance::Overage;
+        plan.prepaid = plan.prepaid.as_ref().map(|_| Prepaid::opening(Money::from_nanos(1_000_000_000_000_000)));
+        for meter in 0..METERS_MAX {
+            if plan.prices[meter].is_none() && plan.overage[meter].is_none() {
+                plan.allowance[meter] = None;
+            }
+        }
+    }
+    for cohort in &mut scenario.cohorts {
+        cohort.churn = Chance::NEVER;
+        cohort.card = Some(Card::good());
+        cohort.reactions.clear();
+    }
+    scenario
 }

@@ -9,9 +9,10 @@ use crate::billing::cause::Cause;
 use crate::billing::gate::Decision;
 use crate::billing::hold::HoldId;
 use crate::billing::ledger::Movement;
-use crate::distribution::{Latency, Z99};
+use crate::billing::tally::Count;
+use crate::distribution::{Distribution, Z99};
 use crate::draw::Chance;
-use crate::model::{Cohort, Dunning, Finally, Period, Plan, Prepaid, TokenBucket, UnitPrice};
+use crate::model::{Card, Cohort, Dunning, Finally, Limit, Period, Plan, Prepaid, Price, Rate, UnitPrice};
 use crate::money::Money;
 use crate::outcome::quantile;
 use crate::sim::{self, Observer, Scratch};
@@ -85,7 +86,7 @@ fn poisson_tail(m: f64, n: u32) -> f64 {
 #[test]
 fn a_hard_quota_refuses_the_poisson_excess() {
     for (m, quota, periods) in [(30.0, 30u32, 420_000.0), (30.0, 20, 60_000.0), (5.0, 4, 700_000.0)] {
-        let plan = Plan { period: Some(Period::Day), allowance: requests(quota.into()), ..Plan::new("daily") };
+        let plan = Plan { usage_period: Some(Period::Day), allowance: requests(quota.into()), ..Plan::new("daily") };
         let gap = Span::from_ns((DAY as f64 / m) as u64);
         let count = (periods / 6.0) as u32;
         let counts = refused_of_offered(&world(scenario(days(6), plan, Cohort::new("all", count, poisson(gap)))));
@@ -114,8 +115,8 @@ fn lost(rho: f64, burst: u32) -> f64 {
 fn a_token_bucket_refuses_what_an_m_d_1_b_queue_loses() {
     assert!((lost(0.9, 5) - 0.0644).abs() < 0.000_05, "{}", lost(0.9, 5));
     for (rho, burst, count) in [(0.9, 5, 600), (1.5, 3, 100), (0.5, 1, 100)] {
-        let limit = TokenBucket { tokens: 10, per: secs(1), burst: burst.into() };
-        let plan = Plan { limit: Some(limit), ..Plan::new("limited") };
+        let limit = Limit::TokenBucket { rate: Rate { requests: 10, per: secs(1) }, burst: burst.into() };
+        let plan = Plan { limits: vec![limit], ..Plan::new("limited") };
         let gap = Span::from_ns((1e8 / rho) as u64);
         let horizon = Span::from_ns(20_000 * gap.ns());
         let counts = refused_of_offered(&world(scenario(horizon, plan, Cohort::new("all", count, poisson(gap)))));
@@ -129,22 +130,23 @@ fn a_token_bucket_refuses_what_an_m_d_1_b_queue_loses() {
 #[test]
 fn retries_of_independent_chance_recover_what_the_product_says() {
     let (p, count) = (0.6, 300_000u32);
-    let plan = Plan { fee: dollars(120), period: Some(Period::Year), ..Plan::new("yearly") };
+    let plan = Plan { fee: dollars(120), fee_period: Some(Period::Year), ..Plan::new("yearly") };
     let mut cohort = Cohort::new("all", count, poisson(days(1)));
-    cohort.declines = Chance::of(3, 5);
+    cohort.card = Some(Card::declining(Chance::of(3, 5)));
     let mut scenario = scenario(days(400), plan, cohort);
-    scenario.dunning = Dunning { retries: [3, 5, 7].map(days).to_vec(), finally: Finally::Cancel };
+    scenario.payments.dunning =
+        Dunning { retries: [3, 5, 7].map(days).to_vec(), finally: Finally::Cancel, ..Dunning::default() };
     let world = world(scenario);
     let mut paid = [0u64; 8];
     let (mut attempts, mut declined, mut exhausted) = (0, 0, 0);
     for consumer in world.consumers() {
-        let mut account = world.open(consumer).unwrap();
-        let end = account.current.ends + days(15);
-        world.catch_up(&mut account, Now { traffic: end, billing: end }, &mut Vec::new()).unwrap();
-        let tally = account.tally();
-        assert!(tally.attempts <= 4 && tally.paid_by_attempt.iter().sum::<u64>() + tally.exhausted == 1);
-        (attempts, declined, exhausted) =
-            (attempts + tally.attempts, declined + tally.declined, exhausted + tally.exhausted);
+        let mut party = world.open(consumer).unwrap();
+        let end = party.account().fee.ends + days(15);
+        world.catch_up(&mut party, Now { traffic: end, billing: end }).unwrap();
+        let tally = party.account().tally();
+        let [tried, failed, ended] = [Count::Attempts, Count::Declined, Count::Exhausted].map(|count| tally.of(count));
+        assert!(tried <= 4 && tally.paid_by_attempt.iter().sum::<u64>() + ended == 1);
+        (attempts, declined, exhausted) = (attempts + tried, declined + failed, exhausted + ended);
         paid.iter_mut().zip(tally.paid_by_attempt).for_each(|(sum, more)| *sum += more);
     }
     let n = f64::from(count);
@@ -168,8 +170,8 @@ fn retries_of_independent_chance_recover_what_the_product_says() {
 fn prepaid_credit_serves_exactly_what_it_covers() {
     for (opening, price, per) in [(1_000, 7, 1), (1_000, 10, 1), (999, 1_000, 1), (0, 5, 1), (600, 14, 2)] {
         let mut plan = Plan::new("prepaid");
-        plan.prepaid = Some(Prepaid { opening: Money::from_nanos(opening) });
-        plan.prices[0] = Some(UnitPrice { amount: Money::from_nanos(price), per });
+        plan.prepaid = Some(Prepaid::opening(Money::from_nanos(opening)));
+        plan.prices[0] = Some(Price::PerUnit(UnitPrice { amount: Money::from_nanos(price), per }));
         let world = world(scenario(days(10), plan, Cohort::new("all", 20, poisson(secs(600)))));
         let outcome = play_all(&world);
         let served = opening as u64 * per / price as u64;
@@ -189,9 +191,8 @@ fn arrivals_are_a_poisson_process() {
     let n = f64::from(count);
     let mut halves = Vec::new();
     for consumer in world.consumers() {
-        let first =
-            world.schedule.calls(consumer).filter(|call| call.at < Time::START + Span::from_ns(DAY / 2)).count();
-        halves.push((first as f64, (world.schedule.calls(consumer).count() - first) as f64));
+        let first = world.calls(consumer).filter(|call| call.at < Time::START + Span::from_ns(DAY / 2)).count();
+        halves.push((first as f64, (world.calls(consumer).count() - first) as f64));
     }
     let total: f64 = halves.iter().map(|(a, b)| a + b).sum();
     agrees("calls", total, (n * mean).sqrt(), n * mean);
@@ -222,7 +223,7 @@ fn the_history_is_as_dense_as_what_follows() {
 fn the_outcomes_percentiles_are_those_of_the_latency() {
     let mut scenario = scenario(days(10), Plan::new("free"), Cohort::new("all", 100, poisson(secs(2))));
     scenario.horizon = secs(6_000);
-    scenario.upstream.latency = Latency::log_normal(30e6, 250e6, Z99);
+    scenario.upstream.latency = Distribution::log_normal(30e6, 250e6, Z99);
     let outcome = play_all(&world(scenario));
     let buckets = &outcome.cohorts[0].latency;
     let n = outcome.cohorts[0].served as f64;
@@ -244,7 +245,7 @@ fn the_outcomes_percentiles_are_those_of_the_latency() {
 fn a_constant_latency_is_found_in_its_bucket() {
     for ns in [1_500, 30_000_000, 250 * SECOND] {
         let mut scenario = scenario(secs(60_000), Plan::new("free"), Cohort::new("all", 1, poisson(secs(60))));
-        scenario.upstream.latency = Latency::Constant(ns);
+        scenario.upstream.latency = Distribution::Constant(ns as f64);
         let outcome = play_all(&world(scenario));
         let [[upper, calls]] = outcome.cohorts[0].latency[..] else { panic!("one bucket") };
         assert_eq!(calls, outcome.cohorts[0].served);

@@ -5,27 +5,27 @@ use std::sync::Arc;
 
 use super::{after, days, dollars, play_all, poisson, requests, scenario, secs, world};
 use crate::billing::catalog::ONE_REQUEST;
-use crate::billing::invoice::Charge;
 use crate::billing::ledger::Movement;
-use crate::draw::Chance;
-use crate::model::{Arrivals, Cohort, Live, Period, Plan, TokenBucket, Trace, TraceRow};
+use crate::draw::{Address, Chance};
+use crate::model::{Arrivals, Card, Cohort, Limit, Live, Period, Plan, Rate, Trace, TraceRow};
 use crate::money::Money;
 use crate::time::{DAY, SECOND, Span, Time};
-use crate::world::World;
+use crate::world::{World, card};
 
-/// A fee of 86,400 × 7 nanos a day earns 7 nanos a second. So 300 consumers, whose days begin at 300 different seconds,
-/// earn exactly 7 nanos each second of the horizon, from the first to the last: what was carried forward is the rest of
+/// A fee of 86,400 × 7 cents a day earns 7 cents a second. So 300 consumers, whose days begin at 300 different seconds,
+/// earn exactly 7 cents each second of the horizon, from the first to the last: what was carried forward is the rest of
 /// the running day, and what is deferred at the end the rest of the last.
 #[test]
 fn what_is_earned_over_the_horizon_is_exactly_its_seconds() {
     let horizon = secs(10 * 86_400 + 12_345);
-    let plan = Plan { fee: Money::from_nanos(86_400 * 7), period: Some(Period::Day), ..Plan::new("daily") };
+    let fee = Money::from_nanos(86_400 * 70_000_000);
+    let plan = Plan { fee, fee_period: Some(Period::Day), ..Plan::new("daily") };
     let world = world(scenario(horizon, plan, Cohort::new("all", 300, poisson(days(2)))));
     let outcome = play_all(&world);
-    assert_eq!(outcome.moved(Movement::Earn), 300 * 7 * (10 * 86_400 + 12_345));
-    let rest_of_the_day = |ends: Time| i128::from(ends.ns()).div_euclid(i128::from(SECOND)) * 7;
+    assert_eq!(outcome.moved(Movement::Earn), 300 * 70_000_000 * (10 * 86_400 + 12_345));
+    let rest_of_the_day = |ends: Time| i128::from(ends.ns()).div_euclid(i128::from(SECOND)) * 70_000_000;
     let opened: Vec<_> = world.consumers().map(|consumer| world.open(consumer).unwrap()).collect();
-    let carried: i128 = opened.iter().map(|account| rest_of_the_day(account.current.ends)).sum();
+    let carried: i128 = opened.iter().map(|party| rest_of_the_day(party.account().fee.ends)).sum();
     assert_eq!(outcome.moved(Movement::CarryForward), carried);
     assert_eq!(outcome.moved(Movement::Capture), outcome.moved(Movement::Invoice));
 }
@@ -33,12 +33,12 @@ fn what_is_earned_over_the_horizon_is_exactly_its_seconds() {
 /// Anchors are spread over the period before the start: each lies inside it, and they fill it evenly.
 #[test]
 fn anchors_fill_the_period_before_the_start() {
-    let plan = Plan { period: Some(Period::Month), ..Plan::new("monthly") };
+    let plan = Plan { usage_period: Some(Period::Month), ..Plan::new("monthly") };
     let count = 20_000u32;
     let world = world(scenario(days(1), plan, Cohort::new("all", count, poisson(days(1)))));
     let mut weeks = [0u32; 4];
     for consumer in world.consumers() {
-        let begins = world.open(consumer).unwrap().period_begins().ns();
+        let begins = world.open(consumer).unwrap().account().period_begins().ns();
         // February 2026 has 28 days.
         assert!(
             (-28 * DAY.cast_signed()..=-SECOND.cast_signed()).contains(&begins) && begins % SECOND.cast_signed() == 0
@@ -62,13 +62,21 @@ fn whoever_begins_on_the_last_days_of_a_month_is_in_the_running_period() {
         (jiff::civil::date(2026, 3, 1), Period::Month),
         (jiff::civil::date(2026, 3, 31), Period::Day),
     ] {
-        let plan = Plan { fee: dollars(30), period: Some(period), allowance: requests(10), ..Plan::new("plan") };
+        let plan = Plan {
+            fee: dollars(30),
+            fee_period: Some(period),
+            usage_period: Some(period),
+            allowance: requests(10),
+            ..Plan::new("plan")
+        };
         let mut scenario = scenario(days(1), plan, Cohort::new("all", 2_000, poisson(days(30))));
         scenario.start = start.at(0, 0, 0, 0);
         let world = world(scenario);
         for consumer in world.consumers() {
-            let account = world.open(consumer).unwrap();
-            let (begins, ends) = (account.current.begins, account.current.ends);
+            let party = world.open(consumer).unwrap();
+            let account = party.account();
+            let (begins, ends) = (account.usage.begins, account.usage.ends);
+            assert_eq!((account.fee.begins, account.fee.ends), (begins, ends));
             assert!(begins < Time::START && ends >= Time::START, "{start}: {begins:?} to {ends:?}");
         }
     }
@@ -80,9 +88,9 @@ fn whoever_begins_on_the_last_days_of_a_month_is_in_the_running_period() {
 fn an_account_opens_on_a_slow_clock_as_on_a_fast_one() {
     for (gap, from, to) in [(secs(1), 9, 11), (secs(10_000), 95_000, 105_000)] {
         let plan = Plan {
-            period: Some(Period::Day),
+            usage_period: Some(Period::Day),
             allowance: requests(1_000_000),
-            limit: Some(TokenBucket { tokens: 1, per: Span::from_ns(1_000), burst: 10 }),
+            limits: vec![Limit::TokenBucket { rate: Rate { requests: 1, per: Span::from_ns(1_000) }, burst: 10 }],
             ..Plan::new("daily")
         };
         let live = Live { rate_per_s: 0.1, duration: secs(100), clock: None, connections: 1, in_flight: 1 };
@@ -91,10 +99,10 @@ fn an_account_opens_on_a_slow_clock_as_on_a_fast_one() {
         // Ten calls are expected in 100 s, and on the billing clock they take ten gaps.
         let billed = world.end().billing.since(Time::START).ns() / SECOND;
         assert!((from..=to).contains(&billed), "{billed} s of billing time");
-        let account = world.open(super::FIRST).unwrap();
+        let account = world.open(super::FIRST).unwrap().into_account();
         // The calls of the history were all let through: at one a microsecond no bucket is ever empty.
         let history = world.schedule.history(super::FIRST, account.period_begins()).count();
-        assert_eq!(account.current.used[0], history as u64);
+        assert_eq!(account.usage.taken[0], history as u64);
         play_all(&world);
     }
 }
@@ -105,11 +113,12 @@ fn an_account_opens_on_a_slow_clock_as_on_a_fast_one() {
 fn a_changed_plan_shifts_nobodys_calls() {
     let calls = |period, allowance, declines| {
         let mut cohort = Cohort::new("all", 3, poisson(secs(5_000)));
-        cohort.declines = declines;
-        let plan = Plan { period, allowance, fee: dollars(1), ..Plan::new("plan") };
+        cohort.card = Some(Card::declining(declines));
+        let (fee_period, usage_period) = (period, period);
+        let plan = Plan { fee_period, usage_period, allowance, fee: dollars(1), ..Plan::new("plan") };
         let world = world(scenario(days(3), plan, cohort));
         world.consumers().for_each(|consumer| drop(world.open(consumer).unwrap()));
-        let of = |consumer| -> Vec<_> { world.schedule.calls(consumer).collect() };
+        let of = |consumer| -> Vec<_> { world.calls(consumer).collect() };
         world.consumers().map(|consumer| (of(consumer), world.schedule.latency_stream(consumer))).collect::<Vec<_>>()
     };
     let plain = calls(Some(Period::Day), requests(u64::MAX), Chance::NEVER);
@@ -130,7 +139,7 @@ fn a_history_is_the_end_of_every_longer_one() {
     let (short, long) = (back(2), back(20));
     assert!(long.len() > short.len() && long.ends_with(&short) && long.is_sorted());
     assert!(long.iter().all(|at| (-20 * DAY.cast_signed()..0).contains(at)));
-    let ahead: Vec<i64> = world.schedule.calls(super::FIRST).map(|call| -call.at.ns()).collect();
+    let ahead: Vec<i64> = world.calls(super::FIRST).map(|call| -call.at.ns()).collect();
     // A mirror would differ by the nanosecond that keeps the history before the start.
     assert!(short.iter().all(|at| ahead.iter().all(|mirrored| (at - mirrored).abs() > 1_000)));
 }
@@ -144,8 +153,8 @@ fn every_row_of_a_trace_is_one_call() {
     let mut seen = Vec::new();
     for consumer in world.consumers() {
         assert_eq!(world.schedule.history(consumer, Time::START - days(9)).count(), 0);
-        for call in world.schedule.calls(consumer) {
-            assert_eq!(world.schedule.usage(consumer, call.index), &call.usage);
+        for call in world.calls(consumer) {
+            assert_eq!(world.schedule.call(consumer, call.index), (call.route, call.usage));
             assert!(!call.usage[1].is_multiple_of(5) || consumer.index == 2);
             seen.push((call.usage[1], call.at));
         }
@@ -162,7 +171,7 @@ fn rows_are_spread_evenly_and_end_with_the_horizon() {
     let last = [day, day + 1].map(|at| TraceRow { at: secs(at), consumer: Some(0), usage: ONE_REQUEST });
     let trace = Trace { rows: (0..rows).map(row).chain(last).collect(), most: ONE_REQUEST };
     let world = world(scenario(days(1), Plan::new("free"), Cohort::new("all", 4, Arrivals::Trace(trace))));
-    let counts: Vec<usize> = world.consumers().map(|consumer| world.schedule.calls(consumer).count()).collect();
+    let counts: Vec<usize> = world.consumers().map(|consumer| world.calls(consumer).count()).collect();
     assert_eq!(counts.iter().sum::<usize>() as u64, rows);
     // Binomial: five standard deviations of 38.7.
     assert!(counts.iter().all(|count| count.abs_diff(2_000) < 194), "{counts:?}");
@@ -186,17 +195,19 @@ fn every_purpose_has_draws_of_its_own() {
 /// The processor answers the same attempt alike, however often it is asked, and other attempts independently.
 #[test]
 fn the_processor_repeats_itself_for_the_same_attempt_only() {
-    let mut cohort = Cohort::new("all", 2_000, poisson(days(1)));
-    cohort.declines = Chance::of(1, 2);
-    let world = world(scenario(days(1), Plan::new("free"), cohort));
-    let charge = |period, attempt| Charge { period, attempt, amount: dollars(1) };
-    let first = charge(1, 1);
-    let alike = |other: Charge| {
-        let same = |consumer| world.processor.answer(consumer, first) == world.processor.answer(consumer, other);
-        world.consumers().filter(|consumer| same(*consumer)).count() as f64
+    let card = Card::declining(Chance::of(1, 2));
+    let own = |index: u64| Address::seed(7).named("cohort").at(index);
+    let answer = |index, charge: &str, period, attempt| {
+        let attempt = own(index).named(charge).at(period).at(attempt);
+        card::answer(&card, own(index), None, 0, Time::START, attempt)
     };
-    assert!((alike(charge(1, 1)) - 2_000.0).abs() < f64::EPSILON);
+    let alike = |charge, period, attempt| {
+        let same = |index: &u64| answer(*index, "charge", 1, 1) == answer(*index, charge, period, attempt);
+        (0..2_000).filter(same).count() as f64
+    };
+    assert!((alike("charge", 1, 1) - 2_000.0).abs() < f64::EPSILON);
     // Fair coins: 1,000 of 2,000 agree; five standard deviations are 112.
-    assert!((alike(charge(1, 2)) - 1_000.0).abs() < 112.0);
-    assert!((alike(charge(2, 1)) - 1_000.0).abs() < 112.0);
+    assert!((alike("charge", 1, 2) - 1_000.0).abs() < 112.0);
+    assert!((alike("charge", 2, 1) - 1_000.0).abs() < 112.0);
+    assert!((alike("top-up", 1, 1) - 1_000.0).abs() < 112.0);
 }

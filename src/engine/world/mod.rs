@@ -1,20 +1,30 @@
-//! What surrounds the billing rules: consumers that call, a processor that is asked to collect. Pure: every draw has an
-//! address, so the same call happens whoever plays it.
+//! What surrounds the billing rules: consumers that call and react, cards, a processor that is asked to collect. Pure:
+//! every draw has an address, so the same call happens whoever plays it.
 
+pub mod card;
+pub mod party;
 pub mod processor;
+mod reaction;
 pub mod schedule;
 
 use std::sync::Arc;
 
 use crate::billing::account::{Account, Consumer};
-use crate::billing::catalog::{Catalog, Metered};
+use crate::billing::catalog::Catalog;
+use crate::billing::decline::Answer;
 use crate::billing::gate::{Action, Decision, View};
-use crate::model::{Live, Scenario};
+use crate::billing::hold::HoldId;
+use crate::billing::invoice::Charge;
+use crate::billing::ledger::Movement;
+use crate::billing::timer::Deadline;
+use crate::model::{Act, Live, PerMeter, Scenario};
 use crate::money::Overflow;
-use crate::time::{Now, Span};
+use crate::time::{Now, Span, Time};
 
+use party::{Happening, Party};
 use processor::Processor;
-use schedule::{Pace, Schedule};
+use reaction::Reaction;
+use schedule::{Calls, Pace, Schedule};
 
 /// A scenario made ready to be played, in virtual time or on sockets. Shared by all threads.
 #[derive(Clone, Debug)]
@@ -27,6 +37,8 @@ pub struct World {
     pub schedule: Schedule,
     /// Who collects.
     pub processor: Processor,
+    /// By cohort.
+    reactions: Vec<Vec<Reaction>>,
 }
 
 impl World {
@@ -44,9 +56,10 @@ impl World {
 
     fn paced(scenario: Arc<Scenario>, pace: Pace) -> Result<Self, Overflow> {
         let catalog = Catalog::new(&scenario)?;
-        let processor = Processor::new(&catalog);
+        let processor = Processor::new(&scenario, &catalog);
         let schedule = Schedule::new(&scenario, &catalog, pace);
-        Ok(Self { scenario, catalog, schedule, processor })
+        let reactions = reaction::compile(&scenario);
+        Ok(Self { scenario, catalog, schedule, processor, reactions })
     }
 
     /// Where the played time ends, on both clocks.
@@ -62,41 +75,165 @@ impl World {
             .flat_map(|cohort| (0..cohorts[cohort as usize].count).map(move |index| Consumer { cohort, index }))
     }
 
-    /// A consumer's account as it is at the start: its period half over, the usage of that period already counted.
-    pub fn open(&self, consumer: Consumer) -> Result<Account, Overflow> {
-        let mut account = Account::new(consumer, &self.catalog);
-        let (_, plan) = self.catalog.terms(consumer.cohort);
-        if plan.metered.iter().any(Metered::is_limited) {
+    /// The calls of one consumer, in time order: from when they join until they leave by themselves.
+    pub fn calls(&self, consumer: Consumer) -> Calls<'_> {
+        self.schedule.calls(consumer, &self.catalog)
+    }
+
+    /// A consumer's account as it is at the start: not there yet; or with its period half over, the usage of that period
+    /// already counted.
+    pub fn open(&self, consumer: Consumer) -> Result<Party, Overflow> {
+        let joins = self.schedule.joins(consumer);
+        let account = match joins {
+            Some(joins) => Account::awaited(consumer, &self.catalog, joins),
+            None => self.open_existing(consumer)?,
+        };
+        let mut party = Party::new(account, joins, self.reactions[consumer.cohort as usize].len());
+        let leaves = self.schedule.leaves(consumer, &self.catalog);
+        if leaves != Time::NEVER {
+            party.agenda.enter(leaves, Happening::Leave);
+        }
+        Ok(party)
+    }
+
+    fn open_existing(&self, consumer: Consumer) -> Result<Account, Overflow> {
+        let mut account = Account::existing(consumer, &self.catalog);
+        if account.counts_usage(&self.catalog) {
             for call in self.schedule.history(consumer, account.period_begins()) {
                 let now = self.schedule.pace().clock.at(call.at);
-                if let Decision::Admit(admission) = account.request(now, &self.catalog, View::ReadThrough)? {
-                    account.served(now, &self.catalog, admission.hold, &call.usage)?;
-                }
+                account.remember(now, &self.catalog, call.route, &call.usage)?;
             }
         }
         account.open_books(&self.catalog)?;
         Ok(account)
     }
 
+    /// Decides a request. Whatever is due before it has been done: see [`Self::catch_up`].
+    #[inline]
+    pub fn request(&self, party: &mut Party, now: Now, route: u16) -> Result<Decision, Overflow> {
+        let decision = party.account.request(now, &self.catalog, View::ReadThrough, route);
+        if let Ok(Decision::Refuse(cause)) = decision {
+            let reactions = &self.reactions[party.consumer().cohort as usize];
+            if !reactions.is_empty() {
+                reaction::notice(party, reactions, &self.catalog, now, cause);
+            }
+        }
+        decision
+    }
+
+    /// The call was served, and used this much.
+    #[inline]
+    pub fn served(&self, party: &mut Party, now: Now, hold: HoldId, usage: &PerMeter<u64>) -> Result<(), Overflow> {
+        party.account.served(now, &self.catalog, hold, usage)
+    }
+
+    /// The call failed after it was admitted.
+    pub fn failed(&self, party: &mut Party, now: Now, hold: HoldId) -> Result<(), Overflow> {
+        party.account.failed(now, &self.catalog, hold)
+    }
+
     /// Ends an account at `end`. Time is played on [start, end): what would be due at the end itself belongs to what
     /// comes after, as a call at the end does.
-    pub fn close(&self, account: &mut Account, end: Now, actions: &mut Vec<Action>) -> Result<(), Overflow> {
+    pub fn close(&self, party: &mut Party, end: Now) -> Result<(), Overflow> {
         let instant = Span::from_ns(1);
         let last = Now { traffic: end.traffic - instant, billing: end.billing - instant };
-        self.catch_up(account, last, actions)?;
-        account.close(end)
+        self.catch_up(party, last)?;
+        party.account.close(end)
     }
 
     /// Does everything that is due for an account at `now`, each thing at its own moment.
     #[inline]
-    pub fn catch_up(&self, account: &mut Account, now: Now, actions: &mut Vec<Action>) -> Result<(), Overflow> {
-        while let Some(due) = account.due(now) {
-            account.deadline(due, &self.catalog, actions)?;
-            while let Some(Action::Charge(charge)) = actions.pop() {
-                let answer = self.processor.answer(account.consumer(), charge);
-                account.processor(due.at, &self.catalog, answer, actions)?;
+    pub fn catch_up(&self, party: &mut Party, now: Now) -> Result<(), Overflow> {
+        while !party.is_idle(now) {
+            self.do_next(party, now)?;
+        }
+        Ok(())
+    }
+
+    /// Does what is due first. What is due on the billing clock happens when that shows its moment; of two at one
+    /// moment, what the consumer does goes before what the calendar brings, and both before what traffic brings.
+    #[cold]
+    fn do_next(&self, party: &mut Party, now: Now) -> Result<(), Overflow> {
+        let clock = self.schedule.pace().clock;
+        let next = party.next_deadline();
+        let shown = clock.traffic_at(next.billing);
+        let is_billing = next.billing <= now.billing && (shown <= next.traffic || next.traffic > now.traffic);
+        let own = if is_billing { Now { traffic: shown, billing: next.billing } } else { clock.at(next.traffic) };
+        // Readings that were rounded, or came late, never turn the account's clocks back.
+        let seen = party.account.seen;
+        let at = Now {
+            traffic: own.traffic.min(now.traffic).max(seen.traffic),
+            billing: own.billing.min(now.billing).max(seen.billing),
+        };
+        if !is_billing {
+            if next.traffic == party.answers.next() {
+                let (charge, answer) = party.answers.take().expect("an answer is due");
+                self.answered(party, at, charge, answer)?;
+            } else {
+                party.account.deadline(at, Deadline::Hold, &self.catalog, &mut party.actions)?;
+            }
+        } else if next.billing == party.agenda.next() {
+            let happening = party.agenda.take().expect("something is due");
+            self.happen(party, at, happening)?;
+        } else {
+            let (_, what) = party.account.next_due().expect("something is due");
+            party.account.deadline(at, what, &self.catalog, &mut party.actions)?;
+        }
+        self.act(party, at)
+    }
+
+    /// Does what the account asks for.
+    fn act(&self, party: &mut Party, now: Now) -> Result<(), Overflow> {
+        while let Some(Action::Charge(charge)) = party.actions.pop() {
+            let (answer, latency) = self.processor.answer(party.consumer(), charge, party.cards, now.billing);
+            if latency == Span::ZERO {
+                self.answered(party, now, charge, answer)?;
+            } else {
+                party.answers.enter(now.traffic + latency, (charge, answer));
             }
         }
         Ok(())
+    }
+
+    fn answered(&self, party: &mut Party, now: Now, charge: Charge, answer: Answer) -> Result<(), Overflow> {
+        let captured = party.account.books().moved(Movement::Capture);
+        party.account.processor(now, &self.catalog, charge, answer, &mut party.actions)?;
+        if party.account.books().moved(Movement::Capture) == captured {
+            return Ok(());
+        }
+        let movements = [Movement::Refund, Movement::Chargeback];
+        for (terms, movement) in self.processor.returns(party.consumer(), charge.purpose).into_iter().zip(movements) {
+            if let Some(terms) = terms {
+                party.agenda.enter(now.billing + terms.after, Happening::Return(movement, charge.amount));
+            }
+        }
+        Ok(())
+    }
+
+    fn happen(&self, party: &mut Party, now: Now, happening: Happening) -> Result<(), Overflow> {
+        let Party { account, actions, cards, .. } = party;
+        let catalog = &self.catalog;
+        let act = match happening {
+            Happening::Leave => Act::Churn,
+            Happening::React(index) => self.reactions[account.consumer().cohort as usize][index].act,
+            Happening::Return(movement, amount) => {
+                let payments = &self.scenario.payments;
+                let terms = if movement == Movement::Refund { &payments.refunds } else { &payments.chargebacks };
+                return account.gone_back(now, movement, amount, terms);
+            }
+        };
+        match act {
+            Act::Churn => account.leave(now, catalog, actions),
+            Act::ChangePlan { to } => account.change_plan(now, catalog, to, actions),
+            Act::TopUp(amount) => {
+                account.buy_credit(now, catalog, amount, actions);
+                Ok(())
+            }
+            Act::FixCard => {
+                cards.last = Some(now.billing);
+                cards.count += 1;
+                account.new_card(now, catalog, actions)
+            }
+        }
     }
 }

@@ -6,19 +6,23 @@ use std::sync::Arc;
 use rand::RngExt;
 
 use crate::billing::account::Consumer;
+use crate::billing::calendar::{Calendar, Cycle};
 use crate::billing::catalog::{Catalog, ONE_REQUEST};
-use crate::distribution::exponential;
-use crate::draw::{Address, Stream, Words};
-use crate::model::{Arrivals, Live, PerMeter, Scenario, Trace};
+use crate::billing::opening;
+use crate::distribution::{Distribution, exponential};
+use crate::draw::{Address, Chance, Stream, Words, unit};
+use crate::model::{Arrivals, Cohort, Joined, Live, METERS_MAX, PerMeter, Period, REQUESTS, Scenario, Trace};
 use crate::time::{Clock, DAY, SECOND, Span, Time};
 
 /// One arrival of one consumer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Call {
     /// Which call of this consumer it is: the address of everything drawn for it.
     pub index: u64,
     /// When, in traffic time.
     pub at: Time,
+    /// The route that it calls.
+    pub route: u16,
     /// What it uses when it is served, per meter.
     pub usage: PerMeter<u64>,
 }
@@ -55,10 +59,14 @@ impl Pace {
     }
 }
 
-/// Calls per second of scenario time, all cohorts together. A trace counts over its own length.
+/// Calls per second of scenario time, all cohorts together. A trace counts over its own length; who signs up over time,
+/// for the part of the horizon that they are expected to be there.
 pub fn mean_rate_per_s(scenario: &Scenario) -> f64 {
-    let rate = |cohort: &crate::model::Cohort| match &cohort.arrivals {
-        Arrivals::Poisson { mean_gap_ns } => f64::from(cohort.count) / mean_gap_ns * SECOND as f64,
+    let rate = |cohort: &Cohort| match &cohort.arrivals {
+        Arrivals::Poisson { mean_gap_ns, spread } => {
+            let multiple = spread.as_ref().map_or(1.0, Distribution::mean);
+            present(cohort, scenario.horizon) * multiple / mean_gap_ns * SECOND as f64
+        }
         Arrivals::Trace(trace) => {
             let length = trace.rows.last().map_or(0.0, |row| row.at.as_secs_f64());
             trace.rows.len() as f64 / length.max(1.0)
@@ -67,11 +75,26 @@ pub fn mean_rate_per_s(scenario: &Scenario) -> f64 {
     scenario.cohorts.iter().map(rate).sum()
 }
 
+/// How many consumers of a cohort are there, on average over the horizon.
+fn present(cohort: &Cohort, horizon: Span) -> f64 {
+    let count = f64::from(cohort.count);
+    match cohort.joined {
+        Joined::Start | Joined::Spread => count,
+        Joined::Signups { mean_gap_ns } => {
+            let horizon = horizon.ns() as f64;
+            let joined = count.min(horizon / mean_gap_ns);
+            // The i-th of them is there from i gaps on: the sum of what is left of the horizon then.
+            joined * (1.0 - 0.5 * mean_gap_ns * joined / horizon)
+        }
+    }
+}
+
 /// Who calls when.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     scenario: Arc<Scenario>,
     cohorts: Vec<CohortSchedule>,
+    routes: Vec<Carried>,
     pace: Pace,
 }
 
@@ -80,6 +103,39 @@ struct CohortSchedule {
     address: Address,
     /// The rows of a trace, handed out.
     spread: Option<Spread>,
+    membership: Membership,
+    calendar: Calendar,
+    churn: Chance,
+    /// Which routes are called: the upper end of each one's share, and its index.
+    routes: Vec<(f64, u16)>,
+}
+
+/// When the consumers of a cohort subscribe.
+#[derive(Clone, Debug)]
+enum Membership {
+    /// They have before the start; since when.
+    Existing,
+    /// All at the start.
+    Start,
+    /// One after the other; those who come after the end are not here.
+    Signups(Vec<Time>),
+}
+
+/// What the calls of a route carry.
+#[derive(Clone, Debug)]
+enum Carried {
+    /// Always the same.
+    Fixed(PerMeter<u64>),
+    /// Drawn for each call.
+    Drawn(Vec<Amount>),
+}
+
+/// An attribute: how much, and which meters sum it.
+#[derive(Clone, Debug)]
+struct Amount {
+    amount: Distribution,
+    most: u64,
+    meters: [bool; METERS_MAX],
 }
 
 /// The rows of consumer c are `rows[begins[c]..begins[c + 1]]`.
@@ -92,14 +148,22 @@ struct Spread {
 impl Schedule {
     /// The schedule of a scenario at a pace.
     pub fn new(scenario: &Arc<Scenario>, catalog: &Catalog, pace: Pace) -> Self {
-        let cohorts = scenario.cohorts.iter().zip(&catalog.cohorts).map(|(cohort, terms)| CohortSchedule {
-            address: terms.address,
-            spread: match &cohort.arrivals {
-                Arrivals::Poisson { .. } => None,
-                Arrivals::Trace(trace) => Some(Spread::new(trace, cohort.count, terms.address)),
-            },
-        });
-        Self { scenario: Arc::clone(scenario), cohorts: cohorts.collect(), pace }
+        let end = pace.clock.at(pace.until).billing;
+        let cohorts =
+            scenario.cohorts.iter().zip(&catalog.cohorts).zip(0..).map(|((cohort, terms), index)| CohortSchedule {
+                address: terms.address,
+                spread: match &cohort.arrivals {
+                    Arrivals::Poisson { .. } => None,
+                    Arrivals::Trace(trace) => Some(Spread::new(trace, cohort.count, terms.address)),
+                },
+                membership: Membership::new(cohort, index, catalog, end),
+                calendar: terms.calendar.clone(),
+                churn: cohort.churn,
+                routes: shares(&cohort.routes),
+            });
+        let cohorts = cohorts.collect();
+        let routes = (0..scenario.routes.len()).map(|route| Carried::new(scenario, route)).collect();
+        Self { scenario: Arc::clone(scenario), cohorts, routes, pace }
     }
 
     /// How the scenario's time is laid over traffic time.
@@ -107,28 +171,65 @@ impl Schedule {
         self.pace
     }
 
-    /// The calls of one consumer, in time order.
-    pub fn calls(&self, consumer: Consumer) -> Calls<'_> {
+    /// When a consumer subscribes, in billing time, [`Time::NEVER`] within the played time included; `None` for one who
+    /// has before the start.
+    pub fn joins(&self, consumer: Consumer) -> Option<Time> {
+        match &self.cohort(consumer).membership {
+            Membership::Existing => None,
+            Membership::Start => Some(Time::START),
+            Membership::Signups(times) => Some(times.get(consumer.index as usize).copied().unwrap_or(Time::NEVER)),
+        }
+    }
+
+    /// When a consumer leaves by themselves, in billing time: at one of their monthly anniversaries, each with the
+    /// cohort's chance; [`Time::NEVER`] when not within the played time.
+    pub fn leaves(&self, consumer: Consumer, catalog: &Catalog) -> Time {
+        let cohort = self.cohort(consumer);
+        let subscribed = self.joins(consumer).unwrap_or_else(|| opening::anchor(consumer, catalog));
+        if cohort.churn == Chance::NEVER || subscribed == Time::NEVER {
+            return Time::NEVER;
+        }
+        let anniversaries = Cycle::new(&cohort.calendar, Period::Month, subscribed);
+        let draws = self.stream(consumer, "churn");
+        let end = self.pace.clock.at(self.pace.until).billing;
+        for number in 1.. {
+            let at = anniversaries.begins(&cohort.calendar, number);
+            if at >= end {
+                break;
+            }
+            if at >= Time::START && cohort.churn.happens(draws.word(u64::from(number))) {
+                return at;
+            }
+        }
+        Time::NEVER
+    }
+
+    /// The calls of one consumer, in time order: from when they subscribe until they leave by themselves.
+    pub fn calls(&self, consumer: Consumer, catalog: &Catalog) -> Calls<'_> {
+        let clock = self.pace.clock;
+        let from = self.joins(consumer).map_or(Time::START, |joins| clock.traffic_at(joins));
+        let until = self.pace.until.min(clock.traffic_at(self.leaves(consumer, catalog)));
         let source = match self.arrivals(consumer) {
             (Arrivals::Trace(trace), Some(spread)) => {
                 Source::Trace { rows: spread.of(consumer.index), trace, stretch: self.pace.stretch }
             }
-            (Arrivals::Poisson { mean_gap_ns }, _) => Source::Poisson {
-                mean_gap_ns: mean_gap_ns * self.pace.stretch,
+            (Arrivals::Poisson { .. }, _) => Source::Poisson {
+                mean_gap_ns: self.mean_gap_ns(consumer),
                 stream: self.stream(consumer, "arrivals"),
-                at: Time::START,
+                at: from,
             },
             (Arrivals::Trace(_), None) => unreachable!("the rows of every trace are handed out"),
         };
-        Calls { source, next: 0, until: self.pace.until }
+        let load = self.load(consumer);
+        Calls { source, load, fixed: load.fixed(), next: 0, from, until }
     }
 
     /// The calls of one consumer before the start and not before `since` on the billing clock, in time order. A trace
     /// has none. They have an address of their own, so how far back they go shifts no later arrival.
-    pub fn history(&self, consumer: Consumer, since: Time) -> impl Iterator<Item = Call> + use<> {
+    pub fn history(&self, consumer: Consumer, since: Time) -> impl Iterator<Item = Call> + '_ {
         let mut times = Vec::new();
-        if let (Arrivals::Poisson { mean_gap_ns }, _) = self.arrivals(consumer) {
-            let mean_gap_ns = mean_gap_ns * self.pace.stretch;
+        if let (Arrivals::Poisson { .. }, _) = self.arrivals(consumer) {
+            let mean_gap_ns = self.mean_gap_ns(consumer);
             let stream = self.stream(consumer, "history");
             let earliest = self.pace.clock.traffic_at(since);
             let mut at = Time::START;
@@ -137,26 +238,59 @@ impl Schedule {
                 if at < earliest {
                     break;
                 }
-                times.push(at);
+                times.push((index, at));
             }
         }
-        times.into_iter().rev().map(|at| Call { index: 0, at, usage: ONE_REQUEST })
+        let load = self.load_at(consumer, ["history's routes", "history's usage"]);
+        let fixed = load.fixed();
+        times.into_iter().rev().map(move |(index, at)| {
+            let (route, usage) = fixed.unwrap_or_else(|| load.draw(index));
+            Call { index: 0, at, route, usage }
+        })
     }
 
-    /// What a call uses when it is served, by its index.
+    /// A call of a consumer by its index: its route, and what it uses when it is served.
     #[inline]
-    pub fn usage(&self, consumer: Consumer, index: u64) -> &PerMeter<u64> {
+    pub fn call(&self, consumer: Consumer, index: u64) -> (u16, PerMeter<u64>) {
+        let load = self.load(consumer);
+        let route = load.route(index);
         match self.arrivals(consumer) {
             (Arrivals::Trace(trace), Some(spread)) => {
-                &trace.rows[spread.of(consumer.index)[index as usize] as usize].usage
+                (route, trace.rows[spread.of(consumer.index)[index as usize] as usize].usage)
             }
-            _ => &ONE_REQUEST,
+            _ => (route, load.usage(route, index)),
         }
     }
 
     /// The draws of one consumer's upstream latencies, by call.
     pub fn latency_stream(&self, consumer: Consumer) -> Stream {
         self.stream(consumer, "latency")
+    }
+
+    /// The mean time between two calls of one consumer, in ns of traffic time.
+    fn mean_gap_ns(&self, consumer: Consumer) -> f64 {
+        let (Arrivals::Poisson { mean_gap_ns, spread }, _) = self.arrivals(consumer) else {
+            unreachable!("a trace says itself when its calls come");
+        };
+        let multiple = spread.as_ref().map_or(1.0, |spread| spread.sample(self.stream(consumer, "rate").word(0)));
+        mean_gap_ns * self.pace.stretch / multiple
+    }
+
+    fn load(&self, consumer: Consumer) -> Load<'_> {
+        self.load_at(consumer, ["routes", "usage"])
+    }
+
+    fn load_at(&self, consumer: Consumer, [routes, usage]: [&str; 2]) -> Load<'_> {
+        let shares = &self.cohort(consumer).routes;
+        // Most calls have one route and nothing to draw: then no address is needed.
+        let is_fixed = shares.len() == 1 && matches!(self.routes[shares[0].1 as usize], Carried::Fixed(_));
+        let stream = |purpose| if is_fixed { Address::seed(0).stream() } else { self.stream(consumer, purpose) };
+        Load { shares, carried: &self.routes, routes: stream(routes), usage: stream(usage) }
+    }
+
+    #[inline]
+    fn cohort(&self, consumer: Consumer) -> &CohortSchedule {
+        &self.cohorts[consumer.cohort as usize]
     }
 
     #[inline]
@@ -166,7 +300,115 @@ impl Schedule {
     }
 
     fn stream(&self, consumer: Consumer, purpose: &str) -> Stream {
-        self.cohorts[consumer.cohort as usize].address.at(u64::from(consumer.index)).named(purpose).stream()
+        self.cohort(consumer).address.at(u64::from(consumer.index)).named(purpose).stream()
+    }
+}
+
+/// The upper end of each route's share, the last of them 1.
+fn shares(routes: &[(usize, f64)]) -> Vec<(f64, u16)> {
+    let mut sum = 0.0;
+    let mut upper: Vec<_> = routes
+        .iter()
+        .map(|(route, share)| {
+            sum += share;
+            (sum, *route as u16)
+        })
+        .collect();
+    if let Some((last, _)) = upper.last_mut() {
+        *last = 1.0;
+    }
+    upper
+}
+
+impl Membership {
+    fn new(cohort: &Cohort, index: usize, catalog: &Catalog, end: Time) -> Self {
+        match cohort.joined {
+            Joined::Spread => Self::Existing,
+            Joined::Start => Self::Start,
+            Joined::Signups { mean_gap_ns } => {
+                let stream = catalog.cohorts[index].address.named("signups").stream();
+                let mut at = Time::START;
+                let times = (0..u64::from(cohort.count)).map(|number| {
+                    at = at + Span::from_ns(gap(mean_gap_ns, stream, number));
+                    at
+                });
+                Self::Signups(times.take_while(|at| *at < end).collect())
+            }
+        }
+    }
+}
+
+impl Carried {
+    fn new(scenario: &Scenario, route: usize) -> Self {
+        let amounts = scenario.routes[route].attributes.iter().map(|attribute| {
+            let mut meters = [false; METERS_MAX];
+            for (is_in, meter) in meters.iter_mut().zip(&scenario.meters) {
+                *is_in = meter.sum.contains(&attribute.name);
+            }
+            Amount { amount: attribute.amount.clone(), most: attribute.most, meters }
+        });
+        let amounts: Vec<_> = amounts.filter(|amount| amount.meters.contains(&true)).collect();
+        if amounts.iter().any(|amount| !matches!(amount.amount, Distribution::Constant(_))) {
+            return Self::Drawn(amounts);
+        }
+        Self::Fixed(sum(&amounts, |amount| amount.amount.sample_whole(0)))
+    }
+}
+
+/// What a call uses, per meter: one request, and the sums of its attributes.
+fn sum(amounts: &[Amount], mut draw: impl FnMut(&Amount) -> u64) -> PerMeter<u64> {
+    let mut usage = ONE_REQUEST;
+    for amount in amounts {
+        let units = draw(amount).min(amount.most);
+        for (meter, is_in) in usage.iter_mut().zip(amount.meters).skip(REQUESTS + 1) {
+            *meter += if is_in { units } else { 0 };
+        }
+    }
+    usage
+}
+
+/// What the calls of a consumer call for.
+#[derive(Clone, Copy, Debug)]
+struct Load<'a> {
+    shares: &'a [(f64, u16)],
+    carried: &'a [Carried],
+    routes: Stream,
+    usage: Stream,
+}
+
+impl Load<'_> {
+    /// The route and the usage of every call, where there is nothing to draw.
+    fn fixed(&self) -> Option<(u16, PerMeter<u64>)> {
+        let [(_, route)] = self.shares else { return None };
+        match self.carried[*route as usize] {
+            Carried::Fixed(usage) => Some((*route, usage)),
+            Carried::Drawn(_) => None,
+        }
+    }
+
+    fn draw(&self, index: u64) -> (u16, PerMeter<u64>) {
+        let route = self.route(index);
+        (route, self.usage(route, index))
+    }
+
+    #[inline]
+    fn route(&self, index: u64) -> u16 {
+        if let [(_, route)] = self.shares {
+            return *route;
+        }
+        let at = unit(self.routes.word(index));
+        self.shares.iter().find(|(upper, _)| at <= *upper).expect("the last share ends at 1").1
+    }
+
+    #[inline]
+    fn usage(&self, route: u16, index: u64) -> PerMeter<u64> {
+        match &self.carried[route as usize] {
+            Carried::Fixed(usage) => *usage,
+            Carried::Drawn(amounts) => {
+                let mut words = Words::after(self.usage.word(index));
+                sum(amounts, |amount| amount.amount.sample_whole(words.next_word()))
+            }
+        }
     }
 }
 
@@ -200,7 +442,11 @@ impl Spread {
 #[derive(Clone, Debug)]
 pub struct Calls<'a> {
     source: Source<'a>,
+    load: Load<'a>,
+    /// The route and the usage of every call, where there is nothing to draw.
+    fixed: Option<(u16, PerMeter<u64>)>,
     next: u64,
+    from: Time,
     until: Time,
 }
 
@@ -213,22 +459,51 @@ enum Source<'a> {
 impl Iterator for Calls<'_> {
     type Item = Call;
 
-    #[inline]
     fn next(&mut self) -> Option<Call> {
-        let index = self.next;
-        let (at, usage) = match &mut self.source {
+        let mut call = Call::default();
+        self.next_into(&mut call).then_some(call)
+    }
+}
+
+impl Calls<'_> {
+    /// Puts the next call in place; whether there is one. An iterator would hand it over by way of two copies, each of
+    /// which has to wait for the one before.
+    #[inline]
+    pub fn next_into(&mut self, call: &mut Call) -> bool {
+        call.index = self.next;
+        let is_made = match &mut self.source {
             Source::Poisson { mean_gap_ns, stream, at } => {
-                *at = *at + Span::from_ns(gap(*mean_gap_ns, *stream, index));
-                (*at, ONE_REQUEST)
+                *at = *at + Span::from_ns(gap(*mean_gap_ns, *stream, self.next));
+                call.at = *at;
+                match &self.fixed {
+                    Some((route, usage)) => {
+                        call.route = *route;
+                        call.usage = *usage;
+                    }
+                    None => (call.route, call.usage) = self.load.draw(self.next),
+                }
+                *at < self.until
             }
-            Source::Trace { rows, trace, stretch } => {
-                let row = &trace.rows[*rows.get(index as usize)? as usize];
-                // Exact to a nanosecond up to 2⁵³ ns, 104 days; to 64 ns at ten years.
-                (Time::from_ns((row.at.ns() as f64 * *stretch) as i64), row.usage)
-            }
+            Source::Trace { .. } => self.next_row(call),
         };
         self.next += 1;
-        (at < self.until).then_some(Call { index, at, usage })
+        is_made
+    }
+
+    fn next_row(&mut self, call: &mut Call) -> bool {
+        let Source::Trace { rows, trace, stretch } = &self.source else { unreachable!("asked of a trace") };
+        while let Some(row) = rows.get(self.next as usize) {
+            let row = &trace.rows[*row as usize];
+            // Exact to a nanosecond up to 2⁵³ ns, 104 days; to 64 ns at ten years.
+            let at = Time::from_ns((row.at.ns() as f64 * *stretch) as i64);
+            // Rows from before the consumer subscribed are nobody's.
+            if at >= self.from {
+                *call = Call { index: self.next, at, route: self.load.route(self.next), usage: row.usage };
+                return at < self.until;
+            }
+            self.next += 1;
+        }
+        false
     }
 }
 

@@ -1,13 +1,15 @@
 //! Plans: what they cost, include and limit.
 
-use farebox_engine::model::{METERS_MAX, PerMeter, Period, Plan, Prepaid, TokenBucket, UnitPrice};
+use farebox_engine::model::{Limit, METERS_MAX, PastAllowance, PerMeter, Period, Plan, Price, Rate, Rollover};
 use farebox_engine::money::Money;
 use farebox_engine::time::{self, DAY, SECOND};
 
-use super::{Lowering, place};
+use super::price::{Paid, is_beyond, times};
+use super::{Lowering, Reported, find, place};
 use crate::scenario::diagnostic::{Diagnostic, Span, Spanned, quote};
 use crate::scenario::limit;
-use crate::scenario::value::{Allowance, Fields, Value};
+use crate::scenario::unit;
+use crate::scenario::value::{self, Allowance, Fields, Length, Value};
 
 /// A plan, and where it says what its cohorts must be able to answer for.
 pub(super) struct PlanEntry {
@@ -20,50 +22,82 @@ pub(super) struct PlanEntry {
 
 impl Lowering<'_> {
     pub(super) fn plans(&mut self, fields: &Fields) -> Vec<PlanEntry> {
-        let mut plans = Vec::new();
-        for entry in fields.named() {
-            let mut plan = PlanEntry {
-                name: entry.name.clone(),
-                plan: None,
-                prices: [None; METERS_MAX],
-                includes: [None; METERS_MAX],
-            };
-            if let Some(Value::Map(fields)) = entry.value.as_ref().map(|value| &value.value) {
-                plan.plan = self.plan(fields, &mut plan);
-            }
-            plans.push(plan);
-        }
-        plans
+        let read = |entry: &value::Entry| match entry.value.as_ref().map(|value| &value.value) {
+            Some(Value::Map(plan)) => self.plan(&entry.name, plan),
+            _ => PlanEntry::unknown(&entry.name),
+        };
+        fields.named().map(read).collect()
     }
 
-    fn plan(&mut self, fields: &Fields, entry: &mut PlanEntry) -> Option<Plan> {
+    pub(super) fn plan(&mut self, name: &Spanned<String>, fields: &Fields) -> PlanEntry {
+        let mut entry = PlanEntry::unknown(name);
+        entry.plan = self.terms(fields, &mut entry);
+        entry
+    }
+
+    fn terms(&mut self, fields: &Fields, entry: &mut PlanEntry) -> Option<Plan> {
         let allowances = self.allowances(fields, entry);
-        let period = self.period(fields, &allowances);
-        let fee = fields.fee("fee").map_or(Money::ZERO, |fee| fee.value.amount);
-        self.check_fee(fields, fee, period);
-        let prepaid = fields.map("prepaid").map(|prepaid| prepaid.money("opening"));
-        let prices = self.prices(fields, entry);
-        let limit = fields.list("limits").and_then(|limits| limits.first()).map(|limit| self.limit(limit));
+        let (prices, overage) = (self.prices(fields, entry), self.overage(fields, entry));
+        let is_postpaid = fields.written("prepaid").is_none() && fields.written("prices").is_some();
+        let usage_period = self.usage_period(fields, &allowances, is_postpaid);
+        let fee = fields.fee("fee").map(|fee| fee.value);
+        self.check_amounts(fields);
+        let past_allowance = self.past_allowance(fields);
+        self.check_priced(fields, &allowances, entry);
+        let prepaid = fields.map("prepaid").map(|prepaid| self.prepaid(prepaid));
+        let limits: Option<Vec<Limit>> =
+            fields.list("limits").unwrap_or_default().iter().map(|limit| self.limit(limit)).collect();
+        let rollover = self.rollover(fields);
+        let routes = fields.list("routes").map(|routes| self.covered(routes));
         let mut allowance = [None; METERS_MAX];
         for (meter, included) in allowances {
             allowance[meter] = Some(included.value.units);
         }
         Some(Plan {
             name: entry.name.value.clone(),
-            fee,
-            period,
+            fee: fee.map_or(Money::ZERO, |fee| fee.amount),
+            fee_period: fee.map(|fee| fee.period),
+            usage_period: usage_period.ok()?,
+            trial: fields.length("trial").map(|trial| trial.value).filter(|trial| !is_none(*trial)),
             allowance,
-            limit: match limit {
-                Some(limit) => Some(limit?),
-                None => None,
-            },
+            past_allowance: past_allowance?,
+            overage: overage?,
+            rollover: rollover.ok()?,
+            limits: limits?,
+            spend_cap: fields.fee("spend_cap").map(|cap| cap.value.amount),
+            minimum: fields.fee("minimum").map_or(Money::ZERO, |minimum| minimum.value.amount),
             prepaid: match prepaid {
-                Some(opening) => Some(Prepaid { opening: opening?.value }),
+                Some(prepaid) => Some(prepaid?),
                 None => None,
             },
-            prices,
+            prices: prices?,
             grace: fields.duration("grace")?.value,
+            routes: match routes {
+                Some(routes) => Some(routes?),
+                None => None,
+            },
         })
+    }
+
+    fn covered(&mut self, routes: &[Spanned<Value>]) -> Option<Vec<usize>> {
+        let mut covered = Vec::new();
+        for route in routes {
+            let Value::Text(path) = &route.value else { return None };
+            covered.push(self.route(Spanned { span: route.span, value: path }));
+        }
+        let mut covered: Vec<usize> = covered.into_iter().collect::<Option<_>>()?;
+        covered.sort_unstable();
+        covered.dedup();
+        Some(covered)
+    }
+
+    /// The index of a route; where the file has none, of the one that is there then.
+    pub(super) fn route(&mut self, path: Spanned<&str>) -> Option<usize> {
+        let mut known: Vec<&str> = self.routes.iter().map(|route| route.path.as_str()).collect();
+        if known.is_empty() {
+            known.push("/");
+        }
+        find("route", path, &known, self.problems)
     }
 
     // === Periods and allowances ===
@@ -80,105 +114,271 @@ impl Lowering<'_> {
         allowances
     }
 
-    /// The one period of a plan: of its fee and of all its allowances.
-    fn period(&mut self, fields: &Fields, allowances: &[(usize, Spanned<Allowance>)]) -> Option<Period> {
-        let fee = fields.fee("fee").map(|fee| (fee.span, fee.value.period));
-        let named = |(_, included): &(usize, Spanned<Allowance>)| Some((included.span, included.value.period?));
-        let mut periods = fee.into_iter().chain(allowances.iter().filter_map(named));
+    /// The one period of all that is counted: allowances, the cap, the minimum, usage billed in arrears.
+    fn usage_period(
+        &mut self,
+        fields: &Fields,
+        allowances: &[(usize, Spanned<Allowance>)],
+        is_postpaid: bool,
+    ) -> Result<Option<Period>, Reported> {
+        let fee = fields.fee("fee").map(|fee| fee.value.period);
+        let named = allowances.iter().filter_map(|(_, it)| Some((it.span, it.value.period?)));
+        let amounts = ["spend_cap", "minimum"].into_iter().filter_map(|key| fields.fee(key));
+        let named = named.chain(amounts.map(|amount| (amount.span, amount.value.period)));
+        // What has no period has the fee's.
+        let unnamed = allowances.iter().filter(|(_, it)| it.value.period.is_none());
+        let mut periods = named.chain(unnamed.clone().filter_map(|(_, it)| Some((it.span, fee?))));
         let Some((first, period)) = periods.next() else {
             if let (None, Some((_, included))) = (fields.written("fee"), allowances.first()) {
-                let problem = Diagnostic::error(
-                    included.span,
-                    "this allowance has no period, and the plan no fee to take it from",
-                );
+                let message = "this allowance has no period, and the plan no fee to take it from";
+                let problem = Diagnostic::error(included.span, message);
                 self.problems.push(problem.help("write per what it is, such as `10k/month`"));
+                return Err(Reported);
             }
-            return None;
+            return Ok(fee.or(is_postpaid.then_some(Period::Month)));
         };
         if let Some((other, _)) = periods.find(|(_, other)| *other != period) {
-            let problem = Diagnostic::error(other, "a second period in one plan is not supported yet");
-            let problem = problem.related(first, "the plan's period is given here");
-            self.problems.push(problem.help("give the fee and all allowances the same period"));
+            let problem = Diagnostic::error(other, "a plan counts usage in one period, and this is another");
+            let problem = problem.related(first, "its period is given here");
+            self.problems.push(
+                problem
+                    .help("give allowances, `spend_cap` and `minimum` the same period; only the fee may have its own"),
+            );
+            return Err(Reported);
         }
-        Some(period)
+        Ok(Some(period))
     }
 
-    /// Refuses a fee that could add up to more than a consumer's account can hold.
-    fn check_fee(&mut self, fields: &Fields, fee: Money, period: Option<Period>) {
-        let (Some(period), Some(horizon)) = (period, self.horizon) else { return };
-        let shortest_ns = match period {
-            Period::Day => DAY,
-            Period::Month => 28 * DAY,
-            Period::Year => 365 * DAY,
+    /// Refuses recurring amounts that could add up to more than a consumer's account can hold.
+    fn check_amounts(&mut self, fields: &Fields) {
+        for key in ["fee", "minimum", "spend_cap"] {
+            let (Some(fee), Some(horizon)) = (fields.fee(key), self.horizon) else { continue };
+            let shortest_ns = match fee.value.period {
+                Period::Day => DAY,
+                Period::Month => 28 * DAY,
+                Period::Year => 365 * DAY,
+            };
+            // One period may have begun before the start, and one begins at the end.
+            let periods = i128::from(horizon.ns() / shortest_ns) + 2;
+            if is_beyond(times(fee.value.amount, periods)) {
+                let (this, amount) =
+                    if key == "fee" { ("fee".to_owned(), "fee") } else { (format!("`{key}`"), "amount") };
+                let message = format!("this {this} can add up to more than {} within the horizon", self.most());
+                let problem = Diagnostic::error(place(fields, key), message);
+                self.problems.push(problem.help(format!("lower the {amount}, or shorten the horizon")));
+            }
+        }
+    }
+
+    fn past_allowance(&mut self, fields: &Fields) -> Option<PastAllowance> {
+        let Some(given) = fields.value("past_allowance") else {
+            return (!fields.is_broken("past_allowance")).then_some(PastAllowance::Block);
         };
-        // One period may have begun before the start, and one begins at the end.
-        let periods = i128::from(horizon.ns() / shortest_ns) + 2;
-        if i128::from(fee.nanos()) * periods > i128::from(limit::AMOUNT_NANOS) {
-            let message = "this fee can add up to more than 922M within the horizon";
-            let problem = Diagnostic::error(place(fields, "fee"), message);
-            self.problems.push(problem.help("lower the fee, or shorten the horizon"));
+        match &given.value {
+            Value::Choice("overage") => {
+                if fields.written("overage").is_none() {
+                    let problem = Diagnostic::error(given.span, "`past_allowance: overage` needs `overage`");
+                    self.problems.push(problem.help("write what it costs, such as `overage: { requests: $0.001 }`"));
+                }
+                Some(PastAllowance::Overage)
+            }
+            Value::Choice(_) => Some(PastAllowance::Block),
+            Value::Map(throttle) => {
+                let rate = throttle.rate("throttle")?;
+                let rate = self.rate(
+                    rate,
+                    "a throttle of zero lets nothing pass",
+                    "write a rate above zero, or `past_allowance: block`",
+                )?;
+                self.check_bucket(rate, 1, given.span)?;
+                Some(PastAllowance::Throttle(rate))
+            }
+            _ => None,
         }
     }
 
-    // === Prices and limits ===
-
-    fn prices(&mut self, fields: &Fields, entry: &mut PlanEntry) -> PerMeter<Option<UnitPrice>> {
-        let mut prices = [None; METERS_MAX];
-        let is_prepaid = fields.written("prepaid").is_some();
-        match fields.written("prices") {
-            Some(span) if !is_prepaid => {
-                let problem = Diagnostic::error(span, "`prices` without `prepaid` is not supported yet");
-                self.problems.push(problem.help("add the credit that they are paid from: `prepaid: { opening: $10 }`"));
-            }
-            None if is_prepaid => {
-                let span = place(fields, "prepaid");
-                let problem =
-                    Diagnostic::warning(span, format!("the prepaid plan {} has no `prices`", quote(&entry.name.value)));
-                self.problems.push(problem.help("without them its calls cost nothing, and its credit lasts for ever"));
-            }
-            _ => {}
+    fn rollover(&mut self, fields: &Fields) -> Result<Option<Rollover>, Reported> {
+        let Some(rollover) = fields.map("rollover") else {
+            return if fields.is_broken("rollover") { Err(Reported) } else { Ok(None) };
+        };
+        let (min, max) = (rollover.quantity("min").ok_or(Reported)?, rollover.quantity("max").ok_or(Reported)?);
+        if min.value > max.value {
+            let problem = Diagnostic::error(min.span, "the `min` is more than the `max`");
+            self.problems.push(problem.related(max.span, "the `max` is here").help("write at most as much"));
+            return Err(Reported);
         }
-        for priced in fields.map("prices").into_iter().flat_map(Fields::named) {
+        Ok(Some(Rollover { min: min.value, max: max.value }))
+    }
+
+    // === Prices ===
+
+    fn prices(&mut self, fields: &Fields, entry: &mut PlanEntry) -> Option<PerMeter<Option<Price>>> {
+        let is_prepaid = fields.written("prepaid").is_some();
+        if is_prepaid && fields.written("prices").is_none() {
+            let message = format!("the prepaid plan {} has no `prices`", quote(&entry.name.value));
+            let problem = Diagnostic::warning(place(fields, "prepaid"), message);
+            self.problems.push(problem.help("without them its calls cost nothing, and its credit lasts for ever"));
+        }
+        let paid = if is_prepaid { Paid::FromCredit } else { Paid::InArrears };
+        self.priced(fields, "prices", paid, entry)
+    }
+
+    fn overage(&mut self, fields: &Fields, entry: &mut PlanEntry) -> Option<PerMeter<Option<Price>>> {
+        if let (Some(span), Some(Value::Choice("block") | Value::Map(_))) =
+            (fields.written("overage"), fields.value("past_allowance").map(|it| &it.value))
+        {
+            let problem = Diagnostic::error(span, "`overage` has no effect without `past_allowance: overage`");
+            let related = fields.written("past_allowance").unwrap_or(span);
+            self.problems.push(
+                problem
+                    .related(related, "which is given here")
+                    .help("write `past_allowance: overage`, or leave it out"),
+            );
+        }
+        self.priced(fields, "overage", Paid::InArrears, entry)
+    }
+
+    fn priced(
+        &mut self,
+        fields: &Fields,
+        key: &str,
+        paid: Paid,
+        entry: &mut PlanEntry,
+    ) -> Option<PerMeter<Option<Price>>> {
+        let (mut prices, mut is_right) = (PerMeter::default(), true);
+        for priced in fields.map(key).into_iter().flat_map(Fields::named) {
             let Some(meter) = self.meter(&priced.name) else { continue };
             entry.prices[meter] = Some(priced.name.span);
-            if let Some(Value::Price(price)) = priced.value.as_ref().map(|value| &value.value) {
-                prices[meter] = Some(*price);
+            match priced.value.as_ref().and_then(|price| self.price(price, paid)) {
+                Some(price) => prices[meter] = Some(price),
+                None => is_right = false,
             }
         }
-        prices
+        is_right.then_some(prices)
     }
 
-    fn limit(&mut self, limit: &Spanned<Value>) -> Option<TokenBucket> {
-        let Value::Map(fields) = &limit.value else { return None };
-        let rate = fields.rate("requests")?;
+    /// Prices that never apply, and units that nobody priced.
+    fn check_priced(&mut self, fields: &Fields, allowances: &[(usize, Spanned<Allowance>)], entry: &PlanEntry) {
+        let named = |key: &'static str| fields.map(key).into_iter().flat_map(Fields::named);
+        let is_prepaid = fields.written("prepaid").is_some();
+        for over in named("overage") {
+            let name = quote(&over.name.value);
+            if !named("includes").any(|it| it.name.value == over.name.value) {
+                let problem = Diagnostic::error(over.name.span, format!("{name} has no allowance to be past of"));
+                self.problems.push(problem.help("include some of it, or price it under `prices`"));
+            }
+            let twice = named("prices").find(|it| !is_prepaid && it.name.value == over.name.value);
+            if let Some(twice) = twice {
+                let problem = Diagnostic::error(over.name.span, format!("{name} has two prices past its allowance"));
+                self.problems.push(problem.related(twice.name.span, "the other is here").help("keep one of the two"));
+            }
+        }
+        let is_overage = matches!(fields.value("past_allowance").map(|it| &it.value), Some(Value::Choice("overage")));
+        if is_overage && fields.written("overage").is_some() {
+            for (meter, _) in allowances.iter().filter(|(meter, _)| entry.prices[*meter].is_none()) {
+                let message = format!("past its allowance, {} costs nothing", quote(&self.meters[*meter].name));
+                let span = entry.includes[*meter].unwrap_or(fields.owner);
+                self.problems.push(Diagnostic::warning(span, message).help("price it under `overage`"));
+            }
+        }
+        let both = named("prices").find(|it| named("includes").any(|included| included.name.value == it.name.value));
+        if let (false, false, Some(both)) = (is_overage, is_prepaid, both) {
+            let name = quote(&both.name.value);
+            let message = format!("the price of {name} never applies: past the allowance no call is billed");
+            let problem = Diagnostic::warning(both.name.span, message);
+            self.problems.push(problem.help("write `past_allowance: overage`, and the price under `overage`"));
+        }
+        let bills_usage = fields.written("overage").is_some() || (!is_prepaid && fields.written("prices").is_some());
+        if let (Some(span), false) = (fields.written("spend_cap"), bills_usage) {
+            let problem = Diagnostic::warning(span, "there is nothing to cap: this plan bills no usage in arrears");
+            self.problems.push(problem.help("the fee, top-ups and credit are apart from it"));
+        }
+    }
+
+    // === Limits ===
+
+    fn rate(&mut self, rate: Spanned<value::Rate>, message: &str, help: &str) -> Option<Rate> {
         if rate.value.events == 0 {
-            let problem = Diagnostic::error(rate.span, "a limit of zero refuses every call");
-            self.problems.push(problem.help("write a rate above zero"));
+            self.problems.push(Diagnostic::error(rate.span, message).help(help));
             return None;
         }
-        let (tokens, per) = (rate.value.events, rate.value.per);
-        let burst = match fields.quantity("burst") {
-            Some(burst) => burst.value,
-            None if fields.written("burst").is_some() => return None,
-            None => per_second_rounded_up(tokens, per),
-        };
-        if u128::from(burst) * u128::from(per.ns()) > limit::BUCKET_LEVEL {
-            let message = "this burst is more than a bucket that refills so slowly can count";
-            let most = limit::BUCKET_LEVEL / u128::from(per.ns());
-            let help = if most > 0 {
-                format!("write at most `{most}` at this rate")
-            } else {
-                "write a faster rate".to_owned()
-            };
-            self.problems.push(Diagnostic::error(place(fields, "burst"), message).help(help));
+        Some(Rate { requests: rate.value.events, per: rate.value.per })
+    }
+
+    fn limit(&mut self, limit: &Spanned<Value>) -> Option<Limit> {
+        let Value::Map(fields) = &limit.value else { return None };
+        let kind = fields.choice("kind")?;
+        let is_bucket = matches!(kind.value, "token_bucket" | "leaky_bucket");
+        if let (Some(span), false) = (fields.written("burst"), is_bucket) {
+            let problem = Diagnostic::error(span, format!("`{}` has no `burst`", kind.value));
+            self.problems.push(problem.help("leave it out, or use a `token_bucket`"));
             return None;
         }
-        Some(TokenBucket { tokens, per, burst })
+        let (measure, example) =
+            if kind.value == "concurrency" { ("in_flight", "in_flight: 10") } else { ("requests", "requests: 20/s") };
+        if fields.written(measure).is_none() {
+            // Where neither is written, the table has said so.
+            if let Some(span) = fields.written("requests").or(fields.written("in_flight")) {
+                let problem = Diagnostic::error(span, format!("`{}` is given as `{measure}`", kind.value));
+                self.problems.push(problem.help(format!("write `{example}`")));
+            }
+            return None;
+        }
+        if kind.value == "concurrency" {
+            return fields.quantity("in_flight").map(|most| Limit::Concurrency(most.value));
+        }
+        let rate =
+            self.rate(fields.rate("requests")?, "a limit of zero refuses every call", "write a rate above zero")?;
+        if fields.is_broken("burst") {
+            return None;
+        }
+        let burst = fields.quantity("burst").map(|burst| burst.value);
+        match kind.value {
+            "fixed_window" => Some(Limit::FixedWindow(rate)),
+            "sliding_window" => Some(Limit::SlidingWindow(rate)),
+            "leaky_bucket" => {
+                let burst = burst.unwrap_or(0);
+                self.check_bucket(rate, burst + 1, place(fields, "burst"))?;
+                Some(Limit::LeakyBucket { rate, burst })
+            }
+            _ => {
+                let burst = burst.unwrap_or_else(|| per_second_rounded_up(rate));
+                self.check_bucket(rate, burst, place(fields, "burst"))?;
+                Some(Limit::TokenBucket { rate, burst })
+            }
+        }
+    }
+
+    /// Refuses a bucket whose fill does not fit the integers that the engine keeps it in.
+    fn check_bucket(&mut self, rate: Rate, burst: u64, span: Span) -> Option<()> {
+        let divisor = unit::gcd(u128::from(rate.requests), u128::from(rate.per.ns()));
+        let token = u128::from(rate.per.ns()) / divisor;
+        if u128::from(burst) * token <= limit::BUCKET_LEVEL {
+            return Some(());
+        }
+        let message = "this burst is more than a bucket that refills so slowly can count";
+        let most = limit::BUCKET_LEVEL / token;
+        let help =
+            if most > 0 { format!("write at most `{most}` at this rate") } else { "write a faster rate".to_owned() };
+        self.problems.push(Diagnostic::error(span, message).help(help));
+        None
     }
 }
 
+impl PlanEntry {
+    /// A plan of which only the name is known.
+    fn unknown(name: &Spanned<String>) -> Self {
+        Self { name: name.clone(), plan: None, prices: [None; METERS_MAX], includes: [None; METERS_MAX] }
+    }
+}
+
+/// Whether a length is no time at all.
+fn is_none(length: Length) -> bool {
+    matches!(length, Length::Exact(time::Span::ZERO) | Length::Months(0))
+}
+
 /// What a second refills, at least one.
-fn per_second_rounded_up(tokens: u64, per: time::Span) -> u64 {
-    let a_second = (u128::from(tokens) * u128::from(SECOND)).div_ceil(u128::from(per.ns()));
+fn per_second_rounded_up(rate: Rate) -> u64 {
+    let a_second = (u128::from(rate.requests) * u128::from(SECOND)).div_ceil(u128::from(rate.per.ns()));
     u64::try_from(a_second).unwrap_or(u64::MAX)
 }

@@ -1,21 +1,29 @@
-//! Amounts: recurring, by the unit, or as they are; always in the scenario's currency, and exact to the nano.
+//! Amounts: recurring, by the unit, or as they are; always in the scenario's currency, and exact to its smallest engine unit.
 
 use farebox_engine::model::UnitPrice;
 use farebox_engine::money::{CURRENCIES, Currency, Money, NANOS};
 
-use super::{Bounds, Complaint, Parsed, Unit, magnitude, parse_period, part_of_number, quantity_part};
+use super::number::{magnitude, part_of_number, quantity_part, share_part};
+use super::time::parse_period;
+use super::{Bounds, Complaint, Parsed, Unit};
 use crate::scenario::decimal::{Decimal, Misfit};
 use crate::scenario::diagnostic::quote;
 use crate::scenario::limit;
-use crate::scenario::value::Fee;
+use crate::scenario::value::{Commission, Fee};
 
-pub(super) fn parse_money(unit: Unit, text: &str, currency: Option<Currency>) -> Parsed<Money> {
-    money_part(unit, text, text, currency)
+pub(super) fn parse_money(text: &str, currency: Option<Currency>) -> Parsed<Money> {
+    money_part(Unit::Money, text, text, currency)
 }
 
 fn money_part(unit: Unit, whole: &str, part: &str, currency: Option<Currency>) -> Parsed<Money> {
     let (decimal, factor) = amount(unit, whole, part, currency)?;
-    nanos(whole, decimal, factor, || "write at most nine decimals".to_owned())
+    let decimals = if scale(currency) == NANOS { "nine" } else { "six" };
+    units(whole, decimal, factor, currency, || format!("write at most {decimals} decimals"))
+}
+
+/// Engine units of a major unit. Of a currency that is not known, as of most: the file is refused anyway.
+fn scale(currency: Option<Currency>) -> i64 {
+    currency.map_or(NANOS, |currency| currency.scale)
 }
 
 pub(super) fn parse_fee(text: &str, currency: Option<Currency>) -> Parsed<Fee> {
@@ -28,6 +36,22 @@ pub(super) fn parse_fee(text: &str, currency: Option<Currency>) -> Parsed<Fee> {
     Ok(Fee { amount: money_part(Unit::Fee, text, amount, currency)?, period })
 }
 
+/// A share, an amount, or both of them.
+pub(super) fn parse_commission(text: &str, currency: Option<Currency>) -> Parsed<Commission> {
+    let unit = Unit::Commission;
+    let mut commission = Commission::default();
+    let (first, second) = text.split_once(" + ").map_or((text, None), |(share, fixed)| (share, Some(fixed)));
+    if second.is_some() || first.ends_with('%') {
+        commission.share = share_part(unit, text, first)?;
+    } else {
+        commission.fixed = money_part(unit, text, first, currency)?;
+    }
+    if let Some(fixed) = second {
+        commission.fixed = money_part(unit, text, fixed, currency)?;
+    }
+    Ok(commission)
+}
+
 pub(super) fn parse_price(text: &str, currency: Option<Currency>) -> Parsed<UnitPrice> {
     const PACKAGE: Bounds = Bounds { least: 1, most: 1_000_000_000_000_000 };
     let unit = Unit::Price;
@@ -36,7 +60,7 @@ pub(super) fn parse_price(text: &str, currency: Option<Currency>) -> Parsed<Unit
         return Ok(UnitPrice { amount: money_part(unit, text, part, currency)?, per });
     }
     let (decimal, factor) = amount(unit, text, text, currency)?;
-    let amount = nanos(text, decimal, factor, || {
+    let amount = units(text, decimal, factor, currency, || {
         let million = decimal.millionfold();
         let number = text.find(|c: char| c.is_ascii_digit()).map_or("", |at| &text[..at]);
         let code = text.rsplit_once(' ').map_or(String::new(), |(_, code)| format!(" {code}"));
@@ -84,18 +108,28 @@ fn signed(currency: Currency, digits: &str) -> String {
     if currency.sign.is_empty() { format!("{digits} {}", currency.code) } else { format!("{}{digits}", currency.sign) }
 }
 
-fn nanos(whole: &str, decimal: Decimal, factor: u128, finer: impl FnOnce() -> String) -> Parsed<Money> {
-    match decimal.times(factor * NANOS as u128, limit::AMOUNT_NANOS as u128) {
-        Ok(nanos) => Ok(Money::from_nanos(nanos as i64)),
+fn units(
+    whole: &str,
+    decimal: Decimal,
+    factor: u128,
+    currency: Option<Currency>,
+    finer: impl FnOnce() -> String,
+) -> Parsed<Money> {
+    let scale = scale(currency);
+    match decimal.times(factor * u128::from(scale.unsigned_abs()), limit::AMOUNT_NANOS as u128) {
+        Ok(units) => Ok(Money::from_nanos(units as i64)),
         Err(Misfit::Fraction) => {
-            Err(Complaint::new(format!("{} is finer than 10⁻⁹ of the currency's unit", quote(whole)), finer()))
+            let power = if scale == NANOS { "10⁻⁹" } else { "10⁻⁶" };
+            Err(Complaint::new(format!("{} is finer than {power} of the currency's unit", quote(whole)), finer()))
         }
-        Err(Misfit::TooLarge) => {
-            let most = limit::AMOUNT_NANOS / NANOS / 1_000_000;
-            Err(Complaint::new(
-                format!("{} is more than {most}M", quote(whole)),
-                "write a smaller amount: those beyond are not kept exactly",
-            ))
-        }
+        Err(Misfit::TooLarge) => Err(Complaint::new(
+            format!("{} is more than {}", quote(whole), most(scale)),
+            "write a smaller amount: those beyond are not kept exactly",
+        )),
     }
+}
+
+/// The largest amount, as the language writes it.
+pub(in crate::scenario) fn most(scale: i64) -> String {
+    format!("{}M", limit::AMOUNT_NANOS / scale / 1_000_000)
 }

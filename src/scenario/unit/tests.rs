@@ -6,13 +6,15 @@ use expect_test::{Expect, expect};
 
 use super::*;
 
+mod terms;
+
 /// One line per text: its value, or what is wrong and what to write.
 fn check(unit: Unit, texts: &[&str], expected: &Expect) {
     let mut lines = String::new();
     for text in texts {
         let line = match unit.parse(text, Currency::from_code("USD")) {
             Ok(value) => format!("{text} = {value:?}"),
-            Err(Complaint { message, help }) => format!("{message}; {}", help.unwrap_or_default()),
+            Err(Complaint { message, help }) => format!("{message}; {help}"),
         };
         lines += &line;
         lines.push('\n');
@@ -75,13 +77,13 @@ fn durations_are_exact_and_hint_at_the_other_m() {
         "#]],
     );
     check(
-        Unit::Horizon,
+        Unit::Length(Least::AboveZero),
         &["30d", "1mo", "10y", "11y", "1.5mo", "0d", "5M", "4000d"],
         &expect![[r#"
             30d = Length(Exact(Span(2592000000000000)))
             1mo = Length(Months(1))
-            10y = Length(Years(10))
-            11y = Length(Years(11))
+            10y = Length(Months(120))
+            `11y` is longer than ten years; write at most `3652d`
             `1.5mo` is not a whole number of months or years; write days, such as `45d`
             `0d` is no time at all; write a number and one of `s`, `m`, `h`, `d`, `mo`, `y`, such as `30d` or `1mo`
             `5M` is not a duration; `M` is millions, and only in quantities: minutes are `m`
@@ -110,11 +112,11 @@ fn rates_reduce_and_refuse_months() {
             "99999999999999999999M/s",
         ],
         &expect![[r#"
-            400/day = Rate(Rate { events: 1, per: Span(216000000000) })
-            20/s = Rate(Rate { events: 1, per: Span(50000000) })
-            2k/s = Rate(Rate { events: 1, per: Span(500000) })
+            400/day = Rate(Rate { events: 400, per: Span(86400000000000) })
+            20/s = Rate(Rate { events: 20, per: Span(1000000000) })
+            2k/s = Rate(Rate { events: 2000, per: Span(1000000000) })
             0.5/min = Rate(Rate { events: 1, per: Span(120000000000) })
-            0/s = Rate(Rate { events: 0, per: Span(1) })
+            0/s = Rate(Rate { events: 0, per: Span(1000000000) })
             `20` is not a rate; write a number per `s`, `min`, `h` or `day`, such as `20/s` or `400/day`
             unknown unit `/m` in `20/m`; minutes of a rate are `/min`
             unknown unit `/month` in `400/month`; months differ in length: write the calls per day, such as `400/day`
@@ -179,7 +181,7 @@ fn money_is_in_the_scenarios_currency_and_exact_to_the_nano() {
             unknown period `mo` in `$49/mo`; write an amount per `day`, `month` or `year`, such as `$49/month`
             unknown period `week` in `$49/week`; write an amount per `day`, `month` or `year`, such as `$49/month`
             `49/month` names no currency; write `$49/month`
-            `oops` is not a fee; write an amount per `day`, `month` or `year`, such as `$49/month`
+            `oops` is not an amount per period; write an amount per `day`, `month` or `year`, such as `$49/month`
         "#]],
     );
     check(
@@ -263,27 +265,27 @@ fn chances_allowances_dates_and_clocks() {
 }
 
 #[test]
-fn closed_sets_suggest_and_know_what_is_planned() {
-    static KINDS: Choice = Choice { now: &["token_bucket"], planned: &["fixed_window"] };
+fn closed_sets_suggest() {
+    static KINDS: Choice = Choice { words: &["token_bucket", "fixed_window"], unsupported: &["fixed_window"] };
     check(
         Unit::Choice(&KINDS),
         &["token_bucket", "token-bucket", "fixed_window", "gcra"],
         &expect![[r#"
-        token_bucket = Choice("token_bucket")
-        unknown word `token-bucket`; did you mean `token_bucket`?
-        `fixed_window` is not supported yet; write `token_bucket`
-        unknown word `gcra`; write `token_bucket`
-    "#]],
+            token_bucket = Choice("token_bucket")
+            unknown word `token-bucket`; did you mean `token_bucket`?
+            fixed_window = Choice("fixed_window")
+            unknown word `gcra`; write one of `token_bucket`, `fixed_window`
+        "#]],
     );
     check(
         Unit::Currency,
         &["USD", "usd", "JPY", "US dollars"],
         &expect![[r#"
-        USD = Currency(Currency { code: "USD", sign: "$", exponent: 2 })
-        `usd` is not a currency that scenarios can be in; did you mean `USD`?
-        `JPY` is not a currency that scenarios can be in; write one of `USD`, `EUR`, `GBP`, `CHF`, `CAD`, `AUD`, `KWD`
-        `US dollars` is not a currency that scenarios can be in; write one of `USD`, `EUR`, `GBP`, `CHF`, `CAD`, `AUD`, `KWD`
-    "#]],
+            USD = Currency(Currency { code: "USD", sign: "$", exponent: 2, scale: 1000000000 })
+            `usd` is not a currency that scenarios can be in; did you mean `USD`?
+            JPY = Currency(Currency { code: "JPY", sign: "¥", exponent: 0, scale: 1000000 })
+            `US dollars` is not a currency that scenarios can be in; write one of `USD`, `EUR`, `GBP`, `CHF`, `CAD`, `AUD`, `KWD`, `JPY`, `KRW`, `IDR`
+        "#]],
     );
     check(
         Unit::Name,

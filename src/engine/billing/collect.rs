@@ -1,0 +1,490 @@
+//! Payments: invoices are collected, declined ones dunned, credit is bought, and what was paid may come back.
+
+use crate::billing::account::{Account, Status};
+use crate::billing::calendar::Cycle;
+use crate::billing::catalog::{Catalog, TRY_AGAIN};
+use crate::billing::decline::{Answer, Decline};
+use crate::billing::gate::Action;
+use crate::billing::invoice::{AfterDecline, Charge, Draft, Fate, Purpose};
+use crate::billing::ledger::Movement;
+use crate::billing::price;
+use crate::billing::tally::Count;
+use crate::billing::timer::Deadline;
+use crate::billing::usage::Segment;
+use crate::model::{Finally, Length, Period, Returns};
+use crate::money::{Money, Overflow};
+use crate::time::{Now, SECOND, Time};
+
+/// What is known of an account's top-ups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TopUps {
+    /// How many were asked for, paid or not: what names them.
+    asked: u32,
+    /// Those that the processor has not answered yet.
+    pending: Vec<Asked>,
+    /// No automatic one is made before.
+    not_before: Time,
+    /// How many automatic ones were made in the month that ends at `month_ends`, counted from the anchor.
+    in_month: u32,
+    month: u32,
+    month_ends: Time,
+}
+
+/// Credit that is being bought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Asked {
+    purpose: Purpose,
+    priority: u8,
+    expires: Option<Length>,
+}
+
+impl Default for TopUps {
+    fn default() -> Self {
+        let long_ago = Time::from_ns(i64::MIN);
+        Self { asked: 0, pending: Vec::new(), not_before: long_ago, in_month: 0, month: 0, month_ends: long_ago }
+    }
+}
+
+// === Invoices ===
+
+impl Account {
+    /// Makes the invoices whose calls have all come home.
+    pub(super) fn finalise(&mut self, at: Time, catalog: &Catalog, actions: &mut Vec<Action>) -> Result<(), Overflow> {
+        self.timers.clear(Deadline::Finalise);
+        while let Some(place) = self.closing.iter().position(|draft| !draft.is_waiting()) {
+            let draft = self.closing.remove(place);
+            self.invoice(&draft, at, catalog, actions)?;
+        }
+        Ok(())
+    }
+
+    fn invoice(
+        &mut self,
+        draft: &Draft,
+        at: Time,
+        catalog: &Catalog,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Overflow> {
+        if draft.fate == Fate::Keep {
+            for segment in &draft.segments {
+                self.uninvoiced = plus(self.uninvoiced, segment.charged)?;
+            }
+            return Ok(());
+        }
+        let mut usage = Money::ZERO;
+        for segment in &draft.segments {
+            usage = plus(usage, self.usage_lines(segment, draft.is_discounted, catalog)?)?;
+        }
+        usage = plus(usage, self.true_up(draft, catalog)?)?;
+        self.bill_fee(draft, at)?;
+        let total = plus(usage, draft.fee)?;
+        match draft.fate {
+            Fate::Collect => self.issue(draft.purpose, total, at, catalog, actions),
+            Fate::WriteOff | Fate::Keep => self.post(Movement::WriteOff, total),
+        }
+    }
+
+    /// What was served and never invoiced is billed in one line, because there is somebody to pay it again, or nobody ever.
+    pub(super) fn bill_uninvoiced(&mut self, catalog: &Catalog) -> Result<Money, Overflow> {
+        let exact = std::mem::take(&mut self.uninvoiced);
+        self.line(exact, false, catalog)
+    }
+
+    /// The fee is invoiced, and earned from the beginning of its period on; at once, where that is over by now.
+    fn bill_fee(&mut self, draft: &Draft, at: Time) -> Result<(), Overflow> {
+        self.post(Movement::Invoice, draft.fee)?;
+        if draft.purpose == Purpose::Period(self.fee_periods) && self.fee.cycle.is_some() && at < self.fee.ends {
+            self.fee.amount = plus(self.fee.amount, draft.fee)?;
+            Ok(())
+        } else {
+            self.post(Movement::Earn, draft.fee)
+        }
+    }
+
+    /// What the usage charges of a whole period lack of its minimum commit, each price version's part by the second.
+    fn true_up(&mut self, draft: &Draft, catalog: &Catalog) -> Result<Money, Overflow> {
+        let (mut due, mut charged) = (Money::ZERO, Money::ZERO);
+        for segment in &draft.segments {
+            due = plus(due, committed(catalog.terms[segment.terms as usize].minimum, segment))?;
+            charged = plus(charged, segment.charged)?;
+        }
+        if due <= charged {
+            return Ok(Money::ZERO);
+        }
+        let lacks = minus(due, charged)?;
+        self.post(Movement::TrueUp, lacks)?;
+        self.line(lacks, draft.is_discounted, catalog)
+    }
+
+    /// The lines for the usage of a segment: one per meter.
+    fn usage_lines(&mut self, segment: &Segment, is_discounted: bool, catalog: &Catalog) -> Result<Money, Overflow> {
+        let plan = &catalog.terms[segment.terms as usize];
+        let mut sum = Money::ZERO;
+        for metered in &plan.metered {
+            let units = segment.past[metered.meter];
+            if let (Some(price), 1..) = (metered.past.arrears(), units) {
+                sum = plus(sum, self.line(price::total(price, units)?, is_discounted, catalog)?)?;
+            }
+        }
+        Ok(sum)
+    }
+
+    /// One line: the discount is taken off, the rest rounded to the minor unit.
+    fn line(&mut self, exact: Money, is_discounted: bool, catalog: &Catalog) -> Result<Money, Overflow> {
+        let net = match catalog.cohorts[self.consumer.cohort as usize].discount {
+            Some(discount) if is_discounted => {
+                let off = exact.scale_half_even(discount.off.parts, discount.off.of);
+                self.post(Movement::Discount, off)?;
+                minus(exact, off)?
+            }
+            _ => exact,
+        };
+        let line = price::line(net, catalog.currency);
+        if line > net {
+            self.post(Movement::RoundUp, minus(line, net)?)?;
+        } else {
+            self.post(Movement::RoundDown, minus(net, line)?)?;
+        }
+        self.post(Movement::InvoiceUsage, line)?;
+        Ok(line)
+    }
+
+    /// An invoice is final: what the consumer has to their credit settles it first, the rest is collected.
+    pub(super) fn issue(
+        &mut self,
+        purpose: Purpose,
+        total: Money,
+        at: Time,
+        catalog: &Catalog,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Overflow> {
+        if total == Money::ZERO {
+            return Ok(());
+        }
+        self.tally.count(Count::Invoices);
+        self.settle_invoice(purpose, total, at, catalog, actions)
+    }
+
+    /// What is due of an invoice: from the balance, else by the processor.
+    pub(super) fn settle_invoice(
+        &mut self,
+        purpose: Purpose,
+        total: Money,
+        at: Time,
+        catalog: &Catalog,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Overflow> {
+        let applied = total.min(self.balance);
+        self.post(Movement::ApplyBalance, applied)?;
+        self.balance = minus(self.balance, applied)?;
+        let due = minus(total, applied)?;
+        if due > Money::ZERO && self.receivables.add(purpose, due) {
+            self.collect(at, true, catalog, actions)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the next attempt on the oldest unpaid invoice, or counts it as failed where there is nothing to try.
+    pub(super) fn collect(
+        &mut self,
+        at: Time,
+        is_scheduled: bool,
+        catalog: &Catalog,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Overflow> {
+        if is_scheduled {
+            self.timers.clear(Deadline::Retry);
+        }
+        if !self.has_card || self.receivables.is_dead() {
+            return self.attempt_failed(at, None, true, catalog);
+        }
+        if let Some(charge) = self.receivables.next_charge(at, is_scheduled) {
+            if self.receivables.is_excess() {
+                self.tally.count(Count::Excess);
+                self.post(Movement::FeeExcess, catalog.fees.excess_retry)?;
+            }
+            actions.push(Action::Charge(charge));
+        }
+        Ok(())
+    }
+}
+
+// === Answers ===
+
+impl Account {
+    /// The processor has answered an [`Action::Charge`].
+    pub fn processor(
+        &mut self,
+        now: Now,
+        catalog: &Catalog,
+        charge: Charge,
+        answer: Answer,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Overflow> {
+        self.saw(now);
+        self.tally.count(Count::Attempts);
+        match answer {
+            Answer::Declined(_) => {
+                self.tally.count(Count::Declined);
+                self.post(Movement::FeeDecline, catalog.fees.decline)?;
+            }
+            Answer::Error => self.tally.count(Count::Errors),
+            Answer::Paid => {}
+        }
+        match charge.purpose {
+            Purpose::TopUp(_) => self.top_up_answered(now.billing, catalog, charge, answer),
+            Purpose::Change(_) if self.is_upgrading(charge.purpose) => {
+                self.upgrade_answered(now.billing, catalog, charge, answer, actions)
+            }
+            _ => self.invoice_answered(now.billing, catalog, charge, answer, actions),
+        }
+    }
+
+    /// The payment of an invoice whose subscription has ended meanwhile is not captured.
+    fn invoice_answered(
+        &mut self,
+        at: Time,
+        catalog: &Catalog,
+        charge: Charge,
+        answer: Answer,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Overflow> {
+        let Some(asked) = self.receivables.answered(charge.purpose) else { return Ok(()) };
+        let is_oldest = self.receivables.unpaid().next().is_some_and(|invoice| invoice.purpose == charge.purpose);
+        if !is_oldest {
+            // What is due by now has waited for this answer.
+            return if self.receivables.unpaid().next().is_some() {
+                self.collect(at, true, catalog, actions)
+            } else {
+                Ok(())
+            };
+        }
+        match answer {
+            Answer::Paid => self.invoice_paid(at, catalog, actions),
+            Answer::Declined(why) => self.attempt_failed(at, Some(why), asked.is_scheduled, catalog),
+            // What is planned stays planned.
+            Answer::Error if self.timers.get(Deadline::Retry) != Time::NEVER => Ok(()),
+            Answer::Error => {
+                self.timers.set(Deadline::Retry, at + TRY_AGAIN);
+                Ok(())
+            }
+        }
+    }
+
+    fn invoice_paid(&mut self, at: Time, catalog: &Catalog, actions: &mut Vec<Action>) -> Result<(), Overflow> {
+        self.timers.clear(Deadline::Retry);
+        let invoice = self.receivables.paid();
+        self.captured(invoice.amount, catalog)?;
+        self.tally.paid_by(invoice.attempts);
+        if self.receivables.unpaid().next().is_none() {
+            return self.paid_up(at, catalog, actions);
+        }
+        self.collect(at, true, catalog, actions)
+    }
+
+    /// Money comes in for what is receivable, and the processor takes its part.
+    pub(super) fn captured(&mut self, amount: Money, catalog: &Catalog) -> Result<(), Overflow> {
+        self.post(Movement::Capture, amount)?;
+        let share = amount.scale_half_even(catalog.fees.success.parts, catalog.fees.success.of);
+        self.post(Movement::FeeSuccess, plus(price::line(share, catalog.currency), catalog.fees.success_fixed)?)
+    }
+
+    /// An attempt has failed, or there was nothing to try.
+    fn attempt_failed(
+        &mut self,
+        at: Time,
+        why: Option<Decline>,
+        is_scheduled: bool,
+        catalog: &Catalog,
+    ) -> Result<(), Overflow> {
+        if matches!(self.status, Status::Incomplete) {
+            return Ok(());
+        }
+        if self.status == Status::Canceled {
+            return self.write_off();
+        }
+        if self.status != Status::Unpaid {
+            self.become_status(Status::PastDue);
+        }
+        let (_, plan) = self.terms(catalog);
+        match self.receivables.failed(at, why, is_scheduled, plan.grace, &catalog.dunning) {
+            AfterDecline::Retry(next) => self.timers.set(Deadline::Retry, next),
+            AfterDecline::Unchanged => {}
+            AfterDecline::Exhausted if self.status == Status::Unpaid => {}
+            AfterDecline::Exhausted => {
+                self.tally.count(Count::Exhausted);
+                match catalog.dunning.finally {
+                    Finally::Keep => {}
+                    Finally::Unpaid => self.stop_invoicing()?,
+                    Finally::Cancel => self.cancel(at, Fate::WriteOff, catalog)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that is due is given up.
+    pub(super) fn write_off(&mut self) -> Result<(), Overflow> {
+        for invoice in self.receivables.give_up() {
+            self.post(Movement::WriteOff, invoice.amount)?;
+        }
+        Ok(())
+    }
+
+    /// A new card has money behind it: worth an attempt at once, where the policy says so.
+    pub fn new_card(&mut self, now: Now, catalog: &Catalog, actions: &mut Vec<Action>) -> Result<(), Overflow> {
+        self.saw(now);
+        self.has_card = true;
+        self.receivables.new_card();
+        self.top_up.not_before = Time::from_ns(i64::MIN);
+        self.watch_credit(now.billing, catalog);
+        if self.status == Status::Paused {
+            return self.convert(now.billing, catalog, actions);
+        }
+        let waits = catalog.dunning.waits_for_schedule && self.timers.get(Deadline::Retry) != Time::NEVER;
+        if waits || self.receivables.unpaid().next().is_none() {
+            return Ok(());
+        }
+        self.collect(now.billing, false, catalog, actions)
+    }
+}
+
+// === Credit ===
+
+impl Account {
+    /// Buys credit when less is left than the plan wants; no more than once at a time.
+    #[inline]
+    pub(super) fn watch_credit(&mut self, billing: Time, catalog: &Catalog) {
+        let (_, plan) = self.terms(catalog);
+        if let Some(terms) = plan.prepaid.as_ref().and_then(|prepaid| prepaid.auto_top_up)
+            && self.grants.balance() < terms.below
+            && self.top_up.pending.is_empty()
+        {
+            self.timers.set(Deadline::TopUp, billing.max(self.top_up.not_before));
+        }
+    }
+
+    /// Without any credit nothing would ever be settled that could ask for more.
+    pub(super) fn watch_empty(&mut self, billing: Time, catalog: &Catalog) {
+        if self.grants.balance() == Money::ZERO {
+            self.watch_credit(billing, catalog);
+        }
+    }
+
+    /// An automatic top-up is due.
+    pub(super) fn top_up_due(&mut self, at: Time, catalog: &Catalog, actions: &mut Vec<Action>) {
+        self.timers.clear(Deadline::TopUp);
+        let (cohort, plan) = self.terms(catalog);
+        let terms = plan.prepaid.as_ref().and_then(|prepaid| prepaid.auto_top_up);
+        let may_buy = self.has_card && self.top_up.pending.is_empty() && !self.is_over();
+        let Some(terms) = terms.filter(|terms| may_buy && self.grants.balance() < terms.below) else { return };
+        if at >= self.top_up.month_ends {
+            let month = Cycle::new(&cohort.calendar, Period::Month, self.subscribed);
+            while at >= month.begins(&cohort.calendar, self.top_up.month) {
+                self.top_up.month += 1;
+            }
+            self.top_up.month_ends = month.begins(&cohort.calendar, self.top_up.month);
+            self.top_up.in_month = 0;
+        }
+        if terms.at_most.is_some_and(|most| self.top_up.in_month >= most) {
+            // Nobody may call meanwhile: without credit there is no settle that would ask again.
+            self.top_up.not_before = self.top_up.month_ends;
+            self.timers.set(Deadline::TopUp, self.top_up.month_ends);
+            return;
+        }
+        self.top_up.in_month += 1;
+        let expires = plan.prepaid.as_ref().and_then(|prepaid| prepaid.credits_expire);
+        self.ask_for_credit(terms.add, 0, expires, actions);
+    }
+
+    /// The consumer buys credit.
+    pub fn buy_credit(&mut self, now: Now, catalog: &Catalog, amount: Money, actions: &mut Vec<Action>) {
+        self.saw(now);
+        let (_, plan) = self.terms(catalog);
+        if let Some(prepaid) = &plan.prepaid
+            && self.has_card
+            && !self.is_over()
+        {
+            self.ask_for_credit(amount, 0, prepaid.credits_expire, actions);
+        }
+    }
+
+    pub(super) fn ask_for_credit(
+        &mut self,
+        amount: Money,
+        priority: u8,
+        expires: Option<Length>,
+        actions: &mut Vec<Action>,
+    ) {
+        let purpose = Purpose::TopUp(self.top_up.asked);
+        self.top_up.asked += 1;
+        self.top_up.pending.push(Asked { purpose, priority, expires });
+        actions.push(Action::Charge(Charge { purpose, attempt: 1, amount }));
+    }
+
+    /// A top-up is never dunned: the next one comes by itself.
+    fn top_up_answered(&mut self, at: Time, catalog: &Catalog, charge: Charge, answer: Answer) -> Result<(), Overflow> {
+        let place = self.top_up.pending.iter().position(|asked| asked.purpose == charge.purpose);
+        let asked = self.top_up.pending.remove(place.expect("the processor answers what it was asked"));
+        let amount = charge.amount;
+        if answer != Answer::Paid {
+            self.top_up.not_before = at + TRY_AGAIN;
+            self.watch_credit(at, catalog);
+            return Ok(());
+        }
+        self.tally.count(Count::TopUps);
+        self.post(Movement::InvoiceCredit, amount)?;
+        self.captured(amount, catalog)?;
+        let (cohort, _) = self.terms(catalog);
+        let expires = asked.expires.map_or(Time::NEVER, |length| cohort.calendar.after(at, length));
+        self.grants.add(amount, true, asked.priority, expires)?;
+        self.recoup()?;
+        self.timers.set(Deadline::CreditExpiry, self.grants.next_expiry(at));
+        Ok(())
+    }
+
+    /// New credit pays first for what was served without any.
+    fn recoup(&mut self) -> Result<(), Overflow> {
+        let left = self.grants.take(self.overdraft, &mut self.books)?;
+        self.post(Movement::Recoup, minus(self.overdraft, left)?)?;
+        self.overdraft = left;
+        Ok(())
+    }
+
+    /// What is left of the credit that expires at `at` is gone.
+    pub(super) fn expire_credit(&mut self, at: Time, catalog: &Catalog) -> Result<(), Overflow> {
+        self.grants.expire(at, &mut self.books)?;
+        self.timers.set(Deadline::CreditExpiry, self.grants.next_expiry(at));
+        self.watch_empty(at, catalog);
+        Ok(())
+    }
+
+    /// A captured payment goes back: a refund, or a chargeback. Credit that it bought stays.
+    pub fn gone_back(&mut self, now: Now, movement: Movement, amount: Money, terms: &Returns) -> Result<(), Overflow> {
+        self.saw(now);
+        self.post(movement, amount)?;
+        self.post(Movement::FeeReturn, terms.fee)?;
+        if terms.suspends.ns() > 0 {
+            self.suspended_until = self.suspended_until.max(now.billing + terms.suspends);
+        }
+        Ok(())
+    }
+}
+
+/// The part of a minimum commit that a segment owes: by the second, of the whole period.
+fn committed(minimum: Money, segment: &Segment) -> Money {
+    if minimum == Money::ZERO || segment.is_trial || segment.ends == Time::NEVER {
+        return Money::ZERO;
+    }
+    let seconds = |from: Time, to: Time| to.since(from).ns() / SECOND;
+    let whole = seconds(segment.begins, segment.ends).max(1);
+    minimum.scale_half_even(seconds(segment.from, segment.until).min(whole), whole)
+}
+
+fn plus(a: Money, b: Money) -> Result<Money, Overflow> {
+    a.checked_add(b).ok_or(Overflow { account: &"receivable" })
+}
+
+fn minus(a: Money, b: Money) -> Result<Money, Overflow> {
+    a.checked_sub(b).ok_or(Overflow { account: &"receivable" })
+}

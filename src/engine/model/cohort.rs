@@ -1,0 +1,191 @@
+//! Consumers: who they are, when they call, how they pay, what they do about a refusal.
+
+use jiff::tz::TimeZone;
+
+use crate::distribution::Distribution;
+use crate::draw::Chance;
+use crate::model::{Length, PerMeter, Share};
+use crate::money::Money;
+use crate::time::Span;
+
+/// A group of consumers that are alike.
+#[derive(Clone, Debug)]
+pub struct Cohort {
+    /// Its name in the file.
+    pub name: String,
+    /// How many consumers it has; of those who sign up over time, how many at most.
+    pub count: u32,
+    /// Index into [`Scenario::plans`](super::Scenario::plans).
+    pub plan: usize,
+    /// When they subscribe.
+    pub joined: Joined,
+    /// The zone of their calendar: months and years are counted in it.
+    pub zone: TimeZone,
+    /// The chance to leave at each own monthly anniversary.
+    pub churn: Chance,
+    /// What they pay less, and for how long after they subscribed.
+    pub discount: Option<Discount>,
+    /// When they call.
+    pub arrivals: Arrivals,
+    /// Which routes they call: `(index, share)`; the shares sum to 1. Calls of a trace say it themselves.
+    pub routes: Vec<(usize, f64)>,
+    /// How they pay; `None`: there is no payment method.
+    pub card: Option<Card>,
+    /// What they do about refusals.
+    pub reactions: Vec<Reaction>,
+}
+
+impl Cohort {
+    /// A cohort on the first plan and the first route, joined before the start, whose payments are never declined.
+    pub fn new(name: &str, count: u32, arrivals: Arrivals) -> Self {
+        Self {
+            name: name.to_owned(),
+            count,
+            plan: 0,
+            joined: Joined::Spread,
+            zone: TimeZone::UTC,
+            churn: Chance::NEVER,
+            discount: None,
+            arrivals,
+            routes: vec![(0, 1.0)],
+            card: Some(Card::good()),
+            reactions: Vec::new(),
+        }
+    }
+}
+
+/// When the consumers of a cohort subscribe.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Joined {
+    /// All of them at the start.
+    Start,
+    /// Before the start, spread evenly over the billing period before it; active since, no trial.
+    Spread,
+    /// One after the other, at random (Poisson).
+    Signups {
+        /// The mean time between two of them, in ns.
+        mean_gap_ns: f64,
+    },
+}
+
+/// A discount on fees and usage charges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Discount {
+    /// The share that is taken off.
+    pub off: Share,
+    /// How long after subscribing; `None`: for ever. For those who joined before the start it counts from there.
+    pub length: Option<Length>,
+}
+
+/// When the consumers of a cohort call.
+#[derive(Clone, Debug)]
+pub enum Arrivals {
+    /// A Poisson process per consumer.
+    Poisson {
+        /// The mean time between two calls of one consumer, in ns.
+        mean_gap_ns: f64,
+        /// Each consumer's own rate as a multiple of that, drawn once; `None`: all alike.
+        spread: Option<Distribution>,
+    },
+    /// Recorded calls, spread over the cohort: row i belongs to the consumer drawn at (seed, cohort, trace, i), or to
+    /// the one that its consumer column names.
+    Trace(Trace),
+}
+
+/// Recorded calls in time order, the first at the scenario's start.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// One entry per call.
+    pub rows: Vec<TraceRow>,
+    /// Per meter the largest quantity of any row: what is held before the answer tells.
+    pub most: PerMeter<u64>,
+}
+
+/// One recorded call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceRow {
+    /// When, after the start.
+    pub at: Span,
+    /// The consumer that its column names, by index; `None`: drawn.
+    pub consumer: Option<u32>,
+    /// What the call used, per meter.
+    pub usage: PerMeter<u64>,
+}
+
+/// A payment card, as a process in time: what it answers depends on when it is asked, not on what was asked before.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Card {
+    /// The chance that an attempt is declined whatever the card's state, each attempt on its own.
+    pub declines: Chance,
+    /// The share of those declines that are hard: the same card will never pay again.
+    pub hard: Chance,
+    /// Whether there is money behind it: two states that follow each other at random.
+    pub funds: Option<Funds>,
+    /// How long a card works before it expires or is lost, on average (exponential); `None`: for ever.
+    pub life: Option<Span>,
+    /// The chance that the card networks' updater hands the new card over when one ends.
+    pub updated: Chance,
+}
+
+impl Card {
+    /// A card that always pays.
+    pub const fn good() -> Self {
+        Self { declines: Chance::NEVER, hard: Chance::NEVER, funds: None, life: None, updated: Chance::NEVER }
+    }
+
+    /// A card of which each attempt is declined with this chance.
+    pub const fn declining(declines: Chance) -> Self {
+        Self { declines, ..Self::good() }
+    }
+}
+
+/// A two-state Markov chain: how long each state lasts on average.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Funds {
+    /// Mean time without money (declined: `insufficient_funds`).
+    pub broke: Span,
+    /// Mean time with it.
+    pub funded: Span,
+}
+
+/// What a consumer does about refusals, by chance, once per episode: the first refusal of that cause in a billing
+/// period (of `more_than`: in a local day).
+#[derive(Clone, Debug)]
+pub struct Reaction {
+    /// What it is about.
+    pub when: When,
+    /// What is done.
+    pub act: Act,
+    /// The chance that it is done at all.
+    pub chance: Chance,
+    /// How long after, in ns of billing time.
+    pub after: Distribution,
+}
+
+/// What a reaction is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// A refusal for the cause of this name.
+    Cause(&'static str),
+    /// Any refusal; more than so many of them in a local day.
+    Refused {
+        /// How many are put up with.
+        more_than: u32,
+    },
+}
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Subscribe to another plan: at once when it costs more, else from the next period.
+    ChangePlan {
+        /// Index into [`Scenario::plans`](super::Scenario::plans).
+        to: usize,
+    },
+    /// A new card, which has money behind it.
+    FixCard,
+    /// Buy credit.
+    TopUp(Money),
+    /// Leave: the subscription is canceled at once, and no more calls are made.
+    Churn,
+}

@@ -1,0 +1,230 @@
+//! The validated scenario: who, what, when. Built by `scenario::lower` in the shell, which has already said everything
+//! that is wrong with the file; nothing after it sees a string that needs parsing.
+
+mod cohort;
+mod payments;
+mod plan;
+mod price;
+
+pub use cohort::{Act, Arrivals, Card, Cohort, Discount, Funds, Joined, Reaction, Trace, TraceRow, When};
+pub use payments::{Dunning, Fees, Finally, Payments, Processor, Returns};
+pub use plan::{AppliesTo, Change, GrantTerms, Limit, PastAllowance, Plan, Prepaid, Rate, Rollover, TopUp};
+pub use price::{Price, Tier, UnitPrice};
+
+use crate::distribution::Distribution;
+use crate::money::Currency;
+use crate::time::{Clock, Span};
+
+/// How many meters a scenario may have, `requests` included: usage travels in arrays of this length.
+pub const METERS_MAX: usize = 4;
+/// The meter that is always there, at index 0: it counts requests.
+pub const REQUESTS: usize = 0;
+
+/// One quantity per meter, indexed as [`Scenario::meters`].
+pub type PerMeter<T> = [T; METERS_MAX];
+
+/// A whole scenario.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The name, as in `scenario:`.
+    pub name: String,
+    /// Every draw is a function of this and of what it is for.
+    pub seed: u64,
+    /// The one currency of the scenario.
+    pub currency: Currency,
+    /// The civil instant (UTC) of [`Time::START`](crate::time::Time::START).
+    pub start: jiff::civil::DateTime,
+    /// How long the simulation runs.
+    pub horizon: Span,
+    /// SHA-256 of the scenario's text and of its traces, in hex: what two outcomes must share to be merged.
+    pub fingerprint: String,
+    /// `requests` first, then those that the file adds; at most [`METERS_MAX`].
+    pub meters: Vec<Meter>,
+    /// What can be called; a scenario that names none has one, `/`.
+    pub routes: Vec<Route>,
+    /// The plans, by [`Cohort::plan`].
+    pub plans: Vec<Plan>,
+    /// How plans change inside the run, in time order.
+    pub changes: Vec<Change>,
+    /// The cohorts of consumers.
+    pub cohorts: Vec<Cohort>,
+    /// The one upstream that answers what the gateway lets through.
+    pub upstream: Upstream,
+    /// How invoices and top-ups are paid.
+    pub payments: Payments,
+    /// How the gateway enforces the plans.
+    pub gateway: Gateway,
+    /// How `load` and `run` play it on real sockets.
+    pub live: Live,
+}
+
+impl Scenario {
+    /// A scenario in dollars from 1 March 2026 in which nobody does anything yet: for those who build one in code.
+    pub fn new(name: &str, horizon: Span) -> Self {
+        Self {
+            name: name.to_owned(),
+            seed: 1,
+            currency: crate::money::CURRENCIES[0],
+            start: jiff::civil::date(2026, 3, 1).at(0, 0, 0, 0),
+            horizon,
+            fingerprint: String::new(),
+            meters: vec![Meter { name: "requests".to_owned(), sum: Vec::new() }],
+            routes: vec![Route { path: "/".to_owned(), attributes: Vec::new() }],
+            plans: Vec::new(),
+            changes: Vec::new(),
+            cohorts: Vec::new(),
+            upstream: Upstream {
+                name: "api".to_owned(),
+                latency: Distribution::Constant(0.0),
+                cost: PerMeter::default(),
+            },
+            payments: Payments::new(),
+            gateway: Gateway::default(),
+            live: Live {
+                rate_per_s: 1_000.0,
+                duration: Span::from_secs(10),
+                clock: None,
+                connections: 64,
+                in_flight: 4_000,
+            },
+        }
+    }
+}
+
+impl Scenario {
+    /// The most that one call of a route can use, per meter.
+    pub fn most(&self, route: usize) -> PerMeter<u64> {
+        let mut most = PerMeter::default();
+        most[REQUESTS] = 1;
+        for (meter, units) in self.meters.iter().zip(&mut most).skip(1) {
+            let summed = self.routes[route].attributes.iter().filter(|attribute| meter.sum.contains(&attribute.name));
+            *units = summed.map(|attribute| attribute.most).sum();
+        }
+        most
+    }
+}
+
+/// What is counted.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    /// Its name in the file.
+    pub name: String,
+    /// For `requests` empty; else the attributes whose sum it is.
+    pub sum: Vec<String>,
+}
+
+/// What can be called.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its path, `/v1/search`.
+    pub path: String,
+    /// What its calls carry, for the meters to sum. Calls of a trace carry what the trace says.
+    pub attributes: Vec<Attribute>,
+}
+
+/// A quantity that each call of a route carries.
+#[derive(Clone, Debug)]
+pub struct Attribute {
+    /// Its name in the file.
+    pub name: String,
+    /// How much, drawn for each call and rounded to a whole number.
+    pub amount: Distribution,
+    /// The upstream truncates there; what is known only from the response is held at this.
+    pub most: u64,
+}
+
+/// A share of an amount, exact: `parts` of `of`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// At most [`Self::of`].
+    pub parts: u64,
+    /// At least 1.
+    pub of: u64,
+}
+
+impl Default for Share {
+    /// Nothing.
+    fn default() -> Self {
+        Self { parts: 0, of: 1 }
+    }
+}
+
+/// A length of billing time: fixed, or counted on the calendar of the consumer's zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// So many nanoseconds.
+    Exact(Span),
+    /// So many calendar months; a year is twelve.
+    Months(u32),
+}
+
+/// A recurring period, always counted from the subscription's anchor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// 86,400 s.
+    Day,
+    /// A calendar month: 31 January → 28 February → 31 March.
+    Month,
+    /// A calendar year: 29 February → 28 February, and back in leap years.
+    Year,
+}
+
+/// The service behind the gateway.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Its name in the file.
+    pub name: String,
+    /// How long it takes to answer, in ns.
+    pub latency: Distribution,
+    /// What an answer costs to make, per unit of a meter, whoever pays for it.
+    pub cost: PerMeter<Option<UnitPrice>>,
+}
+
+/// How the gateway enforces the plans.
+#[derive(Clone, Debug, Default)]
+pub struct Gateway {
+    /// Whether credit is held before a call, or subtracted after it.
+    pub spend_control: SpendControl,
+    /// What an admitted call costs whose client has gone.
+    pub on_client_abort: OnClientAbort,
+    /// Other statuses for causes of refusal: the cause's name and the status.
+    pub refusals: Vec<(&'static str, u16)>,
+}
+
+/// How prepaid credit and spend caps are guarded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SpendControl {
+    /// The most that a call can cost is held before it is forwarded; then settled or released.
+    #[default]
+    Reserve,
+    /// Looks whether there is any credit, serves, subtracts afterwards: overspends when calls overlap.
+    CheckThenDebit,
+}
+
+/// What an admitted call costs whose client has gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnClientAbort {
+    /// The exchange is read to its end, and settled on what was really used.
+    #[default]
+    Settle,
+    /// Nothing: its hold is released.
+    Release,
+    /// What had been sent to the client when it went.
+    BillSent,
+}
+
+/// How `load` and `run` play the scenario.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Live {
+    /// Calls a second, all consumers together; the scenario's own arrivals are scaled to it.
+    pub rate_per_s: f64,
+    /// How long the load runs, on the wall.
+    pub duration: Span,
+    /// How billing time follows the wall's; `None`: at the pace of the scaled arrivals, so that a billing day of the
+    /// load has as many calls as a day of the scenario.
+    pub clock: Option<Clock>,
+    /// Connections to the gateway at most.
+    pub connections: u32,
+    /// Calls in flight at most; what comes beyond is dropped and counted.
+    pub in_flight: u32,
+}

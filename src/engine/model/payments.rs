@@ -1,0 +1,101 @@
+//! Payments: the processor, what follows a decline, what it all costs.
+
+use crate::distribution::Distribution;
+use crate::draw::Chance;
+use crate::model::Share;
+use crate::money::Money;
+use crate::time::Span;
+
+/// How invoices and top-ups are paid.
+#[derive(Clone, Debug)]
+pub struct Payments {
+    /// Who collects.
+    pub processor: Processor,
+    /// What happens after a declined renewal.
+    pub dunning: Dunning,
+    /// What collecting costs.
+    pub fees: Fees,
+    /// Captured payments that are given back.
+    pub refunds: Returns,
+    /// Captured payments that the card's owner takes back.
+    pub chargebacks: Returns,
+}
+
+impl Payments {
+    /// A processor that answers at once, never fails and costs nothing; one attempt, then the subscription ends.
+    pub fn new() -> Self {
+        Self {
+            processor: Processor { latency: Distribution::Constant(0.0), errors: Chance::NEVER },
+            dunning: Dunning::default(),
+            fees: Fees::default(),
+            refunds: Returns::default(),
+            chargebacks: Returns::default(),
+        }
+    }
+}
+
+impl Default for Payments {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The payment processor.
+#[derive(Clone, Debug)]
+pub struct Processor {
+    /// How long it takes to answer, in ns of traffic time.
+    pub latency: Distribution,
+    /// The chance that an attempt ends in an error of the processor: neither captured nor declined.
+    pub errors: Chance,
+}
+
+/// What happens after a declined renewal.
+#[derive(Clone, Debug, Default)]
+pub struct Dunning {
+    /// Gaps, each counted from the previous failed attempt: `[3d, 5d, 7d]` tries on days 3, 8 and 15.
+    pub retries: Vec<Span>,
+    /// Whether a hard decline ends the retries (a new card starts them again).
+    pub retries_hard_declines: bool,
+    /// Whether a new card is tried at once.
+    pub waits_for_schedule: bool,
+    /// What happens when the last one has failed.
+    pub finally: Finally,
+}
+
+/// The end of a dunning run that recovered nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Finally {
+    /// The subscription is canceled, the debt written off.
+    #[default]
+    Cancel,
+    /// The subscription is `unpaid`: invoices are drafted, none is attempted.
+    Unpaid,
+    /// It stays `past_due` and, after grace, refused.
+    Keep,
+}
+
+/// What the processor charges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fees {
+    /// The share of a captured amount…
+    pub success: Share,
+    /// …and what a capture costs beside it.
+    pub success_fixed: Money,
+    /// What a declined attempt costs.
+    pub decline: Money,
+    /// What an attempt past the card networks' limits costs beside that.
+    pub excess_retry: Money,
+}
+
+/// Payments that come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Returns {
+    /// The chance of a captured payment.
+    pub chance: Chance,
+    /// How long after the capture, in billing time.
+    pub after: Span,
+    /// What the processor charges for it.
+    pub fee: Money,
+    /// How long the service is suspended while it is looked into; zero: not at all.
+    pub suspends: Span,
+}

@@ -1,0 +1,129 @@
+//! A billing party as it is played: the account, and what surrounds it: payments on their way, reactions to come.
+
+use crate::billing::account::{Account, Consumer};
+use crate::billing::decline::Answer;
+use crate::billing::gate::Action;
+use crate::billing::invoice::Charge;
+use crate::billing::ledger::Movement;
+use crate::billing::tally::Count;
+use crate::money::Money;
+use crate::time::{Now, Time};
+use crate::world::processor::NewCards;
+
+/// An account, and what is still to come for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Party {
+    pub(crate) account: Account,
+    /// What happens later, on the billing clock.
+    pub(super) agenda: Agenda<Happening>,
+    /// Answers of the processor, on the traffic clock.
+    pub(super) answers: Agenda<(Charge, Answer)>,
+    pub(super) cards: NewCards,
+    /// By reaction of the cohort: the episode that it was drawn for last.
+    pub(super) episodes: Vec<Episode>,
+    /// Where the account puts what it asks for.
+    pub(super) actions: Vec<Action>,
+}
+
+/// What happens to a party by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Happening {
+    /// The consumer leaves.
+    Leave,
+    /// A reaction of the cohort, by its index.
+    React(usize),
+    /// A payment goes back.
+    Return(Movement, Money),
+}
+
+/// The first refusals of a kind in a period, or of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Episode {
+    /// The beginning of the period, or the number of the local day.
+    pub(super) key: i64,
+    /// Refusals since.
+    pub(super) refused: u32,
+}
+
+/// What is to come, in time order; of two at one moment, the one that was entered first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Agenda<T> {
+    entries: Vec<(Time, T)>,
+    next: Time,
+}
+
+impl<T> Default for Agenda<T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), next: Time::NEVER }
+    }
+}
+
+impl<T> Agenda<T> {
+    /// When the first of it comes.
+    #[inline]
+    pub(super) fn next(&self) -> Time {
+        self.next
+    }
+
+    pub(super) fn enter(&mut self, at: Time, what: T) {
+        let place = self.entries.partition_point(|(other, _)| *other <= at);
+        self.entries.insert(place, (at, what));
+        self.next = self.entries[0].0;
+    }
+
+    /// Takes the first out.
+    pub(super) fn take(&mut self) -> Option<T> {
+        if self.entries.is_empty() {
+            return None;
+        }
+        let (_, what) = self.entries.remove(0);
+        self.next = self.entries.first().map_or(Time::NEVER, |(at, _)| *at);
+        Some(what)
+    }
+}
+
+impl Party {
+    /// `joins`: when one who was not there before brings a card that works at that moment.
+    pub(super) fn new(account: Account, joins: Option<Time>, reactions: usize) -> Self {
+        Self {
+            account,
+            agenda: Agenda::default(),
+            answers: Agenda::default(),
+            cards: NewCards { last: joins, count: 0 },
+            episodes: vec![Episode { key: i64::MIN, refused: 0 }; reactions],
+            actions: Vec::new(),
+        }
+    }
+
+    /// Its account.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// The account alone, when all is over.
+    pub fn into_account(self) -> Account {
+        self.account
+    }
+
+    /// Whose it is.
+    pub fn consumer(&self) -> Consumer {
+        self.account.consumer()
+    }
+
+    /// Whether the consumer has left by themselves, and calls no more.
+    pub fn has_left(&self) -> bool {
+        self.account.tally().of(Count::Left) > 0
+    }
+
+    /// Whether nothing is due at `now`.
+    #[inline]
+    pub fn is_idle(&self, now: Now) -> bool {
+        self.account.is_idle(now) && now.billing < self.agenda.next() && now.traffic < self.answers.next()
+    }
+
+    /// When something is due next, if no call comes before, on each of the clocks.
+    pub fn next_deadline(&self) -> Now {
+        let account = self.account.next_deadline();
+        Now { traffic: account.traffic.min(self.answers.next()), billing: account.billing.min(self.agenda.next()) }
+    }
+}

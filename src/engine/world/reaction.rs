@@ -1,0 +1,72 @@
+//! What consumers do about refusals: by chance, once per episode.
+//!
+//! An episode is the first refusal for a cause in a usage period; of `more_than`, the first beyond the count in a local
+//! day. Whether and when a consumer reacts is drawn at (consumer, reaction, episode), so it does not depend on what else
+//! was refused.
+
+use crate::billing::catalog::Catalog;
+use crate::billing::cause::Cause;
+use crate::distribution::Distribution;
+use crate::draw::Chance;
+use crate::model::{Act, Scenario, When};
+use crate::time::{Now, Span};
+use crate::world::party::{Happening, Party};
+
+/// A reaction, compiled.
+#[derive(Clone, Debug)]
+pub(super) struct Reaction {
+    trigger: Trigger,
+    chance: Chance,
+    after: Distribution,
+    pub(super) act: Act,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Trigger {
+    Cause(Cause),
+    MoreThan(u32),
+}
+
+/// The reactions of each cohort.
+pub(super) fn compile(scenario: &Scenario) -> Vec<Vec<Reaction>> {
+    let compiled = |reaction: &crate::model::Reaction| Reaction {
+        trigger: match reaction.when {
+            When::Cause(name) => {
+                Trigger::Cause(Cause::from_name(name).expect("causes are checked when the scenario is read"))
+            }
+            When::Refused { more_than } => Trigger::MoreThan(more_than),
+        },
+        chance: reaction.chance,
+        after: reaction.after.clone(),
+        act: reaction.act,
+    };
+    scenario.cohorts.iter().map(|cohort| cohort.reactions.iter().map(compiled).collect()).collect()
+}
+
+/// Enters what the consumer will do about a refusal.
+pub(super) fn notice(party: &mut Party, reactions: &[Reaction], catalog: &Catalog, now: Now, cause: Cause) {
+    let consumer = party.consumer();
+    let cohort = &catalog.cohorts[consumer.cohort as usize];
+    for (index, reaction) in reactions.iter().enumerate() {
+        let (key, threshold) = match reaction.trigger {
+            Trigger::Cause(own) if own == cause => (party.account.period_begins().ns(), 1),
+            Trigger::Cause(_) => continue,
+            Trigger::MoreThan(count) => (cohort.calendar.day(now.billing), count.saturating_add(1)),
+        };
+        let episode = &mut party.episodes[index];
+        if episode.key != key {
+            episode.key = key;
+            episode.refused = 0;
+        }
+        episode.refused = episode.refused.saturating_add(1);
+        if episode.refused != threshold {
+            continue;
+        }
+        let own = cohort.address.at(u64::from(consumer.index)).named("reaction").at(index as u64);
+        let draws = own.at(key.cast_unsigned()).stream();
+        if reaction.chance.happens(draws.word(0)) {
+            let after = Span::from_ns(reaction.after.sample_whole(draws.word(1)));
+            party.agenda.enter(now.billing + after, Happening::React(index));
+        }
+    }
+}

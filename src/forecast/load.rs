@@ -1,0 +1,145 @@
+//! What the load on sockets needs: connections by Little's law, and what its billing clock covers.
+
+use farebox_engine::model::{Arrivals, Limit, Rate, Scenario};
+use farebox_engine::money::thousands;
+use farebox_engine::time::{SECOND, Time};
+use farebox_engine::world::schedule::Pace;
+use serde::Serialize;
+
+use super::poisson;
+use super::traffic::{Traffic, moments};
+
+/// How often the connections that are allowed must be enough: always but for one moment in a hundred.
+const ENOUGH: f64 = 0.99;
+
+/// What `load` and the live half of `run` will do.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoadForecast {
+    /// Calls a second, as asked for.
+    pub rate_per_s: f64,
+    /// How long, in ns.
+    pub duration_ns: u64,
+    /// Calls that the schedule is expected to hold.
+    pub calls: f64,
+    /// Their standard deviation.
+    pub deviation: f64,
+    /// How long the upstream takes on average, in ns; `null` where the mean is infinite.
+    pub latency_ns: f64,
+    /// Calls in flight on average, as if every call were served (Little's law: rate × latency).
+    pub in_flight_mean: f64,
+    /// What the calls in flight exceed in one moment of a hundred; `null` where the mean is infinite. They are Poisson,
+    /// because the calls are and none waits for another (M/G/∞).
+    pub in_flight_p99: Option<u64>,
+    /// Connections that are allowed; each carries one call at a time.
+    pub connections: u32,
+    /// Calls in flight that are allowed.
+    pub in_flight: u32,
+    /// Billing time that the load covers, in ns.
+    pub billing_ns: u64,
+    /// Billing time that passes in a second, in ns.
+    pub billing_ns_per_s: u64,
+}
+
+impl LoadForecast {
+    pub(super) fn new(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Self {
+        let live = &scenario.live;
+        let pace = Pace::scaled(scenario, live);
+        let offered: Vec<_> = traffic.iter().map(|traffic| offered(traffic, pace)).collect();
+        let latency_ns = moments(&scenario.upstream.latency).mean;
+        let in_flight_mean = live.rate_per_s * latency_ns / SECOND as f64;
+        let billing = |at: Time| pace.clock.at(at).billing.since(Time::START).ns();
+        Self {
+            rate_per_s: live.rate_per_s,
+            duration_ns: live.duration.ns(),
+            calls: offered.iter().map(|(calls, _)| calls).sum(),
+            deviation: offered.iter().map(|(_, variance)| variance).sum::<f64>().sqrt(),
+            latency_ns,
+            in_flight_mean,
+            in_flight_p99: in_flight_mean.is_finite().then(|| poisson::quantile(ENOUGH, in_flight_mean)),
+            connections: live.connections,
+            in_flight: live.in_flight,
+            billing_ns: billing(pace.until),
+            billing_ns_per_s: billing(Time::from_ns(SECOND.cast_signed())),
+        }
+    }
+
+    /// What of it cannot work, in sentences.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let Some(most) = self.in_flight_p99 else {
+            let endless =
+                "the upstream's latency has no finite mean, so no number of connections is enough for the load";
+            return vec![endless.to_owned()];
+        };
+        let needs = format!(
+            "the load keeps {} calls in flight on average, and {} at the 99th percentile",
+            thousands(self.in_flight_mean.round() as u128),
+            thousands(most.into()),
+        );
+        let connections = u64::from(self.connections) < most;
+        let connections = connections.then(|| {
+            let late = if f64::from(self.connections) < self.in_flight_mean {
+                "more calls wait from second to second, and the run will not be valid"
+            } else {
+                "some calls will be sent late"
+            };
+            format!("{needs}, over {} `live.connections`: {late}; write at least {most}", self.connections)
+        });
+        let dropped = u64::from(self.in_flight) < most;
+        let dropped = dropped.then(|| {
+            format!(
+                "{needs}, and `live.in_flight` allows {}: calls will be dropped; write at least {most}",
+                self.in_flight
+            )
+        });
+        connections.into_iter().chain(dropped).collect()
+    }
+}
+
+/// Calls of a cohort within the load: mean and variance.
+fn offered(traffic: &Traffic<'_>, pace: Pace) -> (f64, f64) {
+    match &traffic.cohort.arrivals {
+        Arrivals::Poisson { .. } => {
+            let each = traffic.rate / pace.stretch * pace.until.ns() as f64;
+            let calls = f64::from(traffic.cohort.count) * each;
+            (calls, calls + calls * each * traffic.rate_variance)
+        }
+        Arrivals::Trace(trace) => {
+            let is_made = |ns: u64| ((ns as f64 * pace.stretch) as i64) < pace.until.ns();
+            (trace.rows.iter().filter(|row| is_made(row.at.ns())).count() as f64, 0.0)
+        }
+    }
+}
+
+/// Cohorts whose compressed calls run into a rate limit that they keep in the scenario's own time: limits go by the
+/// wall, whatever the billing clock does.
+pub(super) fn compressed_past_limits(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Vec<String> {
+    let pace = Pace::scaled(scenario, &scenario.live);
+    let of = |traffic: &Traffic<'_>| {
+        let limits = traffic.plan.limits.iter().filter_map(rate);
+        let slowest = limits.map(|rate| rate.requests as f64 / rate.per.ns() as f64).reduce(f64::min)?;
+        let (own, live) = (traffic.rate, traffic.rate / pace.stretch);
+        (own <= slowest && live > slowest).then(|| {
+            let per_s = |per_ns: f64| format!("{:.1}", per_ns * SECOND as f64);
+            format!(
+                "in the load each consumer of `{}` makes {} calls a second, and the plan `{}` allows {}: most refusals \
+                 will be for the rate; lower `live.rate`",
+                traffic.cohort.name,
+                per_s(live),
+                traffic.plan.name,
+                per_s(slowest),
+            )
+        })
+    };
+    traffic.iter().filter_map(of).collect()
+}
+
+/// The rate of a limit that has one.
+fn rate(limit: &Limit) -> Option<Rate> {
+    match limit {
+        Limit::TokenBucket { rate, .. }
+        | Limit::LeakyBucket { rate, .. }
+        | Limit::FixedWindow(rate)
+        | Limit::SlidingWindow(rate) => Some(*rate),
+        Limit::Concurrency(_) => None,
+    }
+}

@@ -1,0 +1,53 @@
+//! The names that a scenario has for causes of refusal and of failure, for their kinds, and for what became of a request.
+
+/// What the gateway refuses for.
+pub(super) const REFUSALS: &[&str] = &[
+    "no_credential",
+    "unknown_credential",
+    "no_payment_method",
+    "first_payment_failed",
+    "trial_ended",
+    "past_due",
+    "unpaid",
+    "canceled",
+    "billing_hold",
+    "quota_exhausted",
+    "credit_exhausted",
+    "spend_cap",
+    "route_not_in_plan",
+    "payment_required",
+    "rate_limited",
+    "concurrency_limited",
+    "billing_unavailable",
+    "policy_error",
+    "route_not_found",
+];
+
+/// What goes wrong after it has forwarded.
+pub(super) const FAILURES: &[&str] =
+    &["upstream_402", "upstream_4xx", "upstream_error", "upstream_timeout", "client_abort"];
+
+/// What a consumer may react to: any refusal, or one for a cause that an account can be in.
+pub(super) const WHEN: &[&str] = &[
+    "refused",
+    "no_payment_method",
+    "first_payment_failed",
+    "trial_ended",
+    "past_due",
+    "unpaid",
+    "canceled",
+    "billing_hold",
+    "quota_exhausted",
+    "credit_exhausted",
+    "spend_cap",
+    "route_not_in_plan",
+    "rate_limited",
+    "concurrency_limited",
+    "billing_unavailable",
+];
+
+/// The families of causes.
+pub(super) const KINDS: &[&str] = &["billing", "limit", "auth", "upstream"];
+
+/// What becomes of a request.
+pub(super) const OUTCOMES: &[&str] = &["served", "refused", "failed"];

@@ -1,0 +1,145 @@
+//! The keys of upstreams, of the gateway before them, of what breaks, and of the load on real sockets.
+
+use super::Presence::{Default, Optional, Required};
+use super::Shape::{List as ListOf, Map, One, OneOrMap};
+use super::{
+    ANY, DURATION, DURATION_ABOVE_ZERO, Least, List, Rule, Size, Table, Unit, distribution, key, keys, named, planned,
+    quantity, sized,
+};
+use crate::scenario::cause;
+use crate::scenario::unit::{Bounds, Choice};
+
+/// One upstream has an effect; the language has as many as one likes.
+const UPSTREAMS_SIZE: Size = Size { noun: "upstreams", least: 1, most: ANY, built: 1 };
+
+pub(super) static UPSTREAMS: Table = named("An upstream service.", Unit::Name, Map(&UPSTREAM), UPSTREAMS_SIZE);
+
+static UPSTREAM: Table = Table {
+    keys: &[
+        key("latency", Optional, OneOrMap(DURATION, &distribution::TIME), "How long it takes to answer."),
+        key("cost", Optional, Map(&COST), "What an answer costs to make, by attribute, whoever pays for it."),
+        planned("errors", &["0%"], One(Unit::Chance), "How often it fails."),
+        planned("capacity", &[], quantity(1, 1_000_000), "How many calls it handles at once."),
+        planned(
+            "calls",
+            &[],
+            ListOf(&List { item: One(Unit::Name), size: sized("upstreams", 0, ANY) }),
+            "Upstreams that it calls in turn.",
+        ),
+        planned("preset", &[], One(Unit::Choice(&PRESET)), "A kind of service."),
+        planned("first_token", &[], OneOrMap(DURATION, &distribution::TIME), "How long the first token takes."),
+        planned("tokens_per_second", &[], quantity(1, 1_000_000), "How fast tokens follow."),
+        planned("streaming", &["false"], One(Unit::Bool), "Whether it streams."),
+    ],
+    named: None,
+    rules: &[Rule::AtLeastOne(
+        &["latency", "preset", "first_token"],
+        "write how long it takes to answer, such as `latency: { p50: 30ms, p99: 250ms }`",
+    )],
+};
+
+static COST: Table = named(
+    "What a unit of the attribute costs; `requests` is what an answer costs whatever it carries.",
+    Unit::Name,
+    One(Unit::Price),
+    sized("attributes", 1, 16),
+);
+
+static PRESET: Choice = Choice::of(&["chat"]);
+
+// === The gateway ===
+
+pub(super) static GATEWAY: Table = keys(&[
+    key(
+        "spend_control",
+        Default("reserve"),
+        One(Unit::Choice(&SPEND_CONTROL)),
+        "Whether credit is held before a call, or subtracted after it.",
+    ),
+    planned(
+        "on_client_abort",
+        &["settle"],
+        One(Unit::Choice(&ON_CLIENT_ABORT)),
+        "What a call costs whose client has gone.",
+    ),
+    planned("nodes", &["1"], quantity(1, 1_000), "How many nodes it has."),
+    planned("counters", &["exact"], OneOrMap(Unit::Choice(&COUNTERS), &SYNCED), "How its nodes share what they count."),
+    planned("entitlement_cache", &["0s"], One(DURATION), "How long it remembers who may call."),
+    planned(
+        "when_billing_down",
+        &["closed"],
+        OneOrMap(Unit::Choice(&WHEN_BILLING_DOWN), &CACHED),
+        "What it does when billing does not answer.",
+    ),
+    planned("dialect", &["problem"], One(Unit::Choice(&DIALECT)), "How a refusal is written."),
+    key("refusals", Default("{}"), Map(&REFUSALS), "Other statuses for causes of refusal."),
+]);
+
+static SPEND_CONTROL: Choice = Choice::of(&["reserve", "check_then_debit"]);
+static ON_CLIENT_ABORT: Choice = Choice::of(&["settle", "release", "bill_sent"]);
+static COUNTERS: Choice = Choice::of(&["exact", "local"]);
+static WHEN_BILLING_DOWN: Choice = Choice::of(&["closed", "open"]);
+static DIALECT: Choice = Choice::of(&["problem", "openai_429", "openrouter_402", "kong", "apisix", "x402", "mpp"]);
+
+static SYNCED: Table =
+    keys(&[key("synced", Required, One(DURATION_ABOVE_ZERO), "How often the nodes tell each other.")]);
+
+static CACHED: Table =
+    keys(&[key("cached", Required, One(DURATION_ABOVE_ZERO), "For how long the last answer of billing is believed.")]);
+
+static REFUSALS: Table = named(
+    "The status of a cause.",
+    Unit::Choice(&REFUSAL),
+    One(Unit::Quantity(Bounds { least: 400, most: 599 })),
+    sized("causes", 0, cause::REFUSALS.len()),
+);
+
+static REFUSAL: Choice = Choice::of(cause::REFUSALS);
+
+// === What breaks ===
+
+pub(super) static FAULTS: List = List { item: Map(&FAULT), size: sized("faults", 0, ANY) };
+
+static FAULT: Table = keys(&[
+    key("at", Required, One(DURATION), "When, after the start."),
+    key("for", Required, One(DURATION_ABOVE_ZERO), "For how long."),
+    key("fault", Required, One(Unit::Choice(&FAULT_KIND)), "What breaks."),
+    key("upstream", Optional, One(Unit::Name), "Which upstream, where it is one."),
+    key("factor", Optional, One(Unit::Number(Least::AboveZero)), "How many times as slow."),
+]);
+
+static FAULT_KIND: Choice =
+    Choice::of(&["processor_down", "processor_slow", "upstream_down", "upstream_slow", "billing_down"]);
+
+// === Live ===
+
+pub(super) static LIVE: Table = keys(&[
+    key(
+        "rate",
+        Default("1k/s"),
+        One(Unit::Rate),
+        "Calls of all consumers together; their own arrivals are scaled to it.",
+    ),
+    key("duration", Default("10s"), One(DURATION_ABOVE_ZERO), "How long the load runs."),
+    planned("warm_up", &["0s"], One(DURATION), "What is not measured at the start."),
+    key(
+        "clock",
+        Optional,
+        One(Unit::Clock),
+        "How fast the billing clock runs, `1h per 1s`; by default at the pace of the scaled arrivals.",
+    ),
+    key("connections", Default("64"), quantity(1, 65_535), "Connections to the gateway at most."),
+    key("in_flight", Default("{}"), Map(&IN_FLIGHT), "What happens when the gateway falls behind."),
+]);
+
+static IN_FLIGHT: Table = keys(&[
+    key("at_most", Default("4k"), quantity(1, 1_000_000), "Calls in flight at most."),
+    key(
+        "beyond",
+        Default("drop"),
+        One(Unit::Choice(&BEYOND)),
+        "What happens to calls beyond that: they are dropped, and counted.",
+    ),
+]);
+
+static BEYOND: Choice = Choice::of(&["drop"]);

@@ -1,0 +1,214 @@
+//! Traffic: when a cohort calls, and which routes.
+
+use farebox_engine::distribution::Distribution;
+use farebox_engine::model::{Arrivals, METERS_MAX, PerMeter, Price, Trace};
+
+use super::plan::PlanEntry;
+use super::price::{dearest, is_beyond};
+use super::{Lowering, REQUESTS_NAME};
+use crate::scenario::diagnostic::{Diagnostic, Span, Spanned, quote};
+use crate::scenario::trace;
+use crate::scenario::value::{Fields, Value};
+
+/// The columns of a trace: attributes, each with its column.
+type Columns<'a> = Vec<(&'a str, Spanned<&'a str>)>;
+
+impl Lowering<'_> {
+    pub(super) fn arrivals(&mut self, traffic: &Fields, cohort: &Fields, plan: Option<&PlanEntry>) -> Option<Arrivals> {
+        let columns = columns(traffic);
+        let at = cohort.value("plan").map(|plan| plan.span);
+        if traffic.written("trace").is_none() {
+            if let (Some(plan), Some(at), true) = (plan, at, traffic.written("rate").is_some()) {
+                let carried = self.carried(traffic);
+                let help = |name: &str| format!("give a route that they call the attribute {}", quote(name));
+                self.check_meters(plan, at, &carried, help);
+                let most = self.most_per_call(traffic);
+                self.check_cost(plan, at, "one call of this cohort", &most);
+            }
+            return self.poisson(traffic.value("rate")?);
+        }
+        if let (Some(plan), Some(at), true) = (plan, at, traffic.map("columns").is_some()) {
+            let carried: Vec<String> = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let help = |name: &str| format!("give its trace a column for {}", quote(name));
+            self.check_meters(plan, at, &carried, help);
+        }
+        let trace = self.trace(traffic, cohort, &columns)?;
+        if let Some(plan) = plan {
+            self.check_cost(plan, traffic.text("trace")?.span, "one call of this trace", &trace.most);
+        }
+        Some(Arrivals::Trace(trace))
+    }
+
+    /// A rate, of which each consumer has a multiple.
+    fn poisson(&mut self, rate: &Spanned<Value>) -> Option<Arrivals> {
+        if let Value::Rate(value) = rate.value {
+            let rate = self.calls(&Spanned { span: rate.span, value })?;
+            return Some(Arrivals::Poisson { mean_gap_ns: rate.per.ns() as f64 / rate.events as f64, spread: None });
+        }
+        let (per_second, spread) = match self.distribution(rate)? {
+            Distribution::Constant(rate) => (rate, None),
+            Distribution::LogNormal { mu, sigma } => (libm::exp(mu), Some(Distribution::LogNormal { mu: 0.0, sigma })),
+            Distribution::Exponential { mean } => (mean, Some(Distribution::Exponential { mean: 1.0 })),
+            Distribution::Gamma { shape, mean } => (mean, Some(Distribution::Gamma { shape, mean: 1.0 })),
+            Distribution::Pareto { min, alpha } => (min, Some(Distribution::Pareto { min: 1.0, alpha })),
+            Distribution::Uniform { from, to } => {
+                let middle = f64::midpoint(from, to);
+                (middle, Some(Distribution::Uniform { from: from / middle, to: to / middle }))
+            }
+            Distribution::Empirical(_) => return None,
+        };
+        Some(Arrivals::Poisson { mean_gap_ns: 1e9 / per_second, spread })
+    }
+
+    fn trace(&mut self, traffic: &Fields, cohort: &Fields, attributes: &Columns<'_>) -> Option<Trace> {
+        let (file, columns) = (traffic.text("trace")?, traffic.map("columns")?);
+        self.warn_unused(attributes);
+        let request = trace::Request {
+            folder: self.folder,
+            file,
+            time: columns.text("time")?,
+            consumer: columns.text("consumer"),
+            attributes,
+            meters: &self.meters,
+            consumers: cohort.quantity("count")?.value,
+            horizon: self.horizon,
+        };
+        let (trace, hash) = trace::read(&request, self.problems)?;
+        self.traces.push(hash);
+        Some(trace)
+    }
+
+    // === Routes ===
+
+    /// Which routes a cohort calls, and how often; without a mix, all of them evenly.
+    pub(super) fn mix(&mut self, traffic: &Fields) -> Option<Vec<(usize, f64)>> {
+        let Some(mix) = traffic.map("routes") else {
+            let count = self.routes.len().max(1);
+            return (!traffic.is_broken("routes"))
+                .then(|| (0..count).map(|route| (route, 1.0 / count as f64)).collect());
+        };
+        let (mut routes, mut total) = (Vec::new(), (0u128, 1u128));
+        let mut is_right = true;
+        for entry in mix.named() {
+            let route = self.route(Spanned { span: entry.name.span, value: entry.name.value.as_str() });
+            match (route, entry.value.as_ref().map(|value| &value.value)) {
+                (Some(route), Some(Value::Share(share))) => {
+                    routes.push((route, share.parts as f64 / share.of as f64));
+                    total = sum(total, (u128::from(share.parts), u128::from(share.of)));
+                }
+                _ => is_right = false,
+            }
+        }
+        if is_right && total.0 != total.1 {
+            let percent = 100.0 * total.0 as f64 / total.1 as f64;
+            let span = traffic.written("routes").unwrap_or(traffic.owner);
+            let problem = Diagnostic::error(span, format!("these shares sum to {percent}%"));
+            self.problems.push(problem.help("make them sum to 100%"));
+            return None;
+        }
+        is_right.then_some(routes)
+    }
+
+    /// The indices of the routes that a cohort calls, without a word about those that are not there.
+    fn called(&self, traffic: &Fields) -> Vec<usize> {
+        match traffic.map("routes") {
+            None => (0..self.routes.len()).collect(),
+            Some(mix) => {
+                let place = |name: &str| self.routes.iter().position(|route| route.path == name);
+                mix.named().filter_map(|entry| place(&entry.name.value)).collect()
+            }
+        }
+    }
+
+    /// The attributes that the calls of a cohort may carry.
+    fn carried(&self, traffic: &Fields) -> Vec<String> {
+        let routes = self.called(traffic);
+        routes.iter().flat_map(|&route| &self.routes[route].attributes).map(|it| it.name.clone()).collect()
+    }
+
+    /// The most of each meter that one call of a cohort can use.
+    fn most_per_call(&self, traffic: &Fields) -> PerMeter<u64> {
+        let mut most = [1; METERS_MAX];
+        for (index, meter) in self.meters.iter().enumerate().take(METERS_MAX).filter(|(_, meter)| !meter.sum.is_empty())
+        {
+            let uses = |route: usize| {
+                let summed = self.routes[route].attributes.iter().filter(|it| meter.sum.contains(&it.name));
+                summed.map(|it| it.most).sum::<u64>()
+            };
+            most[index] = self.called(traffic).into_iter().map(uses).max().unwrap_or(0);
+        }
+        most
+    }
+
+    // === What the plan asks of the calls ===
+
+    /// A meter of attributes that the calls do not carry counts nothing: what is priced by it is free, and what is
+    /// allowed of it never ends.
+    fn check_meters(&mut self, plan: &PlanEntry, at: Span, carried: &[String], help: impl Fn(&str) -> String) {
+        for (index, meter) in self.meters.iter().take(METERS_MAX).enumerate() {
+            let Some(missing) = meter.sum.iter().find(|name| !carried.contains(name)) else { continue };
+            let (plan_name, meter_name) = (quote(&plan.name.value), quote(&meter.name));
+            let problem = match (plan.prices[index], plan.includes[index]) {
+                (Some(priced), _) => {
+                    let message = format!(
+                        "the plan {plan_name} prices {meter_name}, which the calls of this cohort do not carry"
+                    );
+                    Diagnostic::error(at, message).related(priced, "priced here")
+                }
+                (None, Some(included)) => {
+                    let message = format!(
+                        "the plan {plan_name} includes {meter_name}, which the calls of this cohort do not carry"
+                    );
+                    Diagnostic::warning(at, message).related(included, "included here")
+                }
+                (None, None) => continue,
+            };
+            self.problems.push(problem.help(help(missing)));
+        }
+    }
+
+    fn warn_unused(&mut self, attributes: &Columns<'_>) {
+        for (name, column) in attributes {
+            if !self.meters.iter().any(|meter| meter.sum.iter().any(|known| known == name)) {
+                let problem = Diagnostic::warning(column.span, format!("no meter sums the attribute {}", quote(name)));
+                self.problems
+                    .push(problem.help(format!("add one under `meters`, such as `total: {{ sum: [{name}] }}`")));
+            }
+        }
+    }
+
+    /// Refuses prices at which one call costs more than an account can hold.
+    fn check_cost(&mut self, entry: &PlanEntry, span: Span, what: &str, most: &PerMeter<u64>) {
+        let Some(plan) = &entry.plan else { return };
+        let cost = |prices: &PerMeter<Option<Price>>| -> i128 {
+            prices.iter().zip(most).map(|(price, units)| price.as_ref().map_or(0, |price| dearest(price, *units))).sum()
+        };
+        if is_beyond(cost(&plan.prices)) || is_beyond(cost(&plan.overage)) {
+            let problem = Diagnostic::error(span, format!("{what} can cost more than {}", self.most()));
+            let meter = self.meters.iter().find(|meter| meter.name != REQUESTS_NAME);
+            let help = match meter {
+                Some(_) => "lower the prices of its plan, or what a call carries",
+                None => "lower the prices of its plan",
+            };
+            self.problems.push(problem.help(help));
+        }
+    }
+}
+
+/// Two fractions, added. Denominators are one, or 100 times a power of ten, so the larger is a multiple of the smaller.
+fn sum(a: (u128, u128), b: (u128, u128)) -> (u128, u128) {
+    let of = a.1.max(b.1);
+    (a.0 * (of / a.1) + b.0 * (of / b.1), of)
+}
+
+fn columns(traffic: &Fields) -> Columns<'_> {
+    let named = traffic.map("columns").into_iter().flat_map(Fields::named);
+    named
+        .filter_map(|entry| match &entry.value {
+            Some(Spanned { span, value: Value::Text(column) }) => {
+                Some((entry.name.value.as_str(), Spanned { span: *span, value: column.as_str() }))
+            }
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,340 @@
+//! What plans and consumers are in the model.
+
+use farebox_engine::distribution::Z99;
+use farebox_engine::model::{
+    Act, Discount, Funds, GrantTerms, Joined, Length, PastAllowance, Plan, Rollover, Scenario, Share, Tier, TopUp, When,
+};
+use farebox_engine::time::MINUTE;
+
+use super::*;
+
+pub(super) const DOLLAR: i64 = 1_000_000_000;
+
+/// A scenario with one plan and one cohort on it, and more at its end.
+pub(super) fn scenario(plan: &str, cohort: &str, more: &str) -> Scenario {
+    read(&text(plan, cohort, more)).scenario
+}
+
+pub(super) fn text(plan: &str, cohort: &str, more: &str) -> String {
+    format!(
+        "scenario: one\nhorizon: 90d\nstart: 2026-03-01\nplans:\n  pro: {{ {plan} }}\n  other: {{ fee: $99/month }}\nconsumers:\n  \
+         all: {{ count: 10, plan: pro, {cohort} }}\n  rest: {{ count: 1, plan: other, traffic: {{ rate: 1/h }} }}\n{more}"
+    )
+}
+
+pub(super) fn plan(terms: &str) -> Plan {
+    scenario(terms, "traffic: { rate: 1/h }", "").plans.remove(0)
+}
+
+fn cohort(terms: &str) -> farebox_engine::model::Cohort {
+    scenario("fee: $49/month", &format!("traffic: {{ rate: 1/h }}, {terms}"), "").cohorts.remove(0)
+}
+
+/// What is wrong with a scenario, or odd, one message after the other.
+pub(super) fn said(plan: &str, cohort: &str, more: &str) -> Vec<String> {
+    let problems = match parse("test.yaml", &text(plan, cohort, more), Path::new("")) {
+        Ok(loaded) => loaded.warnings,
+        Err(rejected) => rejected.diagnostics,
+    };
+    problems.into_iter().map(|problem| problem.message).collect()
+}
+
+pub(super) fn money(nanos: i64) -> Money {
+    Money::from_nanos(nanos)
+}
+
+pub(super) fn days(days: u64) -> TimeSpan {
+    TimeSpan::from_ns(days * DAY)
+}
+
+pub(super) fn per_unit(nanos: i64) -> UnitPrice {
+    UnitPrice { amount: money(nanos), per: 1 }
+}
+
+// === Plans ===
+
+#[test]
+fn usage_has_one_period_and_the_fee_may_have_its_own() {
+    for (terms, fee, usage) in [
+        (
+            "fee: $490/year, includes: { requests: 10k/month }, past_allowance: block",
+            Some(Period::Year),
+            Some(Period::Month),
+        ),
+        ("fee: $490/year, includes: { requests: 10k }, past_allowance: block", Some(Period::Year), Some(Period::Year)),
+        ("fee: $49/month", Some(Period::Month), Some(Period::Month)),
+        ("prices: { requests: $0.01 }", None, Some(Period::Month)),
+        ("prices: { requests: $0.01 }, spend_cap: $5/day", None, Some(Period::Day)),
+        ("fee: $490/year, minimum: $10/month", Some(Period::Year), Some(Period::Month)),
+        ("prepaid: { opening: $1 }, prices: { requests: $0.01 }", None, None),
+    ] {
+        let plan = plan(terms);
+        assert_eq!((plan.fee_period, plan.usage_period), (fee, usage), "{terms}");
+    }
+    let odd = "fee: $490/year, includes: { requests: 10k/month }, past_allowance: block, minimum: $10/year";
+    assert_eq!(said(odd, "traffic: { rate: 1/h }", ""), ["a plan counts usage in one period, and this is another"]);
+}
+
+#[test]
+fn every_term_of_a_plan_reaches_the_model() {
+    let plan = plan(
+        "fee: $49/month, trial: 1mo, includes: { requests: 100k }, rollover: { min: 5, max: 20k }, past_allowance: overage, \
+         overage: { requests: $0.001 }, spend_cap: $500/month, minimum: $100/month, grace: 7d, routes: [ / ], \
+         limits: [ { requests: 400/day, kind: fixed_window }, { requests: 2/s, kind: sliding_window }, \
+         { requests: 90/min, kind: leaky_bucket }, { in_flight: 7, kind: concurrency } ]",
+    );
+    assert_eq!((plan.trial, plan.rollover), (Some(Length::Months(1)), Some(Rollover { min: 5, max: 20_000 })));
+    assert_eq!((plan.past_allowance, plan.prices), (PastAllowance::Overage, [None, None, None, None]));
+    assert_eq!(plan.overage[0], Some(Price::PerUnit(per_unit(DOLLAR / 1_000))));
+    assert_eq!((plan.spend_cap, plan.minimum), (Some(money(500 * DOLLAR)), money(100 * DOLLAR)));
+    assert_eq!(plan.routes, Some(vec![0]));
+    // The window of a limit is what is written, whatever its number could be reduced to.
+    let rate = |requests, ns| Rate { requests, per: TimeSpan::from_ns(ns) };
+    assert_eq!(
+        plan.limits,
+        [
+            Limit::FixedWindow(rate(400, DAY)),
+            Limit::SlidingWindow(rate(2, SECOND)),
+            Limit::LeakyBucket { rate: rate(90, MINUTE), burst: 0 },
+            Limit::Concurrency(7),
+        ]
+    );
+    let slowed = self::plan("includes: { requests: 1k/day }, past_allowance: { throttle: 1/s }, trial: 0d");
+    assert_eq!((slowed.past_allowance, slowed.trial), (PastAllowance::Throttle(rate(1, SECOND)), None));
+}
+
+#[test]
+fn price_models() {
+    let tier = |up_to, flat, unit| Tier { up_to, flat: money(flat), unit };
+    for (price, expected) in [
+        ("$2.50 per 1M", Price::PerUnit(UnitPrice { amount: money(5 * DOLLAR / 2), per: 1_000_000 })),
+        (
+            "{ package: 1M, price: $2.50, free: 100 }",
+            Price::Package { size: 1_000_000, price: money(5 * DOLLAR / 2), free: 100 },
+        ),
+        (
+            "{ graduated: [ { up_to: 50k, price: $0.001, flat: $5 }, { price: $0.06 per 100 } ] }",
+            Price::Graduated(vec![
+                tier(50_000, 5 * DOLLAR, per_unit(DOLLAR / 1_000)),
+                tier(u64::MAX, 0, UnitPrice { amount: money(DOLLAR * 6 / 100), per: 100 }),
+            ]),
+        ),
+        (
+            "{ volume: [ { up_to: 10, flat: $5 }, { price: $1 } ] }",
+            Price::Volume(vec![tier(10, 5 * DOLLAR, UnitPrice::FREE), tier(u64::MAX, 0, per_unit(DOLLAR))]),
+        ),
+        (
+            "{ stairstep: [ { up_to: 10, price: $10 }, { price: $25 } ] }",
+            Price::Stairstep(vec![
+                tier(10, 10 * DOLLAR, UnitPrice::FREE),
+                tier(u64::MAX, 25 * DOLLAR, UnitPrice::FREE),
+            ]),
+        ),
+    ] {
+        assert_eq!(plan(&format!("prices: {{ requests: {price} }}")).prices[0], Some(expected), "{price}");
+    }
+}
+
+#[test]
+fn prices_that_nobody_could_bill_by() {
+    let calls = "traffic: { rate: 1/h }";
+    for (terms, message) in [
+        (
+            "prices: { requests: { graduated: [ { up_to: 5, price: $1 }, { up_to: 5, price: $1 }, { price: $1 } ] } }",
+            "this tier ends before it begins",
+        ),
+        ("prices: { requests: { graduated: [ { price: $1 }, { price: $1 } ] } }", "a tier before the last has no end"),
+        ("prices: { requests: { volume: [ { up_to: 5, price: $1 } ] } }", "the last tier has an end"),
+        (
+            "prepaid: { opening: $5 }, prices: { requests: { volume: [ { price: $1 } ] } }",
+            "`volume` prices cannot be paid from credit",
+        ),
+        (
+            "prepaid: { opening: $5 }, prices: { requests: { stairstep: [ { price: $1 } ] } }",
+            "`stairstep` prices cannot be paid from credit",
+        ),
+        (
+            "includes: { requests: 5/day }, past_allowance: block, overage: { requests: $1 }",
+            "`overage` has no effect without `past_allowance: overage`",
+        ),
+        ("includes: { requests: 5/day }, past_allowance: overage", "`past_allowance: overage` needs `overage`"),
+        (
+            "includes: { requests: 5/day }, past_allowance: overage, overage: { requests: $1 }, prices: { requests: $1 }",
+            "`requests` has two prices past its allowance",
+        ),
+        (
+            "includes: { requests: 5/day }, past_allowance: block, prices: { requests: $1 }, fee: $1/day",
+            "the price of `requests` never applies: past the allowance no call is billed",
+        ),
+        ("fee: $1/day, spend_cap: $5/day", "there is nothing to cap: this plan bills no usage in arrears"),
+        (
+            "includes: { requests: 5/day }, past_allowance: block, rollover: { min: 5, max: 4 }",
+            "the `min` is more than the `max`",
+        ),
+        ("limits: [ { requests: 5/s, kind: concurrency } ]", "`concurrency` is given as `in_flight`"),
+        ("limits: [ { in_flight: 5, kind: fixed_window } ]", "`fixed_window` is given as `requests`"),
+        ("limits: [ { requests: 5/s, kind: fixed_window, burst: 5 } ]", "`fixed_window` has no `burst`"),
+        ("routes: [ /v1 ]", "unknown route `/v1`"),
+        (
+            "prepaid: { opening: $5, auto_top_up: { below: $1, add: $0 } }, prices: { requests: $1 }",
+            "a top-up of nothing tops nothing up",
+        ),
+    ] {
+        assert_eq!(said(terms, calls, ""), [message], "{terms}");
+    }
+}
+
+#[test]
+fn prepaid_credit_is_granted_bought_and_expires() {
+    let plan = plan(
+        "prices: { requests: $0.01 }, prepaid: { opening: $10, paid: true, credits_expire: 1y, \
+         grants: [ { amount: $5, priority: 3, expires: 90d }, { amount: $1 } ], auto_top_up: { below: $2, add: $20, at_most: 10/month } }",
+    );
+    let prepaid = plan.prepaid.unwrap();
+    let (year, never) = (Some(Length::Months(12)), GrantTerms::opening(money(DOLLAR)));
+    assert_eq!(
+        prepaid.grants,
+        [
+            GrantTerms { amount: money(10 * DOLLAR), expires: year, paid: true, ..never },
+            GrantTerms { amount: money(5 * DOLLAR), priority: 3, expires: Some(Length::Exact(days(90))), paid: false },
+            GrantTerms { expires: year, ..never },
+        ]
+    );
+    assert_eq!(prepaid.credits_expire, year);
+    assert_eq!(
+        prepaid.auto_top_up,
+        Some(TopUp { below: money(2 * DOLLAR), add: money(20 * DOLLAR), at_most: Some(10) })
+    );
+}
+
+// === Consumers ===
+
+#[test]
+fn a_cohort_lives_somewhere_joins_and_leaves() {
+    let cohort = cohort(
+        "time_zone: America/New_York, joined: { signups: 40/month }, churn: 3%/month, discount: { off: 20%, for: 3mo }",
+    );
+    assert_eq!(cohort.zone.iana_name(), Some("America/New_York"));
+    // A mean month has 2,629,746 s.
+    assert_eq!(cohort.joined, Joined::Signups { mean_gap_ns: 2_629_746e9 / 40.0 });
+    assert_eq!(cohort.churn, Chance::of(3, 100));
+    let off = Share { parts: 20, of: 100 };
+    assert_eq!(cohort.discount, Some(Discount { off, length: Some(Length::Months(3)) }));
+    assert_eq!(self::cohort("joined: start").joined, Joined::Start);
+    for (zone, help) in
+        [("America/New_Yrok", "did you mean `America/New_York`?"), ("europe/berlin", "did you mean `Europe/Berlin`?")]
+    {
+        let text = text("", &format!("traffic: {{ rate: 1/h }}, time_zone: {zone}"), "");
+        let rejected = parse("test.yaml", &text, Path::new("")).unwrap_err();
+        assert_eq!(rejected.diagnostics[0].help.as_deref(), Some(help));
+    }
+}
+
+#[test]
+fn rates_spread_over_a_cohort() {
+    let poisson =
+        |rate: &str| match scenario("", &format!("traffic: {{ rate: {rate} }}"), "").cohorts.remove(0).arrivals {
+            Arrivals::Poisson { mean_gap_ns, spread } => (mean_gap_ns / 1e9, spread),
+            Arrivals::Trace(_) => panic!("no trace"),
+        };
+    let near = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-12;
+    let (gap, spread) = poisson("{ p50: 900/day, p99: 9k/day }");
+    assert!(near(gap, 96.0));
+    let Some(Distribution::LogNormal { mu, sigma }) = spread else { panic!("{spread:?}") };
+    assert!(mu == 0.0 && near(sigma, 10f64.ln() / Z99));
+    assert_eq!(poisson("{ exponential: 1/s }"), (1.0, Some(Distribution::Exponential { mean: 1.0 })));
+    assert_eq!(
+        poisson("{ gamma: { shape: 0.5, mean: 2/s } }"),
+        (0.5, Some(Distribution::Gamma { shape: 0.5, mean: 1.0 }))
+    );
+    assert_eq!(
+        poisson("{ pareto: { min: 4/s, alpha: 1.5 } }"),
+        (0.25, Some(Distribution::Pareto { min: 1.0, alpha: 1.5 }))
+    );
+    assert_eq!(poisson("{ uniform: [ 1/s, 3/s ] }"), (0.5, Some(Distribution::Uniform { from: 0.5, to: 1.5 })));
+    assert_eq!(poisson("2/s"), (0.5, None));
+}
+
+#[test]
+fn routes_carry_attributes_and_cohorts_mix_them() {
+    let more = "meters: { tokens: { sum: [in, out] } }
+routes:
+  /a: { attributes: { in: { p50: 600, p99: 8k }, out: { exponential: 180, max: 4k } } }
+  /b: { attributes: { in: 5, out: { uniform: [ 0, 10 ] } } }
+  /c: {}
+";
+    let calls = "traffic: { rate: 1/h, routes: { /b: 80%, /a: 20% } }";
+    let scenario = scenario("fee: $1/month, includes: { tokens: 1M }, past_allowance: block", calls, more);
+    assert_eq!(scenario.cohorts[0].routes, [(1, 0.8), (0, 0.2)]);
+    assert_eq!(scenario.cohorts[1].routes, [(0, 1.0 / 3.0), (1, 1.0 / 3.0), (2, 1.0 / 3.0)]);
+    let most: Vec<u64> = scenario.routes.iter().flat_map(|route| &route.attributes).map(|it| it.most).collect();
+    // What is known only from the answer is held at `max`, or at what 1 % exceed.
+    assert_eq!(most, [8_000, 4_000, 5, 10]);
+    for (calls, message) in [
+        ("routes: { /a: 80%, /b: 19.5% }", "these shares sum to 99.5%"),
+        ("routes: { /a: 80%, /d: 20% }", "unknown route `/d`"),
+        ("routes: { /c: 100% }", "the plan `pro` prices `tokens`, which the calls of this cohort do not carry"),
+    ] {
+        let calls = format!("traffic: {{ rate: 1/h, {calls} }}");
+        assert_eq!(said("prices: { tokens: $0.001 }", &calls, more), [message], "{calls}");
+    }
+}
+
+#[test]
+fn cards_are_presets_or_written_out() {
+    let card = |payment: &str| cohort(&format!("payment: {payment}")).card;
+    assert_eq!(card("none"), None);
+    assert_eq!(card("{}"), Some(Card::good()));
+    let written = "{ card: { declines: 2%, hard: 10%, broke: 10d, funded: 20d, lasts: 90d, updater: 70% } }";
+    let expected = Card {
+        declines: Chance::of(2, 100),
+        hard: Chance::of(10, 100),
+        funds: Some(Funds { broke: days(10), funded: days(20) }),
+        life: Some(days(90)),
+        updated: Chance::of(70, 100),
+    };
+    assert_eq!(card(written), Some(expected));
+    // Of first attempts 46 % of what a preset declines is for lack of money, 39 % at random (`declines`).
+    for (preset, share, declined) in [("healthy", 0.025, 100), ("typical", 0.05, 195), ("consumer", 0.15, 585)] {
+        let card = card(&format!("{{ card: {preset} }}")).unwrap();
+        let Funds { broke, funded } = card.funds.unwrap();
+        let is_broke = broke.as_secs_f64() / (broke.as_secs_f64() + funded.as_secs_f64());
+        assert!((is_broke / share - 0.46).abs() < 0.005, "{preset}: {is_broke}");
+        assert_eq!(card.declines, Chance::of(declined, 10_000));
+        assert!((declined as f64 / 1e4 / share - 0.39).abs() < 0.015);
+    }
+}
+
+#[test]
+fn reactions() {
+    let all = "reacts: [ { when: quota_exhausted, do: upgrade, to: other, chance: 3%, after: { p50: 2h, p95: 3d } }, \
+               { when: past_due, do: fix_card, after: 1d }, { when: refused, more_than: 500/day, do: churn, chance: 1% }, \
+               { when: credit_exhausted, do: top_up, amount: $20 } ]";
+    let prepaid = "prepaid: { opening: $5 }, prices: { requests: $1 }";
+    let reactions = scenario(prepaid, &format!("traffic: {{ rate: 1/h }}, {all}"), "").cohorts.remove(0).reactions;
+    let acts: Vec<(When, Act)> = reactions.iter().map(|reaction| (reaction.when, reaction.act)).collect();
+    assert_eq!(
+        acts,
+        [
+            (When::Cause("quota_exhausted"), Act::ChangePlan { to: 1 }),
+            (When::Cause("past_due"), Act::FixCard),
+            (When::Refused { more_than: 500 }, Act::Churn),
+            (When::Cause("credit_exhausted"), Act::TopUp(money(20 * DOLLAR))),
+        ]
+    );
+    assert_eq!((reactions[0].chance, reactions[1].chance), (Chance::of(3, 100), Chance::of(1, 1)));
+    assert_eq!(reactions[1].after, Distribution::Constant(DAY as f64));
+    for (reaction, message) in [
+        ("when: refused, do: churn", "`when: refused` needs `more_than`"),
+        ("when: past_due, more_than: 5/day, do: churn", "`more_than` does not count `past_due` alone"),
+        ("when: past_due, do: upgrade", "`do: upgrade` needs `to`"),
+        ("when: past_due, do: churn, to: other", "`do: churn` takes no `to`"),
+        ("when: past_due, do: upgrade, to: othr", "unknown plan `othr`"),
+        ("when: past_due, do: upgrade, to: pro", "this cohort is on `pro` already"),
+        ("when: past_due, do: downgrade, to: other", "the fee of `other` is more than that of `pro`"),
+        ("when: past_due, do: top_up, amount: $5", "credit pays for nothing on this cohort's plan"),
+    ] {
+        let cohort = format!("traffic: {{ rate: 1/h }}, reacts: [ {{ {reaction} }} ]");
+        assert_eq!(said("fee: $49/month", &cohort, ""), [message], "{reaction}");
+    }
+}

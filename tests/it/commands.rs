@@ -1,0 +1,478 @@
+//! `init`, `plan` and `doctor`: whole answers, and figures beside exact sums and a simulation.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use expect_test::expect;
+use farebox::cli::commands::init::STARTER;
+use farebox::control::Control;
+use farebox::forecast::Forecast;
+use farebox::simulate::{everyone, simulate};
+use farebox_engine::distribution::Distribution;
+use farebox_engine::model::{
+    Arrivals, Attribute, Joined, Meter, PerMeter, Period, Price, Route, Scenario, Tier, Trace, TraceRow, UnitPrice,
+};
+use farebox_engine::money::Money;
+use farebox_engine::time::{DAY, Span};
+use farebox_engine::world::World;
+use serde_json::Value;
+
+use crate::fixture;
+use crate::program::Folder;
+
+// === init ===
+
+#[test]
+fn init_writes_a_scenario_and_says_what_to_do_with_it() {
+    let folder = Folder::new("init");
+    expect![[r#"
+        exit code 0
+        --- stderr ---
+        wrote scenario.yaml; next:
+          farebox validate scenario.yaml  checks it after each change
+          farebox plan scenario.yaml      says what to expect, without running it
+          farebox simulate scenario.yaml  plays the month in virtual time
+        and for completion in an editor: farebox schema > scenario.schema.json
+    "#]]
+    .assert_eq(&folder.farebox("init").run().to_string());
+    assert_eq!(folder.farebox("init - --quiet").run().stdout, STARTER);
+    let answer = folder.farebox("init prices/mine.yaml").run();
+    expect![[r#"
+        exit code 7
+        --- stderr ---
+        error: cannot write `prices/mine.yaml`
+          caused by: No such file or directory (os error 2)
+    "#]]
+    .assert_eq(&answer.to_string());
+}
+
+/// It is what somebody runs first, so all that it shows must work, and nothing in it may be odd.
+#[test]
+fn what_init_writes_is_valid_and_plays() {
+    let folder = Folder::new("init-plays");
+    assert_eq!(folder.farebox("init mine.yaml").run().code, Some(0));
+    for command in ["validate mine.yaml", "plan mine.yaml", "simulate mine.yaml --quiet --out results"] {
+        let answer = folder.farebox(command).run();
+        assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""), "{command}: {answer}");
+    }
+    let mut lines = STARTER.lines();
+    assert!(lines.next().unwrap().starts_with("# yaml-language-server: $schema="));
+    let question = lines.next().unwrap();
+    assert!(question.starts_with("# ") && question.ends_with('?'), "{question}");
+}
+
+/// Every key is explained where it first occurs, or is a name of the user's own.
+#[test]
+fn init_explains_its_keys() {
+    let (mut seen, mut unexplained) = (Vec::new(), Vec::new());
+    for line in STARTER.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let key = line.trim_start_matches([' ', '-']).split(':').next().unwrap();
+        let opens = line.trim_end().ends_with(':');
+        if !opens && !line.contains(" # ") && !seen.contains(&key) {
+            unexplained.push(line);
+        }
+        seen.push(key);
+    }
+    assert_eq!(unexplained, Vec::<&str>::new());
+}
+
+#[test]
+fn init_replaces_nothing_unless_told_to() {
+    let folder = Folder::new("init-again").with("mine.yaml", "mine\n");
+    expect![[r#"
+        exit code 2
+        --- stderr ---
+        error: `mine.yaml` is there already
+        hint: name another file, or replace this one with `--force`
+    "#]]
+    .assert_eq(&folder.farebox("init mine.yaml").run().to_string());
+    let mine = Path::new(env!("CARGO_TARGET_TMPDIR")).join("init-again/mine.yaml");
+    assert_eq!(fs::read_to_string(&mine).unwrap(), "mine\n");
+    assert_eq!(folder.farebox("init mine.yaml --force").run().code, Some(0));
+    assert_eq!(fs::read_to_string(&mine).unwrap(), STARTER);
+}
+
+// === plan ===
+
+#[test]
+fn a_plan_says_what_a_run_will_do() {
+    let folder = Folder::new("plan").with("starter.yaml", STARTER);
+    expect![[r#"
+        exit code 0
+        --- stdout ---
+        starter · 200 consumers · 30 days · computed, nothing was run
+
+        Calls
+          cohort    plan  consumers  each  expected  one deviation
+          hobby     free        120    60     7,200           ± 85
+          startups  pro          60   240    14,400          ± 120
+          scripts   payg         20   150     3,000           ± 55
+          in all                200   123    24,600          ± 157
+
+        Allowances
+          cohort    plan  includes              first period  mean use   reaches it  run out  calls beyond, each
+          hobby     free  60 requests a month        28 days        56  not reached   26.9 %         1.4 refused
+          startups  pro   400 requests a month       28 days       224  not reached  < 0.1 %           0 refused
+
+        Prepaid credit
+          cohort   plan  opening  used at the mean rate  run out within the horizon
+          scripts  payg    $2.00          after 20 days                    > 99.9 %
+
+        Load on sockets
+          calls                    22,500  ± 150, at 2,500 a second for 9 s
+          in flight on average       67.3  rate × mean latency (Little's law)
+          in flight at the p99         87  as if every call were served
+          connections allowed         256  one call at a time each
+          in flight allowed         4,000  what comes beyond is dropped
+          billing time          27.4 days  3 days each second
+
+        Simulation, estimated
+          calls       34,680  with those of periods that began before the start
+          components     200  at most 1 consumer each
+          time        950 µs  55 ns a call and core (optimised build), on 2 threads
+          memory      17 MiB  the program, 30 kB per cohort and thread, and traces
+
+        Not forecast
+          `free`: refusals by rate limits
+          `startups`: payments that are declined
+    "#]]
+    .assert_eq(&folder.farebox("plan starter.yaml --jobs 2").run().to_string());
+}
+
+#[test]
+fn a_plan_warns_of_what_cannot_work() {
+    let folder = Folder::new("plan-warns").with("starter.yaml", STARTER);
+    let answer = folder.farebox("plan starter.yaml --rate 20k/s --jobs 2").run();
+    expect![[r#"
+        exit code Some(0)
+        warning: the load keeps 538 calls in flight on average, and 593 at the 99th percentile, over 256 `live.connections`: more calls wait from second to second, and the run will not be valid; write at least 593
+        warning: in the load each consumer of `hobby` makes 48.8 calls a second, and the plan `free` allows 10.0: most refusals will be for the rate; lower `live.rate`
+    "#]]
+    .assert_eq(&format!("exit code {:?}\n{}", answer.code, answer.stderr));
+    let tight = STARTER.replace("connections: 256", "connections: 70\n  in_flight: { at_most: 60 }");
+    let answer = folder.with("tight.yaml", &tight).farebox("plan tight.yaml").run();
+    expect![[r#"
+        exit code Some(0)
+        warning: the load keeps 67 calls in flight on average, and 87 at the 99th percentile, over 70 `live.connections`: some calls will be sent late; write at least 87
+        warning: the load keeps 67 calls in flight on average, and 87 at the 99th percentile, and `live.in_flight` allows 60: calls will be dropped; write at least 87
+    "#]]
+    .assert_eq(&format!("exit code {:?}\n{}", answer.code, answer.stderr));
+}
+
+#[test]
+fn an_override_that_is_none_is_code_2() {
+    let folder = Folder::new("plan-override").with("starter.yaml", STARTER);
+    for (option, shown) in [("--rate fast", "--rate: "), ("--duration -3s", "--duration: ")] {
+        let answer = folder.farebox(&format!("plan starter.yaml {option}")).run();
+        assert!(answer.code == Some(2) && answer.stderr.contains(shown), "{answer}");
+    }
+}
+
+/// P(N ≥ k) as the terms say it: one by one, each from the one before.
+fn poisson_at_least(k: u64, mean: f64) -> f64 {
+    let mut term = (-mean).exp();
+    let mut below = 0.0;
+    for j in 0..k {
+        below += term;
+        term *= mean / (j + 1) as f64;
+    }
+    1.0 - below
+}
+
+#[test]
+fn chances_in_a_plan_equal_the_sum_of_their_terms() {
+    let folder = Folder::new("plan-chances");
+    // February has 28 days, and the consumers joined in it.
+    for (rate, includes) in [(2, 60), (2, 56), (1, 40), (20, 600), (10, 310)] {
+        let text = STARTER.replace("rate: 2/day", &format!("rate: {rate}/day"));
+        let text = text.replace("requests: 60/month", &format!("requests: {includes}/month"));
+        let name = format!("{rate}-{includes}.yaml");
+        fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("plan-chances").join(&name), text).unwrap();
+        let plan = json(&folder.farebox(&format!("plan {name} --format json")).run().stdout);
+        let hobby = &plan["allowances"][0];
+        let mean = f64::from(28 * rate);
+        assert_eq!(hobby["mean_use"].as_f64().map(f64::round), Some(mean));
+        let chance = poisson_at_least(includes + 1, mean);
+        assert!((hobby["chance"].as_f64().unwrap() - chance).abs() < 1e-10, "{rate} {includes}: {hobby} {chance}");
+        let scripts = &plan["credit"][0];
+        // $2 are 100 calls, and 30 days bring 150.
+        assert!((scripts["chance"].as_f64().unwrap() - poisson_at_least(101, 150.0)).abs() < 1e-10, "{scripts}");
+        assert_eq!(plan["schema"], 1);
+    }
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("the program prints JSON")
+}
+
+fn forecast(scenario: &Scenario) -> Forecast {
+    Forecast::new(scenario, NonZeroUsize::MIN)
+}
+
+/// A forecast is a claim about the simulation, so it must hold in it, within five deviations.
+#[test]
+fn a_plan_holds_in_a_simulation() {
+    let mut scenario = fixture::parse(STARTER);
+    for cohort in &mut scenario.cohorts {
+        cohort.count *= 20;
+    }
+    let plan = forecast(&scenario);
+    let world = World::whole(Arc::new(scenario)).unwrap();
+    let outcome = simulate(&world, &everyone(&world.scenario), NonZeroUsize::MIN, &Control::default()).unwrap();
+    for (cohort, calls) in outcome.cohorts.iter().zip(&plan.cohorts) {
+        assert!((cohort.offered() as f64 - calls.expected).abs() < 5.0 * calls.deviation, "{calls:?}");
+    }
+    let load = World::scaled(Arc::clone(&world.scenario), &world.scenario.live).unwrap();
+    let calls: usize = load.consumers().map(|consumer| load.calls(consumer).count()).sum();
+    assert!((calls as f64 - plan.load.calls).abs() < 5.0 * plan.load.deviation, "{calls} {:?}", plan.load);
+    assert_eq!(i64::try_from(plan.load.billing_ns).unwrap(), load.end().billing.ns());
+    let binomial = |consumers: f64, chance: f64| 5.0 * (consumers * chance * (1.0 - chance)).sqrt() + 1e-6;
+    let scripts = &outcome.cohorts[2];
+    let (consumers, chance) = (f64::from(scripts.consumers), plan.credit[0].chance.unwrap());
+    let refused = scripts.consumers_refused["credit_exhausted"] as f64;
+    assert!((refused - consumers * chance).abs() <= binomial(consumers, chance), "{refused} {chance}");
+}
+
+/// The consumers joined evenly over February, so the first period of each ends r days into 28 days of March, and is
+/// followed by 28 − r days of the next. One is seen to be refused when the first period has more calls than it includes,
+/// at least one of them in March, or the days that follow have.
+#[test]
+fn who_runs_out_of_an_allowance_is_as_many_as_planned() {
+    let mut scenario = fixture::parse(STARTER);
+    scenario.cohorts.truncate(1);
+    scenario.cohorts[0].count = 5_000;
+    scenario.horizon = Span::from_ns(28 * DAY);
+    let chance = forecast(&scenario).allowances[0].chance.unwrap();
+    let seen = |r: f64| {
+        let early = poisson_at_least(61, 2.0 * (28.0 - r));
+        1.0 - (1.0 - (chance - (-2.0 * r).exp() * early)) * (1.0 - early)
+    };
+    let share = (0..2_800).map(|step| seen((f64::from(step) + 0.5) / 100.0)).sum::<f64>() / 2_800.0;
+    let world = World::whole(Arc::new(scenario)).unwrap();
+    let outcome = simulate(&world, &everyone(&world.scenario), NonZeroUsize::MIN, &Control::default()).unwrap();
+    let refused = outcome.cohorts[0].consumers_refused["quota_exhausted"] as f64;
+    let deviation = (5_000.0 * share * (1.0 - share)).sqrt();
+    assert!((refused - 5_000.0 * share).abs() < 5.0 * deviation, "{refused} of {}", 5_000.0 * share);
+}
+
+// === plan, of models that no file describes yet ===
+
+/// The starter with other terms for its first plan, and a horizon and cohort of round numbers.
+fn changed(change: impl FnOnce(&mut Scenario)) -> Scenario {
+    let mut scenario = fixture::parse(STARTER);
+    scenario.cohorts.truncate(1);
+    scenario.cohorts[0].count = 1_000;
+    change(&mut scenario);
+    scenario
+}
+
+fn spread(spread: Distribution) -> Arrivals {
+    Arrivals::Poisson { mean_gap_ns: DAY as f64 / 2.0, spread: Some(spread) }
+}
+
+/// Consumers who differ: the mean is the distribution's, and both the chance and the deviation are those of the mixture.
+#[test]
+fn a_spread_of_rates_is_averaged_over() {
+    let sigma = 0.6f64;
+    let plan = forecast(&changed(|scenario| {
+        scenario.cohorts[0].arrivals = spread(Distribution::LogNormal { mu: 0.0, sigma });
+    }));
+    let mean = (sigma * sigma / 2.0).exp();
+    let calls = 1_000.0 * 60.0 * mean;
+    assert!((plan.expected - calls).abs() < 1e-6 * calls, "{}", plan.expected);
+    let variance = calls + 1_000.0 * (60.0 * mean).powi(2) * (sigma * sigma).exp_m1();
+    assert!((plan.deviation - variance.sqrt()).abs() < 1e-6 * variance.sqrt(), "{}", plan.deviation);
+    // The mixture by the trapezoidal rule over the normal density.
+    let steps = (-800..=800).map(|step| f64::from(step) / 100.0);
+    let density = |z: f64| (-z * z / 2.0).exp() / std::f64::consts::TAU.sqrt() / 100.0;
+    let chance: f64 = steps.map(|z| density(z) * poisson_at_least(61, 56.0 * (sigma * z).exp())).sum();
+    // Half a percentage point is one deviation of what 10,000 drawn rates say.
+    assert!((plan.allowances[0].chance.unwrap() - chance).abs() < 5.0 * 0.005, "{:?} {chance}", plan.allowances[0]);
+}
+
+#[test]
+fn a_spread_of_nothing_is_the_plan_without_one() {
+    let with = forecast(&changed(|scenario| scenario.cohorts[0].arrivals = spread(Distribution::Constant(1.0))));
+    let without = forecast(&changed(|_| ()));
+    let (with_it, without_it) = (with.allowances[0].chance.unwrap(), without.allowances[0].chance.unwrap());
+    assert!((with_it - without_it).abs() < 1e-9, "{with_it} {without_it}");
+    assert!((with.deviation - without.deviation).abs() < 1e-9);
+}
+
+/// A trace is known: what is in the horizon is counted, and which consumer has which row is known where a column says it.
+#[test]
+fn a_trace_is_counted() {
+    let rows = |consumer: Option<u32>| {
+        let row = |nth: u64| TraceRow { at: Span::from_ns(nth * DAY / 1_000), consumer, usage: [1, 3, 0, 0] };
+        Arrivals::Trace(Trace { rows: (0..60_000).map(row).collect(), most: [1, 3, 0, 0] })
+    };
+    let plan = |consumer| {
+        forecast(&changed(|scenario| {
+            scenario.cohorts[0].arrivals = rows(consumer);
+            scenario.meters.push(Meter { name: "tokens".to_owned(), sum: vec!["tokens".to_owned()] });
+            scenario.plans[0].allowance = [Some(30), Some(42), None, None];
+        }))
+    };
+    let drawn = plan(None);
+    // 1,000 rows a day over 1,000 consumers, of which 30 days are played and 28 are the first period.
+    assert!((drawn.expected - 30_000.0).abs() < 1e-9 && drawn.deviation == 0.0, "{drawn:?}");
+    assert!((drawn.allowances[0].chance.unwrap() - poisson_at_least(31, 28.0)).abs() < 1e-9);
+    // Three tokens a call, so 42 are used after 14 days; how they vary from call to call is not known.
+    let tokens = &drawn.allowances[1];
+    assert!(tokens.reached_after_ns.unwrap().abs_diff(14 * DAY) < 1_000_000, "{tokens:?}");
+    assert_eq!((tokens.meter.as_str(), tokens.chance), ("tokens", None));
+    assert_eq!(plan(Some(7)).allowances[0].chance, None);
+}
+
+/// Calls to routes that the plan does not cover use nothing of it; the others use what their route carries.
+#[test]
+fn a_plan_knows_what_its_routes_carry() {
+    let route = |path: &str, tokens: Distribution| Route {
+        path: path.to_owned(),
+        attributes: vec![Attribute { name: "tokens".to_owned(), amount: tokens, most: 1_000 }],
+    };
+    let plan = forecast(&changed(|scenario| {
+        scenario.meters.push(Meter { name: "tokens".to_owned(), sum: vec!["tokens".to_owned()] });
+        scenario.routes = vec![
+            route("/chat", Distribution::Exponential { mean: 300.0 }),
+            route("/embed", Distribution::Constant(10.0)),
+            route("/batch", Distribution::Constant(1e6)),
+        ];
+        scenario.cohorts[0].routes = vec![(0, 0.5), (1, 0.25), (2, 0.25)];
+        scenario.plans[0].routes = Some(vec![0, 1]);
+        scenario.plans[0].allowance = [Some(40), Some(10_000), None, None];
+    }));
+    // 56 calls in February's 28 days: 42 are covered, of which 28 use 300 tokens and 14 use 10.
+    assert!((plan.allowances[0].mean_use - 42.0).abs() < 1e-9);
+    assert!((plan.allowances[1].mean_use - (28.0 * 300.0 + 14.0 * 10.0)).abs() < 1e-6);
+    assert!((plan.allowances[0].chance.unwrap() - poisson_at_least(41, 42.0)).abs() < 1e-9);
+}
+
+/// Fifty signups a day: the thousand are complete after 20 days, and each is there from when it comes.
+#[test]
+fn signups_call_from_when_they_come() {
+    let plan = forecast(&changed(|scenario| {
+        scenario.cohorts[0].joined = Joined::Signups { mean_gap_ns: DAY as f64 / 50.0 };
+    }));
+    // 1,000 × (30 − 10) days × 2 calls.
+    assert!((plan.expected - 40_000.0).abs() < 1e-6, "{}", plan.expected);
+    let half = forecast(&changed(|scenario| {
+        scenario.cohorts[0].joined = Joined::Signups { mean_gap_ns: DAY as f64 / 10.0 };
+    }));
+    // Only 300 come: 300 × 15 days × 2 calls.
+    assert!((half.expected - 9_000.0).abs() < 1e-6, "{}", half.expected);
+    assert_eq!(half.allowances[0].period_ns, 31 * DAY, "their first month is March");
+}
+
+/// A month from 31 January is February's 28 days, and the month before it December's 31.
+#[test]
+fn the_first_period_is_as_long_as_the_calendar_says() {
+    for (joined, days) in [(Joined::Start, 28), (Joined::Spread, 31)] {
+        let plan = forecast(&changed(|scenario| {
+            scenario.start = jiff::civil::date(2026, 1, 31).at(0, 0, 0, 0);
+            scenario.cohorts[0].joined = joined;
+        }));
+        assert_eq!(plan.allowances[0].period_ns, days * DAY, "{joined:?}");
+    }
+}
+
+/// Rates without a mean are the reader's to refuse; a forecast of one must still end, with figures that say so.
+#[test]
+fn odd_rates_have_no_odd_figures() {
+    let none = forecast(&changed(|scenario| scenario.cohorts[0].arrivals = spread(Distribution::Constant(0.0))));
+    assert_eq!((none.expected, none.allowances[0].chance), (0.0, Some(0.0)));
+    let endless = forecast(&changed(|scenario| {
+        scenario.cohorts[0].arrivals = spread(Distribution::Pareto { min: 1.0, alpha: 1.0 });
+        scenario.upstream.latency = Distribution::Pareto { min: 1.0, alpha: 1.0 };
+    }));
+    assert_eq!((endless.allowances[0].chance, endless.load.in_flight_p99), (Some(1.0), None));
+    assert!(farebox::forecast::text::render(&endless).contains("no bound"));
+    assert!(endless.warnings[0].contains("no finite mean"), "{:?}", endless.warnings);
+}
+
+/// 10 calls a day of which a month includes 100: from day 10 on each costs a cent, until $2 are gone. February's 28 days
+/// take $1.80, so the last 20 cents go on days 11 and 12 of the next month.
+#[test]
+fn credit_begins_to_flow_when_the_allowance_is_used() {
+    let plan = forecast(&changed(|scenario| {
+        let plan = scenario.plans.last().unwrap().clone();
+        scenario.plans[0] = plan;
+        let plan = &mut scenario.plans[0];
+        plan.allowance[0] = Some(100);
+        plan.usage_period = Some(Period::Month);
+        plan.prices[0] = Some(Price::PerUnit(UnitPrice { amount: Money::from_nanos(10_000_000), per: 1 }));
+        scenario.cohorts[0].arrivals = Arrivals::Poisson { mean_gap_ns: DAY as f64 / 10.0, spread: None };
+    }));
+    let used = plan.credit[0].used_after_ns.unwrap();
+    assert!(used.abs_diff(40 * DAY) < 1_000_000, "{used}");
+    assert_eq!(plan.credit[0].chance, None);
+}
+
+#[test]
+fn prices_that_are_not_linear_are_not_guessed() {
+    let tier = Tier { up_to: u64::MAX, flat: Money::ZERO, unit: UnitPrice::FREE };
+    let plan = forecast(&changed(|scenario| {
+        let mut plan = scenario.plans.last().unwrap().clone();
+        plan.prices = PerMeter::default();
+        plan.prices[0] = Some(Price::Graduated(vec![tier]));
+        scenario.plans = vec![plan];
+    }));
+    assert_eq!((plan.credit[0].used_after_ns, plan.credit[0].chance), (None, None));
+    assert_eq!(plan.not_forecast, ["`payg`: prices that are not per unit"]);
+}
+
+// === doctor ===
+
+/// What it finds depends on the machine; that it says it of everything does not.
+#[test]
+fn doctor_looks_at_everything_and_its_code_says_whether_all_works() {
+    let folder = Folder::new("doctor");
+    let answer = folder.farebox("doctor --format json").run();
+    let diagnosis = json(&answer.stdout);
+    let checks = diagnosis["checks"].as_array().unwrap();
+    let names: Vec<_> = checks.iter().map(|check| check["name"].as_str().unwrap()).collect();
+    let all = ["cores", "cpu_quota", "open_files", "ports", "loopback", "clock", "timer", "results"];
+    assert_eq!((names.as_slice(), &diagnosis["schema"]), (all.as_slice(), &Value::from(1)));
+    let is_broken = checks.iter().any(|check| check["status"] == "broken");
+    assert_eq!(answer.code, Some(if is_broken { 7 } else { 0 }), "{answer}");
+    for check in checks {
+        let is_well = ["fine", "unknown"].contains(&check["status"].as_str().unwrap());
+        assert_eq!(check["advice"].is_null(), is_well, "{check}");
+    }
+    assert_eq!(fs::read_dir(Path::new(env!("CARGO_TARGET_TMPDIR")).join("doctor")).unwrap().count(), 0);
+}
+
+#[test]
+fn doctor_says_a_low_limit_of_open_files_and_what_to_type() {
+    let folder = Folder::new("doctor-files").with("starter.yaml", STARTER);
+    let answer = folder.farebox("doctor starter.yaml").open_files(64).run();
+    assert_eq!((answer.code, answer.stderr.as_str()), (Some(7), ""), "{answer}");
+    let lines: Vec<_> = answer.stdout.lines().collect();
+    let at = lines.iter().position(|line| line.contains("open files")).unwrap();
+    expect![[r#"
+        For a load over 256 connections
+          BROKEN   open files   64; a load needs 1,152
+                                `ulimit -n 4096` before starting it, where needed as root; or write fewer `live.connections`
+    "#]]
+    .assert_eq(&format!("{}\n{}\n{}\n", lines[0], lines[at], lines[at + 1]));
+}
+
+#[test]
+fn doctor_says_that_results_cannot_be_written() {
+    let folder = Folder::new("doctor-results").with("reports", "a file");
+    let answer = folder.farebox("doctor --format json").run();
+    let diagnosis = json(&answer.stdout);
+    let results = diagnosis["checks"].as_array().unwrap().last().unwrap();
+    assert_eq!((answer.code, &results["status"]), (Some(7), &Value::from("broken")), "{answer}");
+}
+
+/// The same names in both forms, with a blank for people.
+#[test]
+fn doctor_for_people_has_a_line_for_each_check() {
+    let answer = Folder::new("doctor-people").farebox("doctor").run();
+    let lines = answer.stdout.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    assert_eq!(lines.count(), 8, "{answer}");
+    assert!(answer.stdout.starts_with("For a load over 64 connections\n"), "{answer}");
+}
