@@ -52,16 +52,16 @@ impl Status {
     /// Whether a subscription may go from this status to another.
     pub fn may_become(self, next: Self) -> bool {
         use Status::{Active, Awaited, Canceled, Incomplete, IncompleteExpired, PastDue, Paused, Trialing, Unpaid};
-        match (self, next) {
-            (Awaited, Trialing | Active | Incomplete)
-            | (Incomplete, Active | IncompleteExpired | Canceled)
-            | (Trialing, Active | PastDue | Paused | Canceled)
-            | (Active, PastDue | Canceled)
-            | (PastDue, Active | Unpaid | Canceled)
-            | (Unpaid, Active | PastDue | Canceled)
-            | (Paused, Active | PastDue | Canceled) => true,
-            _ => self == next && !matches!(self, Canceled | IncompleteExpired),
-        }
+        let edges: &[Self] = match self {
+            Awaited => &[Trialing, Active, Incomplete],
+            Incomplete => &[Active, IncompleteExpired, Canceled],
+            Trialing => &[Active, PastDue, Paused, Canceled],
+            Active => &[PastDue, Canceled],
+            PastDue => &[Active, Unpaid, Canceled],
+            Unpaid | Paused => &[Active, PastDue, Canceled],
+            Canceled | IncompleteExpired => return false,
+        };
+        self == next || edges.contains(&next)
     }
 }
 

@@ -213,10 +213,10 @@ impl Account {
                     }
                 }
                 Past::Charge { credit, .. } => {
-                    let past = most[metered.meter].saturating_sub(free);
-                    pass.past[metered.meter] = past;
-                    is_charged |= past > 0;
-                    is_arrears |= past > 0 && credit.is_none();
+                    let beyond = most[metered.meter].saturating_sub(free);
+                    pass.past[metered.meter] = beyond;
+                    is_charged |= beyond > 0;
+                    is_arrears |= beyond > 0 && credit.is_none();
                 }
                 Past::Block | Past::Throttle => {}
             }
@@ -353,17 +353,15 @@ impl Account {
         if !catalog.costs.is_empty() {
             self.bear_cost(catalog, usage)?;
         }
-        match self.holds.resolve(hold) {
-            Some(place) => self.settle(now, catalog, place, usage),
-            None => {
-                self.tally.count(Count::Late);
-                let (_, plan) = self.terms(catalog);
-                for metered in &plan.metered {
-                    self.tally.units.unbilled[metered.meter] += usage[metered.meter];
-                }
-                Ok(())
-            }
+        if let Some(place) = self.holds.resolve(hold) {
+            return self.settle(now, catalog, place, usage);
         }
+        self.tally.count(Count::Late);
+        let (_, plan) = self.terms(catalog);
+        for metered in &plan.metered {
+            self.tally.units.unbilled[metered.meter] += usage[metered.meter];
+        }
+        Ok(())
     }
 
     /// The call failed after it was admitted: what it held goes back, nothing is billed.

@@ -1,6 +1,6 @@
 //! Credit grants: prepaid credit, bought or given.
 //!
-//! Burnt by priority, then earliest expiry, then creation (Stripe and OpenMeter agree). A grant is conserved:
+//! Burnt by priority, then earliest expiry, then creation (Stripe, `OpenMeter`). A grant is conserved:
 //! granted = consumed + held + expired + remaining.
 
 use crate::billing::ledger::{Books, Movement};
@@ -39,14 +39,13 @@ pub enum Reserved {
     /// From one grant.
     One(Part),
     /// From several, in the order that they burn.
-    #[expect(clippy::box_collection, reason = "a hold is moved with every call, and this is its rarest form")]
-    Many(Box<Vec<Part>>),
+    Many(Box<[Part]>),
 }
 
 /// The grants of an account, in the order that they burn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
-    grants: Vec<Grant>,
+    live: Vec<Grant>,
     created: u64,
     /// What is neither spent nor held nor expired.
     balance: Money,
@@ -77,7 +76,7 @@ impl Grants {
 
     /// The grants that still have credit, in the order that they burn.
     pub fn iter(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.iter()
+        self.live.iter()
     }
 
     /// Adds credit; the movement that brought it is the caller's to post.
@@ -98,8 +97,8 @@ impl Grants {
             remaining: amount,
         };
         let rank = |grant: &Grant| (grant.priority, grant.expires, grant.id);
-        let place = self.grants.partition_point(|other| rank(other) < rank(&grant));
-        self.grants.insert(place, grant);
+        let place = self.live.partition_point(|other| rank(other) < rank(&grant));
+        self.live.insert(place, grant);
         Ok(())
     }
 
@@ -111,7 +110,7 @@ impl Grants {
             return Ok(Reserved::Nothing);
         }
         self.balance = minus(self.balance, amount);
-        match self.grants.first_mut() {
+        match self.live.first_mut() {
             Some(grant) if grant.remaining >= amount => Ok(Reserved::One(grant.reserve(amount, books)?)),
             _ => self.reserve_from_many(amount, books),
         }
@@ -120,7 +119,7 @@ impl Grants {
     #[cold]
     fn reserve_from_many(&mut self, amount: Money, books: &mut Books) -> Result<Reserved, Overflow> {
         let (mut parts, mut missing) = (Vec::new(), amount);
-        for grant in self.grants.iter_mut().filter(|grant| grant.remaining > Money::ZERO) {
+        for grant in self.live.iter_mut().filter(|grant| grant.remaining > Money::ZERO) {
             let part = missing.min(grant.remaining);
             parts.push(grant.reserve(part, books)?);
             missing = minus(missing, part);
@@ -131,7 +130,7 @@ impl Grants {
         assert_eq!(missing, Money::ZERO, "the balance is the sum of what remains of the grants");
         Ok(match parts[..] {
             [part] => Reserved::One(part),
-            _ => Reserved::Many(Box::new(parts)),
+            _ => Reserved::Many(parts.into_boxed_slice()),
         })
     }
 
@@ -149,7 +148,7 @@ impl Grants {
             Reserved::One(part) => self.settle_part(*part, cost, billing, books),
             Reserved::Many(parts) => {
                 let mut left = cost;
-                for part in parts.iter() {
+                for part in parts {
                     let spent = left.min(part.amount);
                     left = minus(left, spent);
                     self.settle_part(*part, spent, billing, books)?;
@@ -161,8 +160,8 @@ impl Grants {
 
     #[inline]
     fn settle_part(&mut self, part: Part, cost: Money, billing: Time, books: &mut Books) -> Result<(), Overflow> {
-        let place = self.grants.iter().position(|grant| grant.id == part.grant).expect("a held grant is kept");
-        let grant = &mut self.grants[place];
+        let place = self.live.iter().position(|grant| grant.id == part.grant).expect("a held grant is kept");
+        let grant = &mut self.live[place];
         let rest = minus(part.amount, cost);
         assert!(rest >= Money::ZERO, "a hold covers the most that a call can cost: {grant:?}");
         grant.held = minus(grant.held, part.amount);
@@ -182,7 +181,7 @@ impl Grants {
                 grant.expire(books)?;
             }
         }
-        if self.grants[place].is_spent() {
+        if self.live[place].is_spent() {
             self.drop_spent(place);
         }
         Ok(())
@@ -198,8 +197,8 @@ impl Grants {
 
     /// Expires what is due at `billing`.
     pub fn expire(&mut self, billing: Time, books: &mut Books) -> Result<(), Overflow> {
-        for place in (0..self.grants.len()).rev() {
-            let grant = &mut self.grants[place];
+        for place in (0..self.live.len()).rev() {
+            let grant = &mut self.live[place];
             if billing >= grant.expires {
                 self.balance = minus(self.balance, grant.remaining);
                 grant.expire(books)?;
@@ -213,12 +212,12 @@ impl Grants {
 
     /// When credit expires next after `billing`. What is held by then expires when it is given back.
     pub fn next_expiry(&self, billing: Time) -> Time {
-        let later = self.grants.iter().map(|grant| grant.expires).filter(|expires| *expires > billing);
+        let later = self.live.iter().map(|grant| grant.expires).filter(|expires| *expires > billing);
         later.min().unwrap_or(Time::NEVER)
     }
 
     fn drop_spent(&mut self, place: usize) {
-        self.grants.remove(place).check();
+        self.live.remove(place).check();
     }
 }
 

@@ -216,18 +216,18 @@ fn a_hold_resolves_once_and_posts_no_more_than_it_held() {
 
 pub(super) fn resolves_once(_: u64, world: &World) {
     let reserves = world.scenario.gateway.spend_control == SpendControl::Reserve;
-    let mut reserved = BTreeMap::new();
+    let mut held = BTreeMap::new();
     watch_all(world, |step| {
         let [before, after] = step.accounts();
         let paid = step.moved(&[Spend, Burn]);
         match step.event {
             Event::Decided(Decision::Admit(admission)) => {
                 let amount = step.moved(&[HoldPromotional, HoldPrepaid]);
-                reserved.insert((after.consumer(), admission.hold), amount);
+                held.insert((after.consumer(), admission.hold), amount);
                 assert_eq!(after.open_holds(), before.open_holds() + 1);
             }
             Event::Served(call, of) => {
-                let amount = reserved.remove(&(after.consumer(), of)).unwrap();
+                let amount = held.remove(&(after.consumer(), of)).unwrap();
                 assert!(!reserves || paid <= amount, "{paid} of {amount}");
                 let mut again = after.clone();
                 again.served(step.now, &world.catalog, of, &call.usage).unwrap();

@@ -133,7 +133,7 @@ enum Carried {
 /// An attribute: how much, and which meters sum it.
 #[derive(Clone, Debug)]
 struct Amount {
-    amount: Distribution,
+    drawn: Distribution,
     most: u64,
     meters: [bool; METERS_MAX],
 }
@@ -345,13 +345,13 @@ impl Carried {
             for (is_in, meter) in meters.iter_mut().zip(&scenario.meters) {
                 *is_in = meter.sum.contains(&attribute.name);
             }
-            Amount { amount: attribute.amount.clone(), most: attribute.most, meters }
+            Amount { drawn: attribute.amount.clone(), most: attribute.most, meters }
         });
         let amounts: Vec<_> = amounts.filter(|amount| amount.meters.contains(&true)).collect();
-        if amounts.iter().any(|amount| !matches!(amount.amount, Distribution::Constant(_))) {
+        if amounts.iter().any(|amount| !matches!(amount.drawn, Distribution::Constant(_))) {
             return Self::Drawn(amounts);
         }
-        Self::Fixed(sum(&amounts, |amount| amount.amount.sample_whole(0)))
+        Self::Fixed(sum(&amounts, |amount| amount.drawn.sample_whole(0)))
     }
 }
 
@@ -406,7 +406,7 @@ impl Load<'_> {
             Carried::Fixed(usage) => *usage,
             Carried::Drawn(amounts) => {
                 let mut words = Words::after(self.usage.word(index));
-                sum(amounts, |amount| amount.amount.sample_whole(words.next_word()))
+                sum(amounts, |amount| amount.drawn.sample_whole(words.next_word()))
             }
         }
     }
@@ -475,12 +475,11 @@ impl Calls<'_> {
             Source::Poisson { mean_gap_ns, stream, at } => {
                 *at = *at + Span::from_ns(gap(*mean_gap_ns, *stream, self.next));
                 call.at = *at;
-                match &self.fixed {
-                    Some((route, usage)) => {
-                        call.route = *route;
-                        call.usage = *usage;
-                    }
-                    None => (call.route, call.usage) = self.load.draw(self.next),
+                if let Some((route, usage)) = &self.fixed {
+                    call.route = *route;
+                    call.usage = *usage;
+                } else {
+                    (call.route, call.usage) = self.load.draw(self.next);
                 }
                 *at < self.until
             }
