@@ -217,8 +217,8 @@ fn bound(schema: &mut Object, [least, most]: [&str; 2], size: &Size, beside: usi
 // === Units ===
 
 const NAME: &str = "[A-Za-z0-9_-]{1,64}";
-/// Printable ASCII but for `?` and `#`.
-const PATH: &str = r#"/[!-"$->@-~]{0,255}"#;
+/// Printable ASCII but for `?`, `#`, `<`, `>` and the backtick.
+const PATH: &str = r#"/[!-"$-;=@-_a-~]{0,255}"#;
 /// A number; the reader also minds where its underscores are.
 const NUMBER: &str = r"[0-9][0-9_]*(\.[0-9][0-9_]*)?";
 const LENGTH: &str = "(ms|s|m|h|d)";
@@ -253,7 +253,11 @@ pub(super) fn one(unit: Unit) -> Object {
             schema.insert("maximum".to_owned(), json!(1000));
             return schema;
         }
-        Unit::Allowance => (count, format!("{quantity}(/(day|month|year))?")),
+        Unit::Allowance => {
+            let mut schema = typed(&count, &format!("{quantity}(/(day|month|year))?"));
+            schema.insert("minimum".to_owned(), 0.into());
+            return schema;
+        }
         Unit::Path => (string, PATH.to_owned()),
         Unit::Date => (string, "[0-9]{4}-[0-9]{2}-[0-9]{2}".to_owned()),
         Unit::Zone => (string, "[A-Za-z0-9_+/-]+".to_owned()),

@@ -5,6 +5,7 @@
 //! - `diagnostics`: broken scenarios beside what is said of them.
 //! - `determinism`: the same seed, the same bytes.
 //! - `docs`: what the documents say is true: their scenarios, links and commands.
+//! - `drawn`: random scenarios over the whole language, read, broken, played on both halves.
 //! - `live`: the gateway on sockets: refusals, aborts, what travels through it.
 //! - `proofs`: that both halves decide alike, and that the proofs can fail.
 //! - `schema`: the JSON Schema beside the parser.
@@ -19,6 +20,7 @@ mod commands;
 mod determinism;
 mod diagnostics;
 mod docs;
+mod drawn;
 mod fixture;
 mod live;
 mod program;

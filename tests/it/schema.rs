@@ -2,9 +2,11 @@
 //! mistakes of structure that the parser rejects.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use expect_test::expect_file;
 use farebox::scenario;
+use jsonschema::Validator;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Number, Value};
 
@@ -191,10 +193,12 @@ fn what_breaks_the_structure_both_reject() {
     }
 }
 
-fn complaints(text: &str) -> Vec<String> {
-    let validator = jsonschema::validator_for(&scenario::schema()).expect("a schema");
+/// What the schema has to say against a text.
+pub(crate) fn complaints(text: &str) -> Vec<String> {
+    static VALIDATOR: LazyLock<Validator> =
+        LazyLock::new(|| jsonschema::validator_for(&scenario::schema()).expect("a schema"));
     let instance = as_editors_see_it(text);
-    validator.iter_errors(&instance).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    VALIDATOR.iter_errors(&instance).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
 fn each_property(schema: &Value, visit: &mut dyn FnMut(&str, &Value)) {

@@ -309,6 +309,19 @@ mod tests {
         assert_eq!((grants.balance(), grants.iter().count()), (Money::ZERO, 0));
     }
 
+    /// All of it is held when the moment of its expiry is asked for, and comes back before that moment.
+    #[test]
+    fn what_is_held_expires_in_its_time_when_it_comes_back_before() {
+        let mut books = Books::default();
+        let mut grants = Grants::default();
+        grants.add(dollars(6), false, 0, at(100)).unwrap();
+        let reserved = grants.reserve(dollars(6), &mut books).unwrap();
+        assert_eq!(grants.next_expiry(at(1)), at(100));
+        grants.settle(&reserved, dollars(1), at(50), &mut books).unwrap();
+        grants.expire(at(100), &mut books).unwrap();
+        assert_eq!((grants.balance(), books.moved(Movement::Expire)), (Money::ZERO, dollars(5)));
+    }
+
     #[test]
     fn what_is_not_there_is_said() {
         let mut books = Books::default();

@@ -17,11 +17,12 @@ pub(super) fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-/// Whether a text is the path of a route, as a request line carries it, without a query.
+/// Whether a text is the path of a route, as a request line carries it, without a query. Clients write some of what is
+/// printable only as `%3C`, so no request could be made to it.
 pub(super) fn is_path(text: &str) -> bool {
     text.starts_with('/')
         && text.len() <= PATH_CHARS_MAX
-        && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'))
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'<' | b'>' | b'`'))
 }
 
 pub(super) fn choose(text: &str, choice: &Choice) -> Parsed<&'static str> {

@@ -1,0 +1,148 @@
+//! Random cohorts: who is on which plan, when they call, how they pay, what they do about a refusal.
+
+use super::dice::Dice;
+use super::document::{Form, Keys, Node, names, value};
+use super::scenarios::{Draft, distribution, time};
+
+const ZONES: [&str; 5] = ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland", "Europe/London"];
+
+/// Causes that an account can be in, and what is done about each.
+const WHEN: [&str; 14] = [
+    "no_payment_method",
+    "first_payment_failed",
+    "trial_ended",
+    "past_due",
+    "past_due",
+    "unpaid",
+    "canceled",
+    "billing_hold",
+    "quota_exhausted",
+    "credit_exhausted",
+    "spend_cap",
+    "route_not_in_plan",
+    "rate_limited",
+    "concurrency_limited",
+];
+
+pub(super) fn cohorts(dice: &mut Dice, draft: &Draft, top: Keys) -> Keys {
+    let count = dice.between(1, 4);
+    let drawn = (0..count).map(|number| (format!("cohort{number}"), cohort(dice, draft, count)));
+    let drawn = names(drawn.collect());
+    top.must("consumers", drawn)
+}
+
+fn cohort(dice: &mut Dice, draft: &Draft, cohorts: usize) -> Node {
+    let plan = dice.below(draft.plans.len());
+    // A trace is over in seconds: whoever comes later has no calls.
+    let is_recorded = dice.happens(8);
+    let mut cohort = Keys::default()
+        .must("count", value(Form::Count, dice.between(1, 24 / cohorts).to_string()))
+        .must("plan", value(Form::Name, draft.plans[plan].0.as_str()))
+        .must("traffic", traffic(dice, draft, is_recorded));
+    cohort = cohort.often(dice, 50, "time_zone", Form::Zone, &ZONES);
+    if dice.happens(75) {
+        let signups = |often| Keys::default().must("signups", value(Form::Frequency, often)).node();
+        let joined = match dice.below(if is_recorded { 2 } else { 3 }) {
+            0 => value(Form::Word, "start"),
+            1 => value(Form::Word, "spread"),
+            _ => signups(dice.one_of(&["40/month", "2/day", "300/year"])),
+        };
+        cohort = cohort.with("joined", joined);
+    }
+    cohort = cohort.often(dice, 25, "churn", Form::PercentPerMonth, &["0%/month", "20%/month"]);
+    if dice.happens(30) {
+        let discount = Keys::default().must("off", value(Form::Percent, dice.one_of(&["20%", "0%", "100%", "33.3%"])));
+        cohort = cohort.with("discount", discount.often(dice, 60, "for", Form::Length, &["10d", "1mo", "1y"]).node());
+    }
+    cohort = cohort.often(dice, 15, "client", Form::Word, &["none"]);
+    if dice.happens(85) {
+        cohort = cohort.with("payment", payment(dice));
+    }
+    if dice.happens(70) {
+        let reactions = (0..dice.between(0, 6)).map(|_| reaction(dice, draft, plan));
+        cohort = cohort.with("reacts", Node::List(reactions.collect()));
+    }
+    cohort.node()
+}
+
+fn traffic(dice: &mut Dice, draft: &Draft, is_recorded: bool) -> Node {
+    let mut traffic = Keys::default();
+    if is_recorded {
+        let mut columns = vec![("time".to_owned(), value(Form::Text, "TIMESTAMP"))];
+        for (name, column) in [("input", "ContextTokens"), ("output", "GeneratedTokens")] {
+            columns.push((name.to_owned(), value(Form::Text, column)));
+        }
+        traffic = traffic.must("trace", value(Form::Text, "calls.csv")).must("columns", names(columns));
+        traffic = traffic.often(dice, 30, "map", Form::Word, &["even"]);
+        traffic = traffic.often(dice, 30, "repeat", Form::Word, &["false"]);
+    } else {
+        let rate = if dice.happens(50) {
+            value(Form::Rate, dice.one_of(&["1/day", "4/day", "0.1/h", "0.005/min"]))
+        } else {
+            distribution(dice, Form::Rate, ["2/day", "8/day"], "p99").node()
+        };
+        traffic = traffic.must("rate", rate);
+        traffic = traffic.often(dice, 20, "arrivals", Form::Word, &["poisson"]);
+    }
+    traffic = traffic.often(dice, 20, "shape", Form::Word, &["flat"]);
+    if draft.routes.is_empty() || dice.happens(40) {
+        return traffic.node();
+    }
+    let shares: &[&str] = dice.one_of(&[&["100%"], &["80%", "20%"], &["12.5%", "87.5%"], &["50%", "49.75%", "0.25%"]]);
+    let shares = if shares.len() > draft.routes.len() { &["100%"] } else { shares };
+    let mix = draft.routes.iter().zip(shares).map(|(path, share)| (path.clone(), value(Form::Percent, *share)));
+    traffic.with("routes", names(mix.collect())).node()
+}
+
+fn payment(dice: &mut Dice) -> Node {
+    let card = match dice.below(6) {
+        0 => return value(Form::Word, "none"),
+        1 => return Keys::default().node(),
+        2 => value(Form::Word, dice.one_of(&["healthy", "typical", "consumer"])),
+        _ => card(dice),
+    };
+    Keys::default().with("card", card).node()
+}
+
+fn card(dice: &mut Dice) -> Node {
+    let card = Keys::default().often(dice, 70, "declines", Form::Percent, &["0%", "30%", "60%", "100%"]);
+    let mut card = card.often(dice, 50, "hard", Form::Percent, &["0%", "40%", "100%"]);
+    if dice.happens(40) {
+        card = card.must("broke", value(Form::Duration, dice.one_of(&["4d", "15d"])));
+        card = card.must("funded", value(Form::Duration, dice.one_of(&["10d", "60d"])));
+    }
+    if dice.happens(40) {
+        card = card.with("lasts", value(Form::Length, dice.one_of(&["1mo", "40d", "3y"])));
+        card = card.often(dice, 60, "updater", Form::Percent, &["0%", "70%", "100%"]);
+    }
+    card.node()
+}
+
+fn reaction(dice: &mut Dice, draft: &Draft, plan: usize) -> Node {
+    let mut reaction = Keys::default();
+    if dice.happens(15) {
+        reaction = reaction.must("when", value(Form::Word, "refused"));
+        reaction = reaction.must("more_than", value(Form::PerDay, dice.one_of(&["1/day", "3/day"])));
+    } else {
+        reaction = reaction.must("when", value(Form::Word, dice.one_of(&WHEN)));
+    }
+    let others: Vec<&String> =
+        draft.plans.iter().enumerate().filter(|(other, _)| *other != plan).map(|(_, (name, _))| name).collect();
+    let act = match dice.below(8) {
+        0..=3 if !others.is_empty() => dice.one_of(&["upgrade", "downgrade"]),
+        4 | 5 => "fix_card",
+        6 => "churn",
+        _ => "top_up",
+    };
+    reaction = reaction.must("do", value(Form::Word, act));
+    reaction = match act {
+        "upgrade" | "downgrade" => reaction.must("to", value(Form::Name, others[dice.below(others.len())].as_str())),
+        "top_up" => reaction.must("amount", value(Form::Money, draft.money("2.50"))),
+        _ => reaction,
+    };
+    reaction = reaction.often(dice, 60, "chance", Form::Percent, &["100%", "40%", "0%"]);
+    if dice.happens(70) {
+        reaction = reaction.with("after", time(dice, ["2h", "3d"]));
+    }
+    reaction.node()
+}

@@ -1,0 +1,97 @@
+//! What the language has and this version does not play: scenarios that ask for it are right, and cannot be played.
+
+use super::dice::Dice;
+use super::document::{Entry, Form, Keys, Node, names, value, values};
+use super::scenarios;
+
+/// The scenario of a seed, with some of what is not built yet.
+pub(crate) fn scenario(seed: u64) -> Node {
+    let mut document = scenarios::scenario(seed);
+    let dice = &mut Dice::new(seed ^ 0xB0B);
+    let asked: Vec<_> = all(dice).into_iter().filter(|_| dice.happens(35)).collect();
+    for (way, node) in asked {
+        set(&mut document, way, node);
+    }
+    // One thing is asked for in any case.
+    set(&mut document, &["replications"], value(Form::Count, "20"));
+    document
+}
+
+/// Everything, by the keys that lead to it.
+fn all(dice: &mut Dice) -> Vec<(&'static [&'static str], Node)> {
+    let word = |dice: &mut Dice, words: &[&str]| value(Form::Word, dice.one_of(words));
+    let duration = |text: &str| value(Form::Duration, text);
+    let points = || Keys::default().must("p50", duration("1s")).must("p99", duration("60s")).node();
+    let upstream = Keys::default()
+        .with("latency", duration("30ms"))
+        .with("errors", value(Form::Percent, "0.2%"))
+        .with("capacity", value(Form::Count, "64"))
+        .with("preset", value(Form::Word, "chat"))
+        .with("first_token", points())
+        .with("tokens_per_second", value(Form::Count, "80"));
+    vec![
+        (&["upstreams", "api"], upstream.node()),
+        (&["thresholds"], values(Form::Word, &["refusals{kind=billing, status=402}.rate < 0.5%", "ledger.balanced"])),
+        (&["faults"], Node::List(vec![fault("processor_down"), fault("upstream_slow")])),
+        (&["gateway", "nodes"], value(Form::Count, "4")),
+        (&["gateway", "counters"], Keys::default().must("synced", duration("1s")).node()),
+        (&["gateway", "entitlement_cache"], duration("30s")),
+        (&["gateway", "when_billing_down"], Keys::default().must("cached", duration("5m")).node()),
+        (&["gateway", "dialect"], word(dice, &["kong", "openai_429", "x402"])),
+        (&["gateway", "on_client_abort"], word(dice, &["release", "bill_sent"])),
+        (&["payments", "webhooks", "delay"], points()),
+        (&["payments", "webhooks", "reorder"], value(Form::Percent, "1%")),
+        (&["consumers", "cohort0", "client"], word(dice, &["openai-python", "aws-standard"])),
+        (&["consumers", "cohort0", "client"], client()),
+        (&["consumers", "cohort0", "traffic", "shape"], word(dice, &["office_hours", "evenings"])),
+        (&["consumers", "cohort0", "traffic", "shape"], weights()),
+        (&["consumers", "cohort0", "traffic", "arrivals"], bursty()),
+        (&["live", "warm_up"], duration("5s")),
+    ]
+}
+
+fn fault(kind: &str) -> Node {
+    let fault = Keys::default()
+        .must("at", value(Form::Duration, "10d"))
+        .must("for", value(Form::Duration, "6h"))
+        .must("fault", value(Form::Word, kind));
+    if kind == "processor_down" {
+        return fault.node();
+    }
+    fault.with("upstream", value(Form::Name, "api")).with("factor", value(Form::Number, "1.5")).node()
+}
+
+fn client() -> Node {
+    Keys::default()
+        .must("retries", value(Form::Count, "3"))
+        .with("retry_on", values(Form::Count, &["429", "503"]))
+        .with("delay", value(Form::Duration, "500ms"))
+        .with("factor", value(Form::Number, "1.5"))
+        .with("jitter", value(Form::Word, "full"))
+        .with("on_402", value(Form::Word, "top_up_then_retry"))
+        .node()
+}
+
+fn weights() -> Node {
+    Keys::default().must("weekdays", values(Form::Number, &["1", "1", "1", "1.5", "1", "0.5", "0"])).node()
+}
+
+fn bursty() -> Node {
+    let bursty = Keys::default().must("burst", value(Form::Duration, "30s")).must("pause", value(Form::Duration, "5m"));
+    Keys::default().must("bursty", bursty.node()).node()
+}
+
+/// Puts a part where these keys lead, in the place of what is there.
+fn set(node: &mut Node, way: &[&str], new: Node) {
+    let Some((key, rest)) = way.split_first() else {
+        *node = new;
+        return;
+    };
+    let entries = node.entries_mut().expect("only maps lead to what is not built");
+    let place = entries.iter().position(|entry| entry.key == *key).unwrap_or_else(|| {
+        let below = if *key == "upstreams" { names(Vec::new()) } else { Keys::default().node() };
+        entries.push(Entry { key: (*key).to_owned(), node: below, is_required: false });
+        entries.len() - 1
+    });
+    set(&mut entries[place].node, rest, new);
+}

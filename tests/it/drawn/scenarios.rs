@@ -1,0 +1,280 @@
+//! Random scenarios over the whole language: all that they ask for is built, so they can be played.
+
+use super::cohorts;
+use super::dice::Dice;
+use super::document::{Form, Keys, Node, names, value, values};
+use super::plans;
+
+/// What the parts of a scenario know of each other.
+pub(super) struct Draft {
+    /// The sign before an amount, or the code behind it.
+    currency: &'static str,
+    /// Whether every period is a month, so that fees can change.
+    pub(super) is_monthly: bool,
+    /// `requests`, and what the file adds.
+    pub(super) meters: Vec<String>,
+    /// The paths; none where the file has none.
+    pub(super) routes: Vec<String>,
+    /// The plans that are drawn.
+    pub(super) plans: Vec<(String, Node)>,
+}
+
+impl Draft {
+    /// An amount in the scenario's currency.
+    pub(super) fn money(&self, amount: &str) -> String {
+        match self.currency {
+            sign @ ("$" | "€" | "£" | "¥" | "₩") => format!("{sign}{amount}"),
+            code => format!("{amount} {code}"),
+        }
+    }
+}
+
+const CURRENCIES: [(&str, &str); 8] = [
+    ("USD", "$"),
+    ("USD", "$"),
+    ("EUR", "€"),
+    ("GBP", "£"),
+    ("CHF", "CHF"),
+    ("KWD", "KWD"),
+    ("JPY", "¥"),
+    ("IDR", "IDR"),
+];
+
+const STARTS: [&str; 6] = ["2026-03-01", "2026-01-31", "2024-02-29", "2026-03-28", "2025-10-25", "2025-12-30"];
+
+/// Paths of routes: one within another, one like another, and whatever else a request line carries.
+const PATHS: [[&str; 3]; 3] = [
+    ["/v1/chat", "/", "/v1/search/all:near-me"],
+    ["/a", "/a/", "/a/b"],
+    ["/v1/{id}|x", "/v1/~(y)*;z=%20", "/v1/'\"^\\"],
+];
+
+/// The scenario of a seed.
+pub(crate) fn scenario(seed: u64) -> Node {
+    let dice = &mut Dice::new(seed);
+    let (code, currency) = dice.one_of(&CURRENCIES);
+    let has_routes = dice.happens(60);
+    let mut draft = Draft {
+        currency,
+        is_monthly: dice.happens(50),
+        meters: vec!["requests".to_owned()],
+        routes: Vec::new(),
+        plans: Vec::new(),
+    };
+    let mut top = Keys::default()
+        .must("scenario", value(Form::Name, format!("drawn-{seed}")))
+        .must("horizon", value(Form::Length, dice.one_of(&["40d", "2mo", "100d", "1y"])))
+        .with("seed", value(Form::Count, seed.to_string()));
+    if code != "USD" || dice.happens(30) {
+        top = top.with("currency", value(Form::Word, code));
+    }
+    top = top.often(dice, 70, "start", Form::Date, &STARTS);
+    top = top.often(dice, 30, "description", Form::Text, &["What if?", "Nobody pays: 50% leave, #1."]);
+    top = top.often(dice, 20, "replications", Form::Count, &["1"]);
+    if has_routes {
+        top = meters(dice, &mut draft, top);
+        top = routes(dice, &mut draft, top);
+    }
+    for number in 0..dice.between(1, 4) {
+        let plan = plans::plan(dice, &draft);
+        draft.plans.push((format!("plan{number}"), plan));
+    }
+    top = top.must("plans", names(draft.plans.clone()));
+    top = cohorts::cohorts(dice, &draft, top);
+    if dice.happens(80) {
+        top = top.with("upstreams", names(vec![("api".to_owned(), upstream(dice, &draft))]));
+    }
+    top = gateway(dice, top);
+    if dice.happens(85) {
+        top = top.with("payments", payments(dice, &draft));
+    }
+    if dice.happens(60) {
+        top = top.with("changes", Node::List((0..dice.between(0, 3)).map(|_| plans::change(dice, &draft)).collect()));
+    }
+    if dice.happens(25) {
+        top = top.with("variants", variants(dice, &draft));
+    }
+    top.with("live", live(dice)).node()
+}
+
+fn meters(dice: &mut Dice, draft: &mut Draft, top: Keys) -> Keys {
+    let sums: [(&str, &[&str]); 2] = [("tokens", &["input", "output"]), ("thought", &["output"])];
+    let chosen: Vec<_> = sums.into_iter().filter(|_| dice.happens(55)).collect();
+    draft.meters.extend(chosen.iter().map(|(name, _)| (*name).to_owned()));
+    let sum = |attributes| Keys::default().must("sum", values(Form::Name, attributes)).node();
+    top.with("meters", names(chosen.into_iter().map(|(name, attributes)| (name.to_owned(), sum(attributes))).collect()))
+}
+
+/// The first route carries all attributes, and every mix has it, so that every meter counts for every cohort.
+fn routes(dice: &mut Dice, draft: &mut Draft, top: Keys) -> Keys {
+    let paths = dice.one_of(&PATHS);
+    draft.routes = paths[..dice.between(1, 3)].iter().map(|path| (*path).to_owned()).collect();
+    let mut drawn = Vec::new();
+    for (number, path) in draft.routes.iter().enumerate() {
+        let carries = |dice: &mut Dice| draft.meters.len() > 1 && (number == 0 || dice.happens(60));
+        let mut attributes = Vec::new();
+        for name in ["input", "output"] {
+            if carries(dice) {
+                attributes.push((name.to_owned(), amount(dice)));
+            }
+        }
+        let route = Keys::default().with("attributes", names(attributes));
+        let route = if dice.happens(20) { route.with("upstream", value(Form::Name, "api")) } else { route };
+        drawn.push((path.clone(), route));
+    }
+    let drawn = drawn.into_iter().map(|(path, route)| (path, route.node()));
+    // The upstream that routes name must be written.
+    top.with("routes", names(drawn.collect()))
+}
+
+/// How much of an attribute a call carries.
+fn amount(dice: &mut Dice) -> Node {
+    if dice.happens(30) {
+        return value(Form::Count, dice.one_of(&["0", "12", "400"]));
+    }
+    let drawn = distribution(dice, Form::Count, ["20", "90"], "p99");
+    drawn.often(dice, 50, "max", Form::Count, &["60", "1k"]).node()
+}
+
+/// A distribution of a form, given two texts of it in ascending order.
+pub(super) fn distribution(dice: &mut Dice, form: Form, [low, high]: [&str; 2], upper: &str) -> Keys {
+    let (first, second) = (value(form, low), value(form, high));
+    let number = |dice: &mut Dice| value(Form::Number, dice.one_of(&["1", "2.5", "1.25"]));
+    match dice.below(6) {
+        0 => Keys::default().must("exponential", first),
+        1 => Keys::default().must("uniform", Node::List(vec![first, second])),
+        2 => {
+            let pareto = Keys::default().must("min", first).must("alpha", number(dice));
+            Keys::default().must("pareto", pareto.node())
+        }
+        3 => {
+            let gamma = Keys::default().must("shape", number(dice)).must("mean", second);
+            Keys::default().must("gamma", gamma.node())
+        }
+        _ => Keys::default().must("p50", first).must(upper, second),
+    }
+}
+
+/// A time: constant or drawn.
+pub(super) fn time(dice: &mut Dice, points: [&str; 2]) -> Node {
+    if dice.happens(25) {
+        value(Form::Duration, points[0])
+    } else {
+        distribution(dice, Form::Duration, points, "p95").node()
+    }
+}
+
+fn upstream(dice: &mut Dice, draft: &Draft) -> Node {
+    let points = dice.one_of(&[["5ms", "20ms"], ["30ms", "250ms"], ["100ms", "900ms"], ["1ms", "2ms"]]);
+    let mut upstream = Keys::default().must("latency", time(dice, points));
+    upstream = upstream.often(dice, 20, "errors", Form::Percent, &["0%"]);
+    upstream = upstream.often(dice, 10, "streaming", Form::Word, &["false"]);
+    if dice.happens(40) {
+        let mut costs = vec![("requests".to_owned(), value(Form::Price, draft.money("0.002")))];
+        if draft.meters.len() > 1 {
+            costs.push(("output".to_owned(), value(Form::Price, format!("{} per 1M", draft.money("0.60")))));
+        }
+        upstream = upstream.with("cost", names(costs));
+    }
+    upstream.node()
+}
+
+fn gateway(dice: &mut Dice, top: Keys) -> Keys {
+    let mut gateway = Keys::default();
+    gateway = gateway.often(dice, 60, "spend_control", Form::Word, &["reserve", "check_then_debit"]);
+    gateway = gateway.often(dice, 20, "on_client_abort", Form::Word, &["settle"]);
+    gateway = gateway.often(dice, 20, "nodes", Form::Count, &["1"]);
+    gateway = gateway.often(dice, 20, "counters", Form::Word, &["exact"]);
+    gateway = gateway.often(dice, 20, "entitlement_cache", Form::Duration, &["0s"]);
+    gateway = gateway.often(dice, 20, "when_billing_down", Form::Word, &["closed"]);
+    gateway = gateway.often(dice, 20, "dialect", Form::Word, &["problem"]);
+    if dice.happens(50) {
+        let causes = ["quota_exhausted", "route_not_in_plan", "spend_cap", "rate_limited", "past_due"];
+        let status = |dice: &mut Dice| value(Form::Count, dice.one_of(&["402", "429", "403", "503", "418"]));
+        let chosen: Vec<&str> = causes.into_iter().filter(|_| dice.happens(40)).collect();
+        let refusals = chosen.into_iter().map(|cause| (cause.to_owned(), status(dice)));
+        gateway = gateway.with("refusals", names(refusals.collect()));
+    }
+    if gateway.is_empty() { top } else { top.with("gateway", gateway.node()) }
+}
+
+fn payments(dice: &mut Dice, draft: &Draft) -> Node {
+    let mut processor = Keys::default();
+    if dice.happens(65) {
+        let points = dice.one_of(&[["3ms", "20ms"], ["20ms", "200ms"], ["300ms", "2s"]]);
+        processor = processor.with("latency", time(dice, points));
+    }
+    processor = processor.often(dice, 40, "errors", Form::Percent, &["0%", "10%", "40%"]);
+    let mut payments = Keys::default().with("processor", processor.node());
+    if dice.happens(20) {
+        let webhooks = Keys::default().often(dice, 50, "lose", Form::Percent, &["0%"]);
+        payments = payments.with("webhooks", webhooks.often(dice, 50, "delay", Form::Duration, &["0ms"]).node());
+    }
+    if dice.happens(75) {
+        payments = payments.with("dunning", dunning(dice));
+    }
+    if dice.happens(50) {
+        let (share, fixed) = (dice.one_of(&["2.9%", "0%", "1.25%"]), draft.money("0.30"));
+        let success = dice.one_of(&[0, 1, 2]);
+        let success = [share.to_owned(), fixed.clone(), format!("{share} + {fixed}")][success].clone();
+        let mut fees = Keys::default().with("success", value(Form::Commission, success));
+        for key in ["decline", "excess_retry"] {
+            if dice.happens(60) {
+                fees = fees.with(key, value(Form::Money, draft.money(dice.one_of(&["0", "0.10"]))));
+            }
+        }
+        payments = payments.with("fees", fees.node());
+    }
+    for key in ["refunds", "chargebacks"] {
+        if dice.happens(40) {
+            payments = payments.with(key, returns(dice, draft));
+        }
+    }
+    payments.node()
+}
+
+fn returns(dice: &mut Dice, draft: &Draft) -> Node {
+    let chance = value(Form::Percent, dice.one_of(&["0%", "5%", "30%"]));
+    if dice.happens(40) {
+        return chance;
+    }
+    let returns = Keys::default().must("chance", chance);
+    let returns = returns.often(dice, 70, "after", Form::Duration, &["0s", "1d", "6d", "36h"]);
+    let returns = returns.often(dice, 60, "suspends", Form::Duration, &["0s", "4d", "12d"]);
+    if dice.happens(60) {
+        return returns.with("fee", value(Form::Money, draft.money("15"))).node();
+    }
+    returns.node()
+}
+
+fn dunning(dice: &mut Dice) -> Node {
+    let retries: Vec<&str> = (0..dice.below(5)).map(|_| dice.one_of(&["1d", "3d", "5d", "1.5d", "6h"])).collect();
+    let mut dunning = Keys::default().with("retries", values(Form::Duration, &retries));
+    dunning = dunning.often(dice, 60, "on_hard_decline", Form::Word, &["stop", "retry"]);
+    dunning = dunning.often(dice, 60, "on_new_card", Form::Word, &["retry", "wait"]);
+    dunning.often(dice, 80, "finally", Form::Word, &["cancel", "unpaid", "keep"]).node()
+}
+
+/// A load of a second in which weeks or months of billing pass.
+fn live(dice: &mut Dice) -> Node {
+    let live = Keys::default()
+        .with("rate", value(Form::Rate, dice.one_of(&["600/s", "900/s", "1k/s"])))
+        .with("duration", value(Form::Duration, dice.one_of(&["1s", "800ms"])))
+        .with("clock", value(Form::Clock, dice.one_of(&["45d per 1s", "90d per 1s", "150d per 1s", "400d per 1s"])));
+    let live = live.often(dice, 30, "warm_up", Form::Duration, &["0s"]);
+    let live = live.often(dice, 50, "connections", Form::Count, &["64", "128"]);
+    if !dice.happens(40) {
+        return live.node();
+    }
+    let in_flight = Keys::default().often(dice, 60, "at_most", Form::Count, &["1k", "4k"]);
+    live.with("in_flight", in_flight.often(dice, 60, "beyond", Form::Word, &["drop"]).node()).node()
+}
+
+fn variants(dice: &mut Dice, draft: &Draft) -> Node {
+    let (name, plan) = &draft.plans[0];
+    let plans = names(vec![(name.clone(), plans::overlay(dice, draft, plan))]);
+    let cut = Keys::default().with("plans", plans).node();
+    let seed = value(Form::Count, "7");
+    let again = Keys::default().with("extends", value(Form::Name, "cut")).with("seed", seed).node();
+    names(vec![("cut".to_owned(), cut), ("again".to_owned(), again)])
+}
