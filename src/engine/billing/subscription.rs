@@ -369,7 +369,10 @@ impl Account {
         self.switch(at, upgrade.terms, charge, credit, catalog)?;
         let settled = plus(credit, captured)?;
         self.keep_credit(charge, settled)?;
-        self.settle_invoice(upgrade.purpose, minus(charge, settled)?.max(Money::ZERO), at, catalog, actions)
+        let rest = minus(charge, settled)?.max(Money::ZERO);
+        // What is still due is another payment than the one that was captured.
+        let purpose = if captured > Money::ZERO { self.next_change() } else { upgrade.purpose };
+        self.settle_invoice(purpose, rest, at, catalog, actions)
     }
 
     /// What a change credits beyond what it charges is kept for later invoices.
