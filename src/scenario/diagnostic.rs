@@ -78,7 +78,9 @@ pub struct Source {
 
 impl Diagnostic {
     pub(super) fn error(span: Span, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, span, message: message.into(), help: None, related: None }
+        // Whatever a message quotes with `quote`, and whatever it forgot to.
+        let message = escape(&message.into());
+        Self { severity: Severity::Error, span, message, help: None, related: None }
     }
 
     pub(super) fn warning(span: Span, message: impl Into<String>) -> Self {
@@ -91,12 +93,12 @@ impl Diagnostic {
 
     #[must_use]
     pub(super) fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
+        Self { help: Some(escape(&help.into())), ..self }
     }
 
     #[must_use]
     pub(super) fn related(self, span: Span, label: impl Into<String>) -> Self {
-        Self { related: Some(Related { span, label: label.into() }), ..self }
+        Self { related: Some(Related { span, label: escape(&label.into()) }), ..self }
     }
 }
 

@@ -24,6 +24,10 @@ pub(super) const CALLS_PER_S: u64 = 1_000_000;
 pub(super) const AMOUNT_NANOS: i64 = i64::MAX / 10;
 /// What a token bucket may hold, in tokens × the nanoseconds of its span: the engine counts them in 64 bits.
 pub(super) const BUCKET_LEVEL: u128 = 1 << 62;
+/// Calls that a sliding window counts to: the engine remembers each of them.
+pub(super) const LOGGED_CALLS: u64 = 1 << 24;
+/// Nanoseconds of a window.
+pub(super) const WINDOW_NS: u64 = 1 << 62;
 /// Rows of a trace; 48 bytes of memory each.
 pub(super) const TRACE_ROWS: usize = 64 << 20;
 /// Bytes of a trace.

@@ -113,6 +113,10 @@ pub fn load_variant(path: &Path, variant: Option<&str>) -> Result<Loaded, Scenar
     file.take(limit::TEXT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     let name = path.display().to_string();
     let folder = path.parent().unwrap_or(Path::new(""));
+    // What was cut off may end in half a character, which is no news of the file.
+    if bytes.len() > limit::TEXT_BYTES {
+        return Err(too_large(&name).into());
+    }
     let text = decode(&name, bytes)?;
     Ok(parse_variant(&name, &text, folder, variant)?)
 }
@@ -125,9 +129,7 @@ pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Loaded, Rejected> 
 /// As [`parse`], of a variant. All variants are judged, whichever is asked for: a file is right as a whole or not.
 pub fn parse_variant(name: &str, text: &str, folder: &Path, variant: Option<&str>) -> Result<Loaded, Rejected> {
     if text.len() > limit::TEXT_BYTES {
-        let message = format!("the scenario is larger than {} MiB", limit::TEXT_BYTES >> 20);
-        let problem = Diagnostic::error(Span::default(), message);
-        return Err(reject(Source::new(name, ""), problem.help("recorded calls belong in a trace beside it")));
+        return Err(too_large(name));
     }
     // Some editors write a byte order mark, and YAML allows it. It is no part of what anyone sees.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -198,6 +200,10 @@ fn decode(name: &str, bytes: Vec<u8>) -> Result<String, Rejected> {
         let problem = Diagnostic::error(Span::default(), "the file is UTF-16, and scenarios are UTF-8");
         return Err(reject(Source::new(name, ""), problem.help("save it as UTF-8")));
     }
+    if bytes.starts_with(&GZIP) || (bytes.contains(&0) && std::str::from_utf8(&bytes).is_err()) {
+        let problem = Diagnostic::error(Span::default(), "the file is not a text");
+        return Err(reject(Source::new(name, ""), problem.help("a scenario is YAML, in UTF-8")));
+    }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let message = format!("the file is not UTF-8: there is a byte 0x{:02X} here", error.as_bytes()[at]);
@@ -206,6 +212,15 @@ fn decode(name: &str, bytes: Vec<u8>) -> Result<String, Rejected> {
         let span = Span { start: at, end: at + char::REPLACEMENT_CHARACTER.len_utf8() };
         reject(source, Diagnostic::error(span, message).help("save it as UTF-8"))
     })
+}
+
+/// How compressed files begin.
+const GZIP: [u8; 2] = [0x1F, 0x8B];
+
+fn too_large(name: &str) -> Rejected {
+    let message = format!("the scenario is larger than {} MiB", limit::TEXT_BYTES >> 20);
+    let problem = Diagnostic::error(Span::default(), message);
+    reject(Source::new(name, ""), problem.help("recorded calls belong in a trace beside it"))
 }
 
 fn reject(source: Source, problem: Diagnostic) -> Rejected {

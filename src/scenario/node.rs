@@ -272,7 +272,8 @@ impl<'a> Builder<'a> {
         match self.events.next_event() {
             Some(Ok((event, span))) => Ok((event, self.positions.span(span.start, span.end))),
             Some(Err(error)) => {
-                let start = self.positions.span(*error.marker(), *error.marker()).start;
+                let found = self.positions.span(*error.marker(), *error.marker()).start;
+                let start = if error.info().contains("tab") { self.positions.tab_near(found) } else { found };
                 Err(syntax_error(Span { start, end: start }, error.info()))
             }
             None => Ok((Event::StreamEnd, Span::default())),
@@ -290,6 +291,10 @@ fn syntax_error(span: Span, info: &str) -> Diagnostic {
         ("tab", "indent with spaces"),
         ("mapping values are not allowed", "put a value that contains `: ` in quotes"),
         ("unknown anchor", "an alias `*name` needs an anchor `&name` before it"),
+        ("did not find expected key", "indent it as the keys above that it belongs to"),
+        ("did not find expected ',' or '}'", "close the `{` before it, or put a comma between the two"),
+        ("did not find expected ',' or ']'", "close the `[` before it, or put a comma between the two"),
+        ("quoted scalar", "close the quotation mark, or indent the lines that it goes on over"),
     ];
     let problem = Diagnostic::error(span, format!("this is not valid YAML: {}", escape(info)));
     match helps.iter().find(|(part, _)| info.contains(part)) {
@@ -322,7 +327,18 @@ impl<'a> Positions<'a> {
 
     fn span(&self, start: Marker, end: Marker) -> Span {
         let start = self.byte(start.index());
-        Span { start, end: self.byte(end.index()).max(start) }
+        let end = self.byte(end.index()).max(start);
+        // The parser counts the space behind a quoted text as part of it.
+        Span { start, end: start + self.text[start..end].trim_end().len() }
+    }
+
+    /// The tab that the parser means: it names the place before or behind it, where it was when it noticed.
+    fn tab_near(&self, byte: usize) -> usize {
+        let line = self.text[..byte].rfind('\n').map_or(0, |at| at + 1);
+        if self.text[line..byte].ends_with('\t') {
+            return byte - 1;
+        }
+        self.text[byte..].find('\t').map_or(byte, |at| byte + at)
     }
 
     fn byte(&self, index: usize) -> usize {

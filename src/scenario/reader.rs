@@ -32,9 +32,8 @@ impl Reader<'_> {
 
     /// The fields of a map, for which `owner` answers.
     pub(super) fn map(&mut self, table: &'static Table, owner: Span, pairs: &[Pair]) -> Fields {
-        let mut fields = Fields { owner, table, entries: Vec::new() };
-        // A misspelt key is not missing as well.
-        let (mut explained, mut unknown, mut own_names) = (Vec::new(), 0, 0);
+        let mut fields = Fields { owner, table, entries: Vec::new(), misspelt: Vec::new() };
+        let (mut unknown, mut own_names) = (0, 0);
         for (name, node) in pairs {
             let value = match (table.key(&name.value), &table.named) {
                 (Some(key), _) => self.key(key, name, node),
@@ -51,7 +50,7 @@ impl Reader<'_> {
                 }
                 (None, None) => {
                     unknown += 1;
-                    explained.extend(self.refuse_unknown(table, name));
+                    fields.misspelt.extend(self.refuse_unknown(table, name));
                     continue;
                 }
             };
@@ -60,8 +59,9 @@ impl Reader<'_> {
         if let Some(named) = &table.named {
             self.check_size(&named.size, owner, own_names);
         }
+        // A misspelt key is not missing as well.
         for key in table.keys {
-            if fields.written(key.name).is_none() && !explained.contains(&key.name) {
+            if fields.written(key.name).is_none() && !fields.misspelt.contains(&key.name) {
                 self.leave_out(&mut fields, key);
             }
         }
@@ -166,6 +166,8 @@ impl Reader<'_> {
                         let problem = problem.related(first_span, format!("`{first}` is given here"));
                         self.problems.push(problem.help("keep one of the two"));
                     }
+                    // Where one key asks for one of them, that says enough.
+                    (None, _) if fields.asks_for_any(names) => {}
                     (None, _) => {
                         let message = format!("one of {} is missing", enumerate(names.iter().copied()));
                         self.problems.push(Diagnostic::error(fields.owner, message).help(help));
@@ -217,7 +219,10 @@ impl Reader<'_> {
         let problem = Diagnostic::error(name.span, format!("unknown key {}", quote(&name.value)));
         self.problems.push(problem.help(match meant {
             Some(known) => format!("did you mean `{known}`?"),
-            None if name.value.bytes().all(|byte| byte.is_ascii_digit()) => {
+            None if name.value == "<<" => {
+                "merge keys are not supported: write the keys out, or an alias for the whole map".to_owned()
+            }
+            None if name.value.starts_with(|c: char| c.is_ascii_digit()) => {
                 "a comma ends the value before it: thousands are written `1_000`".to_owned()
             }
             None => format!("the keys here are {}", enumerate(names(table))),

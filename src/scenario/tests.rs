@@ -249,7 +249,7 @@ live: { clock: 1h per 1s, in_flight: { at_most: 4k } }
 /// The same of the whole language, at every so many places.
 #[test]
 fn no_slip_in_the_whole_language_goes_unanswered() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixture");
     let text = std::fs::read_to_string(folder.join("full.yaml")).unwrap();
     read_in(&folder, &text);
     slip(&text, &folder, 67);

@@ -94,17 +94,30 @@ struct Columns {
 
 impl Columns {
     fn find(request: &Request<'_>, reader: &mut Reader, problems: &mut Problems) -> Option<Self> {
-        let header = match reader.byte_headers() {
-            Ok(header) => StringRecord::from_byte_record_lossy(header.clone()),
+        let raw = match reader.byte_headers() {
+            Ok(header) => header.clone(),
             Err(error) => {
                 problems.push(unreadable(request, &io::Error::other(error.to_string())));
                 return None;
             }
         };
-        let header: StringRecord = header.iter().map(|name| name.trim_start_matches('\u{feff}').trim()).collect();
+        let first = raw.get(0).unwrap_or_default();
+        let encoding = encoding_of(first);
+        let looks_like_rows = raw.iter().any(|cell| read_civil(cell.trim_ascii()).is_some());
+        let header: StringRecord = StringRecord::from_byte_record_lossy(raw)
+            .iter()
+            .map(|name| name.trim_start_matches('\u{feff}').trim())
+            .collect();
         if header.is_empty() {
             let message = format!("the trace {} is empty", quote(request.file.value));
             problems.push(Diagnostic::error(request.file.span, message).help("its first line names the columns"));
+            return None;
+        }
+        if !header.iter().any(|name| name == request.time.value)
+            && let Some((message, help)) = encoding.or_else(|| misread(&header, looks_like_rows))
+        {
+            let message = format!("the trace {} {message}", quote(request.file.value));
+            problems.push(Diagnostic::error(request.file.span, message).help(help));
             return None;
         }
         let mut find = |column: Spanned<&str>| {
@@ -127,6 +140,29 @@ impl Columns {
 
     fn name(&self, column: usize) -> String {
         quote(self.header.get(column).unwrap_or_default())
+    }
+}
+
+/// What is wrong with a file that is not UTF-8, where its first bytes show it, and what to do.
+fn encoding_of(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    match bytes {
+        [0x1F, 0x8B, ..] => Some(("is compressed", "unpack it first, as `gunzip` does")),
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Some(("is UTF-16, and traces are UTF-8", "save it as UTF-8")),
+        _ => None,
+    }
+}
+
+/// Why a first line does not name the columns that are looked for, where it shows: what is wrong, and what to do.
+fn misread(header: &StringRecord, looks_like_rows: bool) -> Option<(&'static str, &'static str)> {
+    let only = if header.len() == 1 { &header[0] } else { "" };
+    if looks_like_rows {
+        Some(("begins with a row", "its first line names the columns, such as `time,input,output`"))
+    } else if only.contains(';') {
+        Some(("has semicolons between its columns", "write commas, and numbers with a point"))
+    } else if only.contains('\t') {
+        Some(("has tabs between its columns", "write commas"))
+    } else {
+        None
     }
 }
 
@@ -169,6 +205,9 @@ struct BadCell {
     problem: &'static str,
 }
 
+/// What a cell is that its row is too short for.
+const MISSING: &str = "is missing";
+
 impl Rows {
     fn collect(request: &Request<'_>, columns: &Columns, reader: &mut Reader, problems: &mut Problems) -> Option<Self> {
         let mut rows = Self { read: Vec::new(), consumers: HashMap::new(), bad: 0, early: 0, first_early: 0 };
@@ -193,6 +232,8 @@ impl Rows {
                 return None;
             }
             if let Err(BadCell { column, problem }) = rows.take(request, columns, &record, line) {
+                let is_torn = problem == MISSING && record.iter().any(|cell| cell.contains(&b'\n'));
+                let problem = if is_torn { "is missing: a quotation mark before it is not closed" } else { problem };
                 rows.bad += 1;
                 if rows.bad <= limit::BAD_ROWS_SHOWN {
                     let cell = record.get(column).map(|cell| quote(&String::from_utf8_lossy(cell.trim_ascii())));
@@ -213,7 +254,7 @@ impl Rows {
         record: &ByteRecord,
         line: u64,
     ) -> Result<(), BadCell> {
-        let cell = |column: usize| record.get(column).ok_or(BadCell { column, problem: "is missing" });
+        let cell = |column: usize| record.get(column).ok_or(BadCell { column, problem: MISSING });
         let at = read_instant(cell(columns.time)?.trim_ascii()).ok_or(BadCell {
             column: columns.time,
             problem: "is not a time: RFC 3339, `YYYY-MM-DD HH:MM:SS` or seconds since 1970",

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::diagnostic::{Span, Spanned};
-use super::keys::Table;
+use super::keys::{Rule, Table};
 use super::node::Node;
 use super::threshold::Threshold;
 
@@ -77,6 +77,8 @@ pub(super) struct Fields {
     pub(super) owner: Span,
     pub(super) table: &'static Table,
     pub(super) entries: Vec<Entry>,
+    /// The keys that unknown ones were said to mean.
+    pub(super) misspelt: Vec<&'static str>,
 }
 
 /// One key of a map.
@@ -215,9 +217,15 @@ impl Fields {
         Some(Spanned { span: *span, value })
     }
 
-    /// Whether a key is written, and what is written was wrong, which has been reported.
+    /// Whether a key is written, and it or what is written was wrong, which has been reported.
     pub(super) fn is_broken(&self, name: &str) -> bool {
-        self.entry(name).is_some_and(|entry| entry.value.is_none())
+        self.entry(name).is_some_and(|entry| entry.value.is_none()) || self.misspelt.contains(&name)
+    }
+
+    /// Whether a key is written that another rule of the table wants one of `names` beside, of which none is.
+    pub(super) fn asks_for_any(&self, names: &[&str]) -> bool {
+        let asks = |rule: &Rule| matches!(rule, Rule::Needs(name, other, _) if names.contains(other) && self.written(name).is_some());
+        self.table.rules.iter().any(asks)
     }
 
     fn entry(&self, name: &str) -> Option<&Entry> {

@@ -5,25 +5,27 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect, expect_file};
-use farebox::scenario::{self, Rejected, ScenarioError, Severity, Styled};
+use farebox::scenario::{self, Rejected, ScenarioError, Styled};
 
 use crate::program::Folder;
 
-/// Each file makes several mistakes of one kind: all of them are said at once, in the order of the file.
+/// Each file makes mistakes of one kind, which is its name: all of them are said at once, in the order of the file.
 #[test]
 fn every_broken_scenario_is_told_everything_that_is_wrong_with_it() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/broken");
     let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|it| it == "yaml")).collect();
     files.sort();
-    assert!(files.len() >= 10, "only {} broken scenarios", files.len());
+    assert!(files.len() >= 150, "only {} broken scenarios", files.len());
+    let folder = format!("{}/", folder.display());
     for file in files {
-        let text = std::fs::read_to_string(&file).unwrap();
-        let name = file.file_name().unwrap().to_string_lossy();
-        let rejected = scenario::parse(&name, &text, &folder).expect_err("a broken scenario");
-        let errors = rejected.diagnostics.iter().filter(|problem| problem.severity == Severity::Error);
-        assert!(errors.count() > 1, "{name} makes one mistake only");
-        expect_file![file.with_extension("txt")].assert_eq(&render(&rejected));
+        let rejected = match scenario::load(&file) {
+            Err(ScenarioError::Rejected(rejected)) => rejected,
+            other => panic!("{} is not rejected: {other:?}", file.display()),
+        };
+        expect_file![file.with_extension("txt")].assert_eq(&render(&rejected).replace(&folder, ""));
+        let places: Vec<_> = rejected.diagnostics.iter().map(|problem| problem.span).collect();
+        assert!(places.is_sorted(), "{} is not told in the order of the file", file.display());
     }
 }
 
@@ -79,6 +81,28 @@ fn a_file_of_17_mib_is_refused_unread() {
          = help: recorded calls belong in a trace beside it
     "#]];
     expected.assert_eq(&render(&rejected).replace(&file.folder(), ""));
+}
+
+/// What is read of it ends in the middle of a character, which must not be taken for another encoding.
+#[test]
+fn a_large_file_is_not_judged_by_where_reading_it_stopped() {
+    let file = Scratch::file("wide.yaml", &"#é".repeat(6 << 20).into_bytes());
+    assert_eq!(file.rejected().diagnostics[0].message, "the scenario is larger than 16 MiB");
+}
+
+#[test]
+fn a_file_of_100_mb_is_refused_with_exit_code_3() {
+    let folder = Folder::new("huge").with("huge.yaml", &"# A comment, and little else.\n".repeat(100_000_000 / 30));
+    expect![[r#"
+        exit code 3
+        --- stderr ---
+        error: the scenario is larger than 16 MiB
+        --> huge.yaml
+         = help: recorded calls belong in a trace beside it
+
+        error: `huge.yaml` has 1 error
+    "#]]
+    .assert_eq(&folder.farebox("validate huge.yaml").run().to_string());
 }
 
 #[test]
@@ -173,6 +197,9 @@ fn terminal_escapes_of_the_file_never_reach_the_terminal() {
         "a: \u{9b}2J\n",
         "\u{202e}txet: 1\n",
         "\"\\u202e\\u009b\": 1\n",
+        // An attribute that no meter sums is named in what to write, too.
+        "routes: { /: { attributes: { \"a\\t\\e[2J\": 5 } } }\n",
+        "consumers: { a: { traffic: { trace: a.csv, columns: { time: t, \"a\tb\\e[2J\": u } } } }\n",
     ] {
         let rejected = scenario::parse("a\u{1b}[2J.yaml", text, Path::new("")).expect_err("an unknown key");
         let shown = render(&rejected);
@@ -247,10 +274,10 @@ fn broken_yaml_is_placed() {
         "scenario: hello\n\thorizon: 30d\n",
         &expect![[r#"
             error: this is not valid YAML: while scanning a plain scalar, found a tab
-             --> scenario.yaml:1:11
+             --> scenario.yaml:2:1
               |
-            1 | scenario: hello
-              |           ^
+            2 |     horizon: 30d
+              | ^
               |
               = help: indent with spaces
         "#]],

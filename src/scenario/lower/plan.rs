@@ -45,7 +45,8 @@ impl Lowering<'_> {
         let past_allowance = self.past_allowance(fields);
         self.check_priced(fields, &allowances, entry);
         let prepaid = fields.map("prepaid").map(|prepaid| self.prepaid(prepaid));
-        let limits: Option<Vec<Limit>> =
+        // Not straight into an option, which would end at the first that is wrong.
+        let limits: Vec<Option<Limit>> =
             fields.list("limits").unwrap_or_default().iter().map(|limit| self.limit(limit)).collect();
         let rollover = self.rollover(fields);
         let routes = fields.list("routes").map(|routes| self.covered(routes));
@@ -63,7 +64,7 @@ impl Lowering<'_> {
             past_allowance: past_allowance?,
             overage: overage?,
             rollover: rollover.ok()?,
-            limits: limits?,
+            limits: limits.into_iter().collect::<Option<_>>()?,
             spend_cap: fields.fee("spend_cap").map(|cap| cap.value.amount),
             minimum: fields.fee("minimum").map_or(Money::ZERO, |minimum| minimum.value.amount),
             prepaid: match prepaid {
@@ -129,6 +130,9 @@ impl Lowering<'_> {
         let unnamed = allowances.iter().filter(|(_, it)| it.value.period.is_none());
         let mut periods = named.chain(unnamed.clone().filter_map(|(_, it)| Some((it.span, fee?))));
         let Some((first, period)) = periods.next() else {
+            if fields.is_broken("fee") {
+                return Err(Reported);
+            }
             if let (None, Some((_, included))) = (fields.written("fee"), allowances.first()) {
                 let message = "this allowance has no period, and the plan no fee to take it from";
                 let problem = Diagnostic::error(included.span, message);
@@ -176,7 +180,7 @@ impl Lowering<'_> {
         };
         match &given.value {
             Value::Choice("overage") => {
-                if fields.written("overage").is_none() {
+                if fields.written("overage").is_none() && !fields.is_broken("overage") {
                     let problem = Diagnostic::error(given.span, "`past_allowance: overage` needs `overage`");
                     self.problems.push(problem.help("write what it costs, such as `overage: { requests: $0.001 }`"));
                 }
@@ -214,7 +218,7 @@ impl Lowering<'_> {
 
     fn prices(&mut self, fields: &Fields, entry: &mut PlanEntry) -> Option<PerMeter<Option<Price>>> {
         let is_prepaid = fields.written("prepaid").is_some();
-        if is_prepaid && fields.written("prices").is_none() {
+        if is_prepaid && fields.written("prices").is_none() && !fields.is_broken("prices") {
             let message = format!("the prepaid plan {} has no `prices`", quote(&entry.name.value));
             let problem = Diagnostic::warning(place(fields, "prepaid"), message);
             self.problems.push(problem.help("without them its calls cost nothing, and its credit lasts for ever"));
@@ -327,15 +331,15 @@ impl Lowering<'_> {
         if kind.value == "concurrency" {
             return fields.quantity("in_flight").map(|most| Limit::Concurrency(most.value));
         }
-        let rate =
-            self.rate(fields.rate("requests")?, "a limit of zero refuses every call", "write a rate above zero")?;
+        let written = fields.rate("requests")?;
+        let rate = self.rate(written, "a limit of zero refuses every call", "write a rate above zero")?;
         if fields.is_broken("burst") {
             return None;
         }
         let burst = fields.quantity("burst").map(|burst| burst.value);
         match kind.value {
-            "fixed_window" => Some(Limit::FixedWindow(rate)),
-            "sliding_window" => Some(Limit::SlidingWindow(rate)),
+            "fixed_window" => self.check_window(rate, u64::MAX, written.span).map(Limit::FixedWindow),
+            "sliding_window" => self.check_window(rate, limit::LOGGED_CALLS, written.span).map(Limit::SlidingWindow),
             "leaky_bucket" => {
                 let burst = burst.unwrap_or(0);
                 self.check_bucket(rate, burst + 1, place(fields, "burst"))?;
@@ -347,6 +351,20 @@ impl Lowering<'_> {
                 Some(Limit::TokenBucket { rate, burst })
             }
         }
+    }
+
+    /// Refuses a window that is longer, or counts to more, than the engine can.
+    fn check_window(&mut self, rate: Rate, most: u64, span: Span) -> Option<Rate> {
+        let problem = if rate.per.ns() > limit::WINDOW_NS {
+            Diagnostic::error(span, "this window is longer than can be counted").help("write a faster rate")
+        } else if rate.requests > most {
+            let problem = Diagnostic::error(span, "a sliding window remembers each call, and these are too many");
+            problem.help(format!("write at most `{most}`, or use a `fixed_window` or a `token_bucket`"))
+        } else {
+            return Some(rate);
+        };
+        self.problems.push(problem);
+        None
     }
 
     /// Refuses a bucket whose fill does not fit the integers that the engine keeps it in.

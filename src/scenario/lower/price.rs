@@ -30,7 +30,7 @@ impl Lowering<'_> {
             return Some(Price::Package { size: size.value, price: model.money("price")?.value, free: free? });
         }
         if let Some(tiers) = model.list("graduated") {
-            return self.tiers(tiers, false).map(Price::Graduated);
+            return self.tiers(tiers).map(Price::Graduated);
         }
         for (name, make) in [("volume", Price::Volume as fn(Vec<Tier>) -> Price), ("stairstep", Price::Stairstep)] {
             let Some(tiers) = model.list(name) else { continue };
@@ -41,13 +41,13 @@ impl Lowering<'_> {
                     "what they come to is known only when the period ends: write `graduated`, or a plan without `prepaid`",
                 ));
             }
-            return self.tiers(tiers, name == "stairstep").map(make);
+            return self.tiers(tiers).map(make);
         }
         None
     }
 
     /// Tiers ascend, and only the last has no end.
-    fn tiers(&mut self, items: &[Spanned<Value>], are_steps: bool) -> Option<Vec<Tier>> {
+    fn tiers(&mut self, items: &[Spanned<Value>]) -> Option<Vec<Tier>> {
         let mut tiers: Vec<Tier> = Vec::new();
         let mut is_right = true;
         let last = items.len().saturating_sub(1);
@@ -80,7 +80,7 @@ impl Lowering<'_> {
                 self.problems.push(problem);
             }
             below = up_to.or(below);
-            match tier(fields, up_to.map_or(u64::MAX, |end| end.value), are_steps) {
+            match tier(fields, up_to.map_or(u64::MAX, |end| end.value)) {
                 Some(tier) => tiers.push(tier),
                 None => is_right = false,
             }
@@ -89,13 +89,14 @@ impl Lowering<'_> {
     }
 }
 
-fn tier(fields: &Fields, up_to: u64, is_step: bool) -> Option<Tier> {
+fn tier(fields: &Fields, up_to: u64) -> Option<Tier> {
     // A step has one price for all of its units, a tier one for each.
     let (flat, unit) = match fields.value("price").map(|price| &price.value) {
         Some(Value::Money(price)) => (*price, UnitPrice::FREE),
         Some(Value::Price(price)) => (amount(fields, "flat")?, *price),
-        // A step without its price has been reported, and there is nothing else that it could cost.
-        None if !is_step && fields.written("price").is_none() => (amount(fields, "flat")?, UnitPrice::FREE),
+        None if fields.table.key("flat").is_some() && !fields.is_broken("price") => {
+            (amount(fields, "flat")?, UnitPrice::FREE)
+        }
         _ => return None,
     };
     Some(Tier { up_to, flat, unit })

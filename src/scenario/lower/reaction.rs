@@ -35,6 +35,7 @@ impl Lowering<'_> {
     fn when(&mut self, fields: &Fields) -> Option<When> {
         let when = fields.choice("when")?;
         match (when.value, fields.written("more_than")) {
+            ("refused", None) if fields.is_broken("more_than") => None,
             ("refused", None) => {
                 let problem = Diagnostic::error(when.span, "`when: refused` needs `more_than`");
                 self.problems.push(problem.help("write how many a day are put up with, such as `more_than: 500/day`"));
@@ -58,6 +59,7 @@ impl Lowering<'_> {
         for key in ["to", "amount"] {
             let taken = TAKES.iter().find(|(name, takes, _)| *name == act.value && *takes == key);
             let problem = match (taken, fields.written(key)) {
+                (Some(_), None) if fields.is_broken(key) => continue,
                 (Some((_, _, example)), None) => {
                     Diagnostic::error(act.span, format!("`do: {}` needs `{key}`", act.value))
                         .help(format!("write `{example}`"))

@@ -87,6 +87,8 @@ impl Lowering<'_> {
             return (!traffic.is_broken("routes"))
                 .then(|| (0..count).map(|route| (route, 1.0 / count as f64)).collect());
         };
+        // That there are none has been said.
+        mix.named().next()?;
         let (mut routes, mut total) = (Vec::new(), (0u128, 1u128));
         let mut is_right = true;
         for entry in mix.named() {

@@ -53,6 +53,37 @@ pub(super) fn per_unit(nanos: i64) -> UnitPrice {
 
 // === Plans ===
 
+/// Once, the reader looked for the `flat` of a tier in a step, which has none, and panicked.
+#[test]
+fn a_step_without_a_price_lacks_a_price() {
+    let priced = "prices: { requests: { stairstep: [ { up_to: 5 }, { price: $3 } ] } }";
+    assert_eq!(said(priced, "traffic: { rate: 1/h }", ""), ["the key `price` is missing"]);
+}
+
+/// Once, the engine met limits that it cannot keep, and panicked.
+#[test]
+fn limits_that_the_engine_cannot_keep_are_refused_one_by_one() {
+    let limits = "limits: [ { requests: 16_777_217/day, kind: sliding_window }, \
+                  { requests: 0.00001/day, kind: sliding_window }, { requests: 0.00001/day, kind: fixed_window } ]";
+    let (many, long) =
+        ("a sliding window remembers each call, and these are too many", "this window is longer than can be counted");
+    assert_eq!(said(limits, "traffic: { rate: 1/h }", ""), [many, long, long]);
+    assert_eq!(plan("limits: [ { requests: 16_777_216/day, kind: sliding_window } ]").limits.len(), 1);
+}
+
+/// The one who wrote `overrage` knows that there is to be an `overage`.
+#[test]
+fn what_is_misspelt_is_not_missing_as_well() {
+    for (terms, message) in [
+        ("fee: $1/month, includes: { requests: 5 }, past_allowance: overage, overrage: { requests: $1 }", "overrage"),
+        ("fees: $1/month, includes: { requests: 5 }, past_allowance: block", "fees"),
+        ("prepaid: { opening: $5 }, price: { requests: $1 }", "price"),
+        ("prices: { requests: { graduated: [ { upto: 5, price: $2 }, { price: $1 } ] } }", "upto"),
+    ] {
+        assert_eq!(said(terms, "traffic: { rate: 1/h }", ""), [format!("unknown key `{message}`")], "{terms}");
+    }
+}
+
 #[test]
 fn usage_has_one_period_and_the_fee_may_have_its_own() {
     for (terms, fee, usage) in [

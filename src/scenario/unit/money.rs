@@ -27,13 +27,21 @@ fn scale(currency: Option<Currency>) -> i64 {
 }
 
 pub(super) fn parse_fee(text: &str, currency: Option<Currency>) -> Parsed<Fee> {
-    let Some((amount, period)) = text.split_once('/') else {
-        let money = money_part(Unit::Fee, text, text, currency);
-        let message = format!("{} has no period", quote(text));
-        return Err(money.map_or_else(|complaint| complaint, |_| Complaint::new(message, Unit::Fee.hint())));
-    };
+    let Some((amount, period)) = text.split_once('/') else { return Err(without_period(text, currency)) };
     let period = parse_period(Unit::Fee, text, period)?;
     Ok(Fee { amount: money_part(Unit::Fee, text, amount, currency)?, period })
+}
+
+/// What is wrong with a fee that names no period; what to write instead names one.
+fn without_period(text: &str, currency: Option<Currency>) -> Complaint {
+    let monthly = format!("{text}/month");
+    match (money_part(Unit::Fee, text, text, currency), money_part(Unit::Fee, &monthly, text, currency)) {
+        (Err(complaint), Err(Complaint { help, .. })) => Complaint { help, ..complaint },
+        _ => Complaint::new(
+            format!("{} has no period", quote(text)),
+            format!("write an amount per `day`, `month` or `year`, such as {}", quote(&monthly)),
+        ),
+    }
 }
 
 /// A share, an amount, or both of them.
