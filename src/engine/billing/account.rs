@@ -1,6 +1,6 @@
 //! An account: everything that changes about one billing party. What changes it is in [`gate`](crate::billing::gate)
-//! (calls), [`subscription`](crate::billing::subscription) (what time brings) and
-//! [`collect`](crate::billing::collect) (payments).
+//! (calls), `subscription` (what time brings) and
+//! `collect` (payments).
 
 use crate::billing::calendar::Cycle;
 use crate::billing::catalog::{Catalog, CohortTerms, PlanTerms};

@@ -250,11 +250,6 @@ impl PlanTerms {
             Some(Period::Month) | None => self.fee,
         }
     }
-
-    /// Whether the plan asks for a payment before anything is used.
-    pub fn has_fee(&self) -> bool {
-        self.fee > Money::ZERO
-    }
 }
 
 impl Metered {

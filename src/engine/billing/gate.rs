@@ -3,11 +3,11 @@
 //! ```text
 //! request(now, route) ──▶ Admit(hold) ── served(now, usage) | failed(now)        a call
 //!                     └─▶ Refuse(cause)
-//! due(now) ──▶ deadline(due) ──▶ Action::Charge ──▶ processor(now, answer)       what time brings
+//! next_due() ──▶ deadline(now, what) ──▶ Action::Charge ──▶ processor(now, answer)       what time brings
 //! change_plan · new_card · buy_credit · leave                                    what the consumer does
 //! ```
 //!
-//! A driver calls [`Account::due`] and [`Account::deadline`] until nothing is due, before anything else at that `Now`.
+//! A driver calls [`Account::next_due`] and [`Account::deadline`] until nothing is due, before anything else at that `Now`.
 //! Actions go to the caller's buffer, never into an inner queue. A request is looked at step by step without side
 //! effects, and committed only when all steps pass: a refused request consumes nothing.
 
@@ -73,12 +73,12 @@ pub struct Margins {
 }
 
 /// What the steps have found for a request that may pass.
-struct Pass {
+pub(super) struct Pass {
     /// Whether it passes at the pace of a throttled plan.
-    is_throttled: bool,
+    pub(super) is_throttled: bool,
     /// Units past the allowance, at most, and how they are paid.
-    past: PerMeter<u64>,
-    pays: Pays,
+    pub(super) past: PerMeter<u64>,
+    pub(super) pays: Pays,
     /// What is held of the credit, and what counts against the spend cap.
     quote: Money,
     capped: Money,
@@ -97,7 +97,7 @@ impl Default for Pass {
 }
 
 /// Why a request does not pass.
-enum Stop {
+pub(super) enum Stop {
     Refused(Cause),
     Overflow(Overflow),
 }
@@ -138,7 +138,7 @@ impl Account {
     /// The steps in their order; the first that fails wins. Whether it passes only because of grace.
     #[inline]
     #[expect(clippy::too_many_arguments, reason = "what the request's steps look at, looked up once")]
-    fn look(
+    pub(super) fn look(
         &self,
         now: Now,
         catalog: &Catalog,
@@ -317,32 +317,13 @@ impl Account {
     }
 
     #[inline]
-    fn take_limits(&mut self, now: Now, plan: &PlanTerms, is_throttled: bool) {
+    pub(super) fn take_limits(&mut self, now: Now, plan: &PlanTerms, is_throttled: bool) {
         for (limit, state) in plan.limits.iter().zip(&mut self.limits) {
             limit.take(state, now.traffic);
         }
         if let (true, Some(limit), Some(state)) = (is_throttled, &plan.throttle, &mut self.throttle) {
             limit.take(state, now.traffic);
         }
-    }
-
-    /// A call from before the books are opened: it counts against limits and allowance, and on the next invoice, when it
-    /// passes; nothing is held or paid.
-    pub fn remember(&mut self, now: Now, catalog: &Catalog, route: u16, usage: &PerMeter<u64>) -> Result<(), Overflow> {
-        self.saw(now);
-        let (cohort, plan) = self.terms(catalog);
-        let most = &cohort.most[route as usize];
-        let mut pass = Pass::default();
-        match self.look(now, catalog, plan, View::ReadThrough, route, most, &mut pass) {
-            Err(Stop::Refused(_)) => return Ok(()),
-            Err(Stop::Overflow(overflow)) => return Err(overflow),
-            Ok(_) => {}
-        }
-        self.take_limits(now, plan, pass.is_throttled);
-        let mut hold = Hold { pays: pass.pays, ..Hold::NONE };
-        self.usage.open(plan, most, &pass.past, &mut hold)?;
-        self.usage.settle(plan, most, &hold, usage, &mut self.tally.units)?;
-        Ok(())
     }
 
     /// The call was served and used this much; what a meter counted past the most of its route is truncated there, as

@@ -12,6 +12,7 @@ mod collect;
 pub mod decline;
 pub mod gate;
 pub mod grant;
+mod history;
 pub mod hold;
 pub mod invoice;
 pub mod ledger;

@@ -1,6 +1,6 @@
 //! Usage of a period: what of the allowance is taken, what is paid from credit, what will be invoiced.
 //!
-//! A [`Segment`] is the part of a usage period that has one price version. Calls belong to the segment of their
+//! A segment is the part of a usage period that has one price version. Calls belong to the segment of their
 //! admission: when a period ends or a plan changes while calls are in flight, the old segment is kept until the last
 //! of them has come home.
 

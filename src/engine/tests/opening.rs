@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
-use super::{after, days, dollars, play_all, poisson, requests, scenario, secs, world};
+use super::{after, days, dollars, play_all, poisson, requests, scenario, secs, state, world};
+use crate::billing::account::Account;
 use crate::billing::catalog::ONE_REQUEST;
 use crate::billing::ledger::Movement;
+use crate::distribution::Distribution;
 use crate::draw::{Address, Chance};
-use crate::model::{Arrivals, Card, Cohort, Limit, Live, Period, Plan, Rate, Trace, TraceRow};
+use crate::model::{Arrivals, Attribute, Card, Cohort, Limit, Live, Meter, Period, Plan, Rate, Trace, TraceRow};
 use crate::money::Money;
 use crate::time::{DAY, SECOND, Span, Time};
 use crate::world::{World, card};
@@ -210,4 +212,47 @@ fn the_processor_repeats_itself_for_the_same_attempt_only() {
     assert!((alike("charge", 1, 2) - 1_000.0).abs() < 112.0);
     assert!((alike("charge", 2, 1) - 1_000.0).abs() < 112.0);
     assert!((alike("top-up", 1, 1) - 1_000.0).abs() < 112.0);
+}
+
+/// Calls that are all alike are counted, not played; that gives the very account that playing them one by one does.
+#[test]
+fn counting_calls_that_are_alike_is_playing_them() {
+    let mut compared = 0;
+    for seed in 0..1_500 {
+        let world = super::drawn::world(seed);
+        for consumer in world.consumers() {
+            let Some((route, usage)) =
+                world.schedule.alike(consumer).filter(|_| world.schedule.joins(consumer).is_none())
+            else {
+                continue;
+            };
+            let [mut counted, mut played] = [0, 1].map(|_| Account::existing(consumer, &world.catalog));
+            let calls: Vec<_> = world.schedule.history(consumer, counted.period_begins()).collect();
+            let times = calls.iter().map(|call| world.schedule.pace().clock.at(call.at));
+            counted.remember_alike(times.clone(), &world.catalog, route, &usage).unwrap();
+            times.for_each(|now| played.remember(now, &world.catalog, route, &usage).unwrap());
+            for account in [&mut counted, &mut played] {
+                account.open_books(&world.catalog).unwrap();
+            }
+            compared += usize::from(!calls.is_empty());
+            assert_eq!(state(&counted), state(&played), "seed {seed}");
+        }
+    }
+    assert!(compared > 250, "{compared}");
+}
+
+/// Ten units of allowance and calls of three: the fourth call crosses the line, and there is no fifth.
+#[test]
+fn a_call_that_was_made_before_the_start_may_cross_the_line_too() {
+    let mut plan = Plan { usage_period: Some(Period::Month), ..Plan::new("tokens") };
+    plan.allowance[1] = Some(10);
+    let mut scenario = scenario(days(1), plan, Cohort::new("all", 50, poisson(secs(3_600))));
+    scenario.meters.push(Meter { name: "tokens".to_owned(), sum: vec!["tokens".to_owned()] });
+    let three = Attribute { name: "tokens".to_owned(), amount: Distribution::Constant(3.0), most: 3 };
+    scenario.routes[0].attributes.push(three);
+    let world = world(scenario);
+    let used = world.consumers().map(|consumer| world.open(consumer).unwrap().account().usage.taken[1]);
+    let used: Vec<_> = used.collect();
+    assert!(used.iter().all(|units| units % 3 == 0 && *units <= 12), "{used:?}");
+    assert!(used.iter().filter(|units| **units == 12).count() > 40, "{used:?}");
 }

@@ -522,16 +522,18 @@ fn a_change_is_charged_credited_and_earned_by_the_second() {
     assert_eq!(moved(&party, Movement::Earn), cents(4_320 + 4_320));
 }
 
-/// A minimum of $86.40 a day that ends at noon: half of it is owed.
+/// A minimum of $86.40 a day that ends at noon, or begins there: half of it is owed for that day.
 #[test]
 fn a_minimum_is_owed_by_the_second() {
     let plan = |minimum| Plan { usage_period: Some(Period::Day), minimum, ..Plan::new("plan") };
-    let mut scenario = plans(&[plan(cents(8_640))]);
-    let becomes = plan(Money::ZERO);
-    scenario.changes.push(Change { at: secs(43_200), plan: 0, becomes, applies_to: AppliesTo::All });
-    let mut party = Party::joining(&scenario, &[]);
-    party.until(after(days(2)));
-    assert_eq!(moved(&party, Movement::InvoiceUsage), cents(4_320));
+    for (before, then) in [(cents(8_640), Money::ZERO), (Money::ZERO, cents(8_640))] {
+        let mut scenario = plans(&[plan(before)]);
+        let becomes = plan(then);
+        scenario.changes.push(Change { at: secs(43_200), plan: 0, becomes, applies_to: AppliesTo::All });
+        let mut party = Party::joining(&scenario, &[]);
+        party.until(after(days(1)));
+        assert_eq!(moved(&party, Movement::InvoiceUsage), cents(4_320));
+    }
 }
 
 /// While a subscription is unpaid its periods are drafts: nothing is invoiced, no minimum is owed.

@@ -99,9 +99,14 @@ impl World {
     fn open_existing(&self, consumer: Consumer) -> Result<Account, Overflow> {
         let mut account = Account::existing(consumer, &self.catalog);
         if account.counts_usage(&self.catalog) {
-            for call in self.schedule.history(consumer, account.period_begins()) {
-                let now = self.schedule.pace().clock.at(call.at);
-                account.remember(now, &self.catalog, call.route, &call.usage)?;
+            let clock = self.schedule.pace().clock;
+            let calls = self.schedule.history(consumer, account.period_begins());
+            if let Some((route, usage)) = self.schedule.alike(consumer) {
+                account.remember_alike(calls.map(|call| clock.at(call.at)), &self.catalog, route, &usage)?;
+            } else {
+                for call in calls {
+                    account.remember(clock.at(call.at), &self.catalog, call.route, &call.usage)?;
+                }
             }
         }
         account.open_books(&self.catalog)?;

@@ -249,6 +249,11 @@ impl Schedule {
         })
     }
 
+    /// The route and the usage of every call of a consumer, where all of them are alike.
+    pub fn alike(&self, consumer: Consumer) -> Option<(u16, PerMeter<u64>)> {
+        self.load(consumer).fixed().filter(|_| self.cohort(consumer).spread.is_none())
+    }
+
     /// A call of a consumer by its index: its route, and what it uses when it is served.
     #[inline]
     pub fn call(&self, consumer: Consumer, index: u64) -> (u16, PerMeter<u64>) {
