@@ -203,11 +203,11 @@ impl Account {
             (LedgerAccount::Accrued, accrued + nanos(self.uninvoiced)),
             (LedgerAccount::Mrr, nanos(self.recurring)),
         ];
+        let balances = self.books.balances();
         for (account, balance) in expected {
-            assert_eq!(self.books.balance(account), balance, "{account:?} of {:?}", self.consumer);
+            assert_eq!(balances[account as usize], balance, "{account:?} of {:?}", self.consumer);
         }
-        let sum: i128 = LedgerAccount::ALL.iter().map(|account| self.books.balance(*account)).sum();
-        assert_eq!(sum, 0, "the books of {:?} sum to zero", self.consumer);
+        assert_eq!(balances.iter().sum::<i128>(), 0, "the books of {:?} sum to zero", self.consumer);
         let remaining: i128 = self.grants.iter().map(|grant| nanos(grant.remaining)).sum();
         assert_eq!(nanos(self.grants.balance()), remaining, "the balance of {:?}", self.consumer);
         let open: u32 = self.segments().map(|segment| segment.open).sum();

@@ -312,6 +312,16 @@ impl Books {
     pub fn balance(&self, account: LedgerAccount) -> i128 {
         balance(account, |movement| i128::from(self.moved(movement).nanos()))
     }
+
+    /// What each account holds, in the order of [`LedgerAccount::ALL`]: in one pass, for who asks for many.
+    pub(crate) fn balances(&self) -> [i128; LedgerAccount::ALL.len()] {
+        let mut balances = [0; LedgerAccount::ALL.len()];
+        for (kind, moved) in KINDS.iter().zip(self.moved) {
+            balances[kind.debit as usize] += i128::from(moved.nanos());
+            balances[kind.credit as usize] -= i128::from(moved.nanos());
+        }
+        balances
+    }
 }
 
 /// What an account holds in a journal, given the total of each kind of movement in nanos.
@@ -332,6 +342,15 @@ mod tests {
             assert_eq!(*movement as usize, i);
             assert_ne!(movement.debit(), movement.credit());
         }
+    }
+
+    #[test]
+    fn all_balances_at_once_are_the_balances() {
+        let mut books = Books::default();
+        for (i, movement) in Movement::ALL.into_iter().enumerate() {
+            books.post(movement, Money::from_nanos(1 << i.min(60))).unwrap();
+        }
+        assert_eq!(books.balances(), LedgerAccount::ALL.map(|account| books.balance(account)));
     }
 
     #[test]
