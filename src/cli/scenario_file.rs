@@ -40,7 +40,11 @@ fn read(path: &Path, variant: Option<&str>, printer: &mut Printer) -> Result<Loa
         Err(ScenarioError::Unreadable { path, source }) => {
             Err(Failure::new(Exit::Environment, format!("cannot read `{}`", path.display()))
                 .because(source)
-                .hint("`farebox init` writes a scenario to start from"))
+                .hint(if path.is_dir() {
+                    "name the files in the folder, such as `scenarios/*.yaml`"
+                } else {
+                    "`farebox init` writes a scenario to start from"
+                }))
         }
         Err(ScenarioError::Rejected(rejected)) => {
             show(&rejected.source, &rejected.diagnostics, printer);

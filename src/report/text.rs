@@ -209,7 +209,11 @@ fn money(outcome: &Outcome) -> String {
             ("at the end", figures.mrr),
         );
     }
-    let beside = [("usage earned, not invoiced yet", figures.accrued), ("served without credit", figures.leaked)];
+    let beside = [
+        ("usage of before the start, in these invoices or not yet", moved(Movement::CarryUsage)),
+        ("usage not invoiced yet", figures.accrued),
+        ("served without credit", figures.leaked),
+    ];
     let beside = beside.into_iter().filter(|(_, nanos)| *nanos != 0);
     let rows: Vec<_> =
         beside.map(|(label, nanos)| row(label, currency(outcome).display(nanos).to_string(), "")).collect();

@@ -143,7 +143,7 @@ impl<'a> Builder<'a> {
         }
         if root.is_none() {
             let problem = Diagnostic::error(Span::default(), "the scenario is empty");
-            self.problems.push(problem.help("`farebox validate --help` shows one to start from"));
+            self.problems.push(problem.help("`farebox init` writes one to start from"));
         }
         Ok(root)
     }

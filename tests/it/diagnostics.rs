@@ -215,7 +215,7 @@ fn what_is_no_scenario_at_all_says_how_to_begin() {
         &expect![[r#"
             error: the scenario is empty
             --> scenario.yaml
-             = help: `farebox validate --help` shows one to start from
+             = help: `farebox init` writes one to start from
         "#]],
     );
     check(
@@ -227,7 +227,7 @@ fn what_is_no_scenario_at_all_says_how_to_begin() {
             1 | # Only a comment.
               | ^
               |
-              = help: `farebox validate --help` shows one to start from
+              = help: `farebox init` writes one to start from
         "#]],
     );
     check(
