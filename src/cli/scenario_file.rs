@@ -38,13 +38,13 @@ fn read(path: &Path, variant: Option<&str>, printer: &mut Printer) -> Result<Loa
     match scenario::load_variant(path, variant) {
         Ok(loaded) => Ok(loaded),
         Err(ScenarioError::Unreadable { path, source }) => {
-            Err(Failure::new(Exit::Environment, format!("cannot read `{}`", path.display()))
-                .because(source)
-                .hint(if path.is_dir() {
+            Err(Failure::new(Exit::Environment, format!("cannot read `{}`", path.display())).because(source).hint(
+                if path.is_dir() {
                     "name the files in the folder, such as `scenarios/*.yaml`"
                 } else {
                     "`farebox init` writes a scenario to start from"
-                }))
+                },
+            ))
         }
         Err(ScenarioError::Rejected(rejected)) => {
             show(&rejected.source, &rejected.diagnostics, printer);

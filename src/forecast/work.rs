@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::traffic::Traffic;
 
 /// Time that a simulated call takes on one core: the reading of the bench `simulation`, an optimised build.
-const CALL_NS: f64 = 55.0;
+const CALL_NS: f64 = 77.0;
 /// The program before it has played anything: code, runtime, the scenario; a quickstart of one thread peaks at 14 MB.
 const PROGRAM_BYTES: u64 = 16 << 20;
 /// What a thread keeps per cohort: a latency histogram of 3,456 buckets of 8 bytes, and its counters.
