@@ -75,7 +75,7 @@ pub struct Account {
     /// The plan that the next period brings, when the consumer has chosen a cheaper one.
     pub(crate) next_plan: Option<usize>,
     /// The dearer plan that is being paid for.
-    pub(crate) upgrade: Option<crate::billing::subscription::Upgrade>,
+    pub(crate) upgrade: Option<crate::billing::plan_change::Upgrade>,
     pub(crate) subscribed: Time,
     pub(crate) usage: Segment,
     /// The boundaries of usage periods; `None` for a plan whose usage has none.
