@@ -72,7 +72,7 @@ impl Distribution {
     pub fn sample(&self, word: u64) -> f64 {
         match self {
             Self::Constant(value) => *value,
-            Self::LogNormal { mu, sigma } => exp(mu + sigma * normal(word)),
+            Self::LogNormal { mu, sigma } => exp(&ROOTS, mu + sigma * normal(word)),
             _ => self.sample_seldom(word),
         }
     }
@@ -118,8 +118,9 @@ impl Distribution {
         let words = (first..).map(|index| stream.word(index));
         match *self {
             Self::LogNormal { mu, sigma } => {
+                let (layers, roots) = (&*NORMAL, &*ROOTS);
                 for (variate, word) in variates.iter_mut().zip(words) {
-                    *variate = whole(exp(mu + sigma * normal(word)));
+                    *variate = whole(exp(roots, mu + sigma * layers.normal(word)));
                 }
             }
             _ => {
@@ -140,19 +141,21 @@ fn whole(variate: f64) -> u64 {
 /// An exponential variate of mean 1.
 #[inline]
 pub fn exponential(word: u64) -> f64 {
+    EXPONENTIAL.exponential(word)
+}
+
+/// Exponential variates of the words from `first` on, rounded down: the gaps of a Poisson process.
+pub fn gaps(mean: f64, stream: Stream, first: u64, variates: &mut [u64]) {
     let layers = &*EXPONENTIAL;
-    let layer = (word & 0xFF) as usize;
-    let x = unit(word) * layers.edge[layer];
-    if x < layers.edge[layer + 1] { x } else { exponential_outside(layers, word) }
+    for (variate, index) in variates.iter_mut().zip(first..) {
+        *variate = ((mean * layers.exponential(stream.word(index))) as i64).cast_unsigned();
+    }
 }
 
 /// A standard normal variate.
 #[inline]
 pub fn normal(word: u64) -> f64 {
-    let layers = &*NORMAL;
-    let layer = (word & 0xFF) as usize;
-    let x = (2.0 * unit(word) - 1.0) * layers.edge[layer];
-    if x.abs() < layers.edge[layer + 1] { x } else { normal_outside(layers, word) }
+    NORMAL.normal(word)
 }
 
 /// A gamma variate of this shape and scale 1, by the method of Marsaglia and Tsang ("A simple method for generating gamma
@@ -178,7 +181,7 @@ fn gamma(shape: f64, word: u64) -> f64 {
 /// e^x for |x| below 700: x = (32 k + j) ln 2 / 32 + r, so e^x = 2^k · 2^(j/32) · e^r, with the series of e^r on
 /// |r| ≤ ln 2 / 64, whose remainder is below 2⁻⁵³. Plain arithmetic, so the same everywhere, in a third of `libm`'s time.
 #[inline]
-fn exp(x: f64) -> f64 {
+fn exp(roots: &[f64; 32], x: f64) -> f64 {
     const LN2_HIGH: f64 = 6.931_471_803_691_238e-1 / 32.0;
     const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10 / 32.0;
     // Adding and taking away 1.5 × 2⁵² rounds to the nearest integer.
@@ -191,7 +194,7 @@ fn exp(x: f64) -> f64 {
         (1.0 + r) + r2 * ((1.0 / 2.0 + r * (1.0 / 6.0)) + r2 * ((1.0 / 24.0 + r * (1.0 / 120.0)) + r2 * (1.0 / 720.0)));
     let steps = steps as i64;
     let scale = f64::from_bits((((steps >> 5) + 1_023) as u64) << 52);
-    series * ROOTS[(steps & 31) as usize] * scale
+    series * roots[(steps & 31) as usize] * scale
 }
 
 /// 2^(j/32).
@@ -345,6 +348,20 @@ fn bell(x: f64) -> f64 {
 }
 
 impl Ziggurat {
+    #[inline]
+    fn exponential(&self, word: u64) -> f64 {
+        let layer = (word & 0xFF) as usize;
+        let x = unit(word) * self.edge[layer];
+        if x < self.edge[layer + 1] { x } else { exponential_outside(self, word) }
+    }
+
+    #[inline]
+    fn normal(&self, word: u64) -> f64 {
+        let layer = (word & 0xFF) as usize;
+        let x = (2.0 * unit(word) - 1.0) * self.edge[layer];
+        if x.abs() < self.edge[layer + 1] { x } else { normal_outside(self, word) }
+    }
+
     /// Stacks layers of `area` on the base, which ends at `tail` and includes what lies beyond.
     fn new(tail: f64, area: f64, density: impl Fn(f64) -> f64, inverse: impl Fn(f64) -> f64) -> Self {
         let mut edge = [0.0; 257];

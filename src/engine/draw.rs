@@ -60,6 +60,37 @@ impl Stream {
     }
 }
 
+/// Whole numbers made of the words of a stream, a block ahead of where they are asked for: each is a chain of dependent
+/// operations, and side by side the processor overlaps them.
+#[derive(Clone, Copy, Debug)]
+pub struct Ahead {
+    stream: Stream,
+    /// Those of the words from `first` on.
+    block: [u64; BLOCK],
+    first: u64,
+}
+
+/// How many numbers [`Ahead`] makes at a time.
+pub const BLOCK: usize = 8;
+
+impl Ahead {
+    /// Nothing made yet: what there is belongs to words that nobody comes to.
+    pub const fn new(stream: Stream) -> Self {
+        Self { stream, block: [0; BLOCK], first: 1 << 63 }
+    }
+
+    /// The number of this word; `fill` makes those of the words from the given one on. It is cheap where words are asked
+    /// for in order.
+    #[inline]
+    pub fn of(&mut self, word: u64, fill: impl FnOnce(Stream, u64, &mut [u64])) -> u64 {
+        if word.wrapping_sub(self.first) >= BLOCK as u64 {
+            self.first = word;
+            fill(self.stream, word, &mut self.block);
+        }
+        self.block[word.wrapping_sub(self.first) as usize]
+    }
+}
+
 /// A number in (0, 1] made of the word's upper 53 bits; 1 itself for one word in 2⁵³.
 #[inline]
 pub fn unit(word: u64) -> f64 {

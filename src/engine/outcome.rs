@@ -224,7 +224,7 @@ impl CohortOutcome {
             named.map(|(cause, count)| (cause.name().to_owned(), *count)).collect()
         };
         let moved = Movement::ALL.map(|movement| (movement.name().to_owned(), Nanos(record.moved[movement as usize])));
-        let buckets = record.latency.iter_recorded();
+        let latencies = record.latency.histogram();
         Self {
             cohort: cohort.name.clone(),
             plan,
@@ -240,7 +240,10 @@ impl CohortOutcome {
             units: units(scenario, record),
             counts: counts(record),
             paid_by_attempt: record.tally.paid_by_attempt.to_vec(),
-            latency: buckets.map(|bucket| [bucket.value_iterated_to(), bucket.count_at_value()]).collect(),
+            latency: latencies
+                .iter_recorded()
+                .map(|bucket| [bucket.value_iterated_to(), bucket.count_at_value()])
+                .collect(),
         }
     }
 

@@ -115,7 +115,7 @@ fn simulation(forecast: &Forecast) -> String {
         row(
             "time",
             length(rough(work.time_ns)),
-            format!("{} ns a call and core (optimised build), on {threads}", work.ns_per_call),
+            format!("{:.0} ns a call and core (optimised build), on {threads}", work.ns_per_call),
         ),
         row(
             "memory",

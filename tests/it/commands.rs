@@ -131,8 +131,8 @@ fn a_plan_says_what_a_run_will_do() {
         Simulation, estimated
           calls       34,680  with those of periods that began before the start
           components     200  at most 1 consumer each
-          time        1.3 ms  77 ns a call and core (optimised build), on 2 threads
-          memory      17 MiB  the program, 30 kB per cohort and thread, and traces
+          time        420 µs  24 ns a call and core (optimised build), on 2 threads
+          memory      17 MiB  the program, 60 kB per cohort and thread, and traces
 
         Not forecast
           `free`: refusals by rate limits

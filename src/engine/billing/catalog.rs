@@ -103,22 +103,21 @@ pub struct Metered {
     pub allowance: Option<u64>,
     /// What happens past them.
     pub past: Past,
+    /// What a unit past them costs in credit, where they are paid.
+    pub credit: Option<Price>,
+    /// What a unit past them costs on the invoice, where they are paid.
+    pub arrears: Option<Price>,
 }
 
 /// What happens to units past the allowance.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Past {
     /// Calls are refused.
     Block,
     /// Calls pass at the pace of [`PlanTerms::throttle`].
     Throttle,
     /// They are paid: from credit, else in arrears.
-    Charge {
-        /// What a unit costs in credit.
-        credit: Option<Price>,
-        /// What a unit costs on the invoice.
-        arrears: Option<Price>,
-    },
+    Charge,
 }
 
 /// A cohort, compiled.
@@ -138,6 +137,10 @@ pub struct CohortTerms {
     pub has_card: bool,
     /// The most that one call can use, by route and meter: what is held before the answer tells.
     pub most: Vec<PerMeter<u64>>,
+    /// The routes that its consumers call.
+    pub routes: Vec<u16>,
+    /// The most that one call of any of them can use.
+    pub most_of_any: PerMeter<u64>,
 }
 
 impl Catalog {
@@ -267,16 +270,16 @@ impl Metered {
                 allowance?;
                 if let PastAllowance::Throttle(_) = plan.past_allowance { Past::Throttle } else { Past::Block }
             }
-            _ => Past::Charge { credit, arrears },
+            _ => Past::Charge,
         };
-        Some(Self { meter, allowance, past })
+        Some(Self { meter, allowance, past, credit, arrears })
     }
 
     /// Units of a period that cost nothing more: of a meter that is priced and has no allowance, none.
     pub fn free(&self) -> u64 {
         match (self.allowance, &self.past) {
             (Some(units), _) => units,
-            (None, Past::Charge { .. }) => 0,
+            (None, Past::Charge) => 0,
             (None, _) => u64::MAX,
         }
     }
@@ -284,10 +287,12 @@ impl Metered {
 
 impl CohortTerms {
     fn new(cohort: &Cohort, scenario: &Scenario, cohorts: Address) -> Self {
-        let most = match &cohort.arrivals {
+        let most: Vec<_> = match &cohort.arrivals {
             Arrivals::Poisson { .. } => (0..scenario.routes.len()).map(|route| scenario.most(route)).collect(),
             Arrivals::Trace(trace) => vec![trace.most; scenario.routes.len()],
         };
+        let routes: Vec<_> = cohort.routes.iter().map(|(route, _)| *route as u16).collect();
+        let most_of = |meter: usize| routes.iter().map(|route| most[*route as usize][meter]).max().unwrap_or(0);
         Self {
             address: cohorts.named(&cohort.name),
             plan: cohort.plan,
@@ -295,6 +300,8 @@ impl CohortTerms {
             calendar: Calendar::new(scenario.start, cohort.zone.clone()),
             discount: cohort.discount,
             has_card: cohort.card.is_some(),
+            most_of_any: std::array::from_fn(most_of),
+            routes,
             most,
         }
     }

@@ -122,7 +122,7 @@ impl Account {
         let mut sum = Money::ZERO;
         for metered in &plan.metered {
             let units = segment.past[metered.meter];
-            if let (Some(price), 1..) = (metered.past.arrears(), units) {
+            if let (Some(price), 1..) = (&metered.arrears, units) {
                 sum = plus(sum, self.line(price::total(price, units)?, is_discounted, catalog)?)?;
             }
         }

@@ -80,8 +80,8 @@ pub(super) struct Pass {
     pub(super) past: PerMeter<u64>,
     pub(super) pays: Pays,
     /// What is held of the credit, and what counts against the spend cap.
-    quote: Money,
-    capped: Money,
+    pub(super) quote: Money,
+    pub(super) capped: Money,
 }
 
 impl Default for Pass {
@@ -200,23 +200,23 @@ impl Account {
         let (mut is_charged, mut is_arrears) = (false, false);
         for metered in &plan.metered {
             let free = self.usage.free(metered.meter);
-            match &metered.past {
+            match metered.past {
                 Past::Block if free == 0 => return Err(Cause::QuotaExhausted.into()),
                 Past::Throttle if free == 0 => {
                     // What a throttled plan lets pass takes nothing of the allowance, and is not billed.
                     pass.is_throttled = true;
                     pass.past[metered.meter] = most[metered.meter];
                 }
-                Past::Charge { credit: None, .. } if self.usage.is_trial => {
+                Past::Charge if self.usage.is_trial && metered.credit.is_none() => {
                     if free == 0 {
                         return Err(Cause::QuotaExhausted.into());
                     }
                 }
-                Past::Charge { credit, .. } => {
+                Past::Charge => {
                     let beyond = most[metered.meter].saturating_sub(free);
                     pass.past[metered.meter] = beyond;
                     is_charged |= beyond > 0;
-                    is_arrears |= beyond > 0 && credit.is_none();
+                    is_arrears |= beyond > 0 && metered.credit.is_none();
                 }
                 Past::Block | Past::Throttle => {}
             }
@@ -242,7 +242,7 @@ impl Account {
         if plan.prepaid.is_some() {
             let mut quote = Money::ZERO;
             for metered in &plan.metered {
-                if let (Some(price), past @ 1..) = (metered.past.credit(), pass.past[metered.meter]) {
+                if let (Some(price), past @ 1..) = (&metered.credit, pass.past[metered.meter]) {
                     quote = plus(quote, price::at_most(price, past)?)?;
                 }
             }
@@ -258,7 +258,7 @@ impl Account {
                 }
                 return if is_arrears { self.look_at_cap(catalog, plan, pass) } else { Ok(()) };
             }
-            let has_arrears = |metered: &Metered| pass.past[metered.meter] == 0 || metered.past.arrears().is_some();
+            let has_arrears = |metered: &Metered| pass.past[metered.meter] == 0 || metered.arrears.is_some();
             if self.usage.is_trial || !plan.metered.iter().all(has_arrears) {
                 return Err(Cause::CreditExhausted.into());
             }
@@ -279,8 +279,8 @@ impl Account {
         }
         let mut quote = Money::ZERO;
         for metered in &plan.metered {
-            let is_credited = pass.pays == Pays::Credit && metered.past.credit().is_some();
-            if let (Some(price), past @ 1.., false) = (metered.past.arrears(), pass.past[metered.meter], is_credited) {
+            let is_credited = pass.pays == Pays::Credit && metered.credit.is_some();
+            if let (Some(price), past @ 1.., false) = (&metered.arrears, pass.past[metered.meter], is_credited) {
                 // Calls in flight may use what they have reserved, or nothing: the dearer of both.
                 let settled = self.usage.past[metered.meter];
                 let reserved = settled.saturating_add(self.usage.reserved[metered.meter]);
@@ -305,6 +305,19 @@ impl Account {
         pass: &Pass,
     ) -> Result<HoldId, Overflow> {
         self.take_limits(now, plan, pass.is_throttled);
+        self.hold(now, plan, route, most, pass)
+    }
+
+    /// Reserves what a call may use, or several in a row.
+    #[inline]
+    pub(super) fn hold(
+        &mut self,
+        now: Now,
+        plan: &PlanTerms,
+        route: u16,
+        most: &PerMeter<u64>,
+        pass: &Pass,
+    ) -> Result<HoldId, Overflow> {
         let reserved = self.grants.reserve(pass.quote, &mut self.books)?;
         let (id, hold) = self.holds.open(now.traffic + HOLD_TTL);
         hold.segment = self.usage.id;
@@ -335,7 +348,7 @@ impl Account {
             self.bear_cost(catalog, usage)?;
         }
         if let Some(place) = self.holds.resolve(hold) {
-            return self.settle(now, catalog, place, usage);
+            return self.settle(now, catalog, place, self.most(catalog, place), usage);
         }
         self.tally.count(Count::Late);
         let (_, plan) = self.terms(catalog);
@@ -349,22 +362,34 @@ impl Account {
     pub fn failed(&mut self, now: Now, catalog: &Catalog, hold: HoldId) -> Result<(), Overflow> {
         self.saw(now);
         match self.holds.resolve(hold) {
-            Some(place) => self.settle(now, catalog, place, &PerMeter::default()),
+            Some(place) => self.settle(now, catalog, place, self.most(catalog, place), &PerMeter::default()),
             None => Ok(()),
         }
     }
 
-    /// What was used of a resolved hold is paid, the rest goes back.
+    /// The most that the call of a hold can use.
     #[inline]
-    fn settle(&mut self, now: Now, catalog: &Catalog, place: usize, usage: &PerMeter<u64>) -> Result<(), Overflow> {
+    fn most<'a>(&self, catalog: &'a Catalog, place: usize) -> &'a PerMeter<u64> {
+        &catalog.cohorts[self.consumer.cohort as usize].most[self.holds.at(place).route as usize]
+    }
+
+    /// What was used of a resolved hold, of `most` at most, is paid, the rest goes back.
+    #[inline]
+    pub(super) fn settle(
+        &mut self,
+        now: Now,
+        catalog: &Catalog,
+        place: usize,
+        most: &PerMeter<u64>,
+        usage: &PerMeter<u64>,
+    ) -> Result<(), Overflow> {
         let hold = self.holds.at(place);
         let settled = if hold.segment == self.usage.id {
-            let most = &catalog.cohorts[self.consumer.cohort as usize].most[hold.route as usize];
             let plan = &catalog.terms[self.usage.terms as usize];
             self.usage.settle(plan, most, hold, usage, &mut self.tally.units)?
         } else {
             let hold = hold.clone();
-            self.settle_earlier(now, catalog, &hold, usage)?
+            self.settle_earlier(now, catalog, &hold, most, usage)?
         };
         if settled.arrears != Money::ZERO {
             self.accrue(settled.arrears)?;
@@ -401,9 +426,9 @@ impl Account {
         now: Now,
         catalog: &Catalog,
         hold: &Hold,
+        most: &PerMeter<u64>,
         usage: &PerMeter<u64>,
     ) -> Result<Settled, Overflow> {
-        let most = &catalog.cohorts[self.consumer.cohort as usize].most[hold.route as usize];
         let units = &mut self.tally.units;
         if let Some(segment) = self.earlier.iter_mut().find(|segment| segment.id == hold.segment) {
             let plan = &catalog.terms[segment.terms as usize];
@@ -425,7 +450,7 @@ impl Account {
     }
 
     /// The upstream has answered: what that costs to make, whoever pays for it. Cumulative, as prepaid debits are.
-    fn bear_cost(&mut self, catalog: &Catalog, usage: &PerMeter<u64>) -> Result<(), Overflow> {
+    pub(super) fn bear_cost(&mut self, catalog: &Catalog, usage: &PerMeter<u64>) -> Result<(), Overflow> {
         for (meter, price) in &catalog.costs {
             let units = usage[*meter];
             let price = crate::model::Price::PerUnit(*price);
@@ -486,7 +511,7 @@ impl Account {
     fn expire_holds(&mut self, now: Now, catalog: &Catalog) -> Result<(), Overflow> {
         while let Some(place) = self.holds.expire(now.traffic) {
             self.tally.count(Count::ExpiredHolds);
-            self.settle(now, catalog, place, &PerMeter::default())?;
+            self.settle(now, catalog, place, self.most(catalog, place), &PerMeter::default())?;
         }
         Ok(())
     }
@@ -528,7 +553,7 @@ impl Account {
         }
         let quoted = plan.metered.iter().filter_map(|metered| {
             let past = cohort.most[route as usize][metered.meter].saturating_sub(self.usage.free(metered.meter));
-            metered.past.credit().map(|price| price::at_most(price, past))
+            metered.credit.as_ref().map(|price| price::at_most(price, past))
         });
         let quote = quoted.into_iter().try_fold(Money::ZERO, |sum, quote| plus(sum, quote?));
         quote.ok().and_then(|quote| self.grants.balance().checked_sub(quote)).unwrap_or(unlimited)

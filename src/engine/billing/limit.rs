@@ -29,18 +29,17 @@ pub enum LimitTerms {
     Concurrency(u64),
 }
 
-/// What one account has used of a limit.
+/// What one account has used of a limit, of whichever kind: which it is, the terms say, and say once. Of concurrency it
+/// is nothing: who is in flight is known from the open holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LimitState {
-    /// The fill of a bucket.
-    Bucket(Bucket),
-    /// The window that was used last.
-    FixedWindow(Window),
-    /// When the calls of the last window passed, oldest first. It grows with the calls that are in one window at once,
-    /// at most to the limit, and not before they come.
-    SlidingWindow(VecDeque<Time>),
-    /// Nothing: who is in flight is known from the open holds.
-    Concurrency,
+pub struct LimitState {
+    /// The fill of a bucket, or the calls counted in a fixed window.
+    level: u64,
+    /// When the bucket was filled so far, or when that window ends.
+    at: Time,
+    /// When the calls of the last sliding window passed, oldest first. It grows with the calls that are in one window at
+    /// once, at most to the limit, and not before they come.
+    log: VecDeque<Time>,
 }
 
 impl LimitTerms {
@@ -69,47 +68,36 @@ impl LimitTerms {
 
     /// The state of an account that has made no call yet.
     pub fn fresh(&self, now: Time) -> LimitState {
-        match self {
-            Self::Bucket(terms) => LimitState::Bucket(terms.full(now)),
-            Self::FixedWindow(_) => LimitState::FixedWindow(Window::LONG_AGO),
-            Self::SlidingWindow(_) => LimitState::SlidingWindow(VecDeque::new()),
-            Self::Concurrency(_) => LimitState::Concurrency,
-        }
+        let (level, at) = match self {
+            Self::Bucket(terms) => (terms.full, now),
+            _ => (0, Time::from_ns(i64::MIN)),
+        };
+        LimitState { level, at, log: VecDeque::new() }
     }
 
-    /// Whether a call may pass at `now` while `in_flight` others are under way; `None` refuses it. Changes nothing: the
-    /// caller hands the ticket to [`Self::take`] when everything else lets the call pass too.
-    ///
-    /// # Panics
-    /// When the state belongs to a limit of another kind.
+    /// Whether a call may pass at `now` while `in_flight` others are under way. Changes nothing: the caller goes on to
+    /// [`Self::take`] when everything else lets the call pass too.
     #[inline]
     pub fn admits(&self, state: &LimitState, now: Time, in_flight: usize) -> bool {
-        match (self, state) {
-            (Self::Bucket(terms), LimitState::Bucket(bucket)) => terms.fill(*bucket, now) >= terms.token,
-            (Self::FixedWindow(terms), LimitState::FixedWindow(window)) => {
-                now >= window.ends || window.used < terms.limit
-            }
-            (Self::SlidingWindow(terms), LimitState::SlidingWindow(log)) => terms.has_room(log, now),
-            (Self::Concurrency(cap), LimitState::Concurrency) => (in_flight as u64) < *cap,
-            _ => other_kind(),
+        match self {
+            Self::Bucket(terms) => terms.fill(state, now) >= terms.token,
+            Self::FixedWindow(terms) => now >= state.at || state.level < terms.limit,
+            Self::SlidingWindow(terms) => terms.has_room(&state.log, now),
+            Self::Concurrency(cap) => (in_flight as u64) < *cap,
         }
     }
 
     /// Counts a call that passed at `now`, as [`Self::admits`] has said of this state and time.
-    ///
-    /// # Panics
-    /// When the state belongs to a limit of another kind.
     #[inline]
     pub fn take(&self, state: &mut LimitState, now: Time) {
-        match (self, state) {
-            (Self::Bucket(terms), LimitState::Bucket(bucket)) => {
-                bucket.fill = terms.fill(*bucket, now).saturating_sub(terms.token);
-                bucket.at = bucket.at.max(now);
+        match self {
+            Self::Bucket(terms) => {
+                state.level = terms.fill(state, now).saturating_sub(terms.token);
+                state.at = state.at.max(now);
             }
-            (Self::FixedWindow(terms), LimitState::FixedWindow(window)) => terms.enter(window, now),
-            (Self::SlidingWindow(terms), LimitState::SlidingWindow(log)) => terms.enter(log, now),
-            (Self::Concurrency(_), LimitState::Concurrency) => {}
-            _ => other_kind(),
+            Self::FixedWindow(terms) => terms.enter(state, now),
+            Self::SlidingWindow(terms) => terms.enter(&mut state.log, now),
+            Self::Concurrency(_) => {}
         }
     }
 
@@ -121,22 +109,13 @@ impl LimitTerms {
     /// Zero or positive while calls pass: for a bucket, how much less refill would still have done; for a window whose
     /// last counted calls filled it, how long ago the one that made room for this call left; else `i64::MAX`: no other
     /// moment would have changed the decision.
-    ///
-    /// # Panics
-    /// When the state belongs to a limit of another kind.
     pub fn margin_ns(&self, state: &LimitState, now: Time, in_flight: usize) -> i64 {
-        match (self, state) {
-            (Self::Bucket(terms), LimitState::Bucket(bucket)) => terms.margin_ns(*bucket, now),
-            (Self::FixedWindow(terms), LimitState::FixedWindow(window)) => terms.margin_ns(*window, now),
-            (Self::SlidingWindow(terms), LimitState::SlidingWindow(log)) => terms.margin_ns(log, now),
-            (Self::Concurrency(_), LimitState::Concurrency) => {
-                if self.admits(state, now, in_flight) {
-                    i64::MAX
-                } else {
-                    -1
-                }
-            }
-            _ => other_kind(),
+        match self {
+            Self::Bucket(terms) => terms.margin_ns(state, now),
+            Self::FixedWindow(terms) => terms.margin_ns(state, now),
+            Self::SlidingWindow(terms) => terms.margin_ns(&state.log, now),
+            Self::Concurrency(_) if self.admits(state, now, in_flight) => i64::MAX,
+            Self::Concurrency(_) => -1,
         }
     }
 
@@ -147,11 +126,6 @@ impl LimitTerms {
             Self::Concurrency(_) => Cause::ConcurrencyLimited,
         }
     }
-}
-
-#[cold]
-fn other_kind() -> ! {
-    panic!("a limit was handed the state of a limit of another kind")
 }
 
 // === Buckets ===
@@ -165,13 +139,6 @@ pub struct BucketTerms {
     full: u64,
 }
 
-/// The fill of one account's bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bucket {
-    fill: u64,
-    at: Time,
-}
-
 impl BucketTerms {
     fn new(rate: Rate, burst: u64) -> Option<Self> {
         if rate.requests == 0 || rate.per == Span::ZERO || burst == 0 {
@@ -183,18 +150,14 @@ impl BucketTerms {
         Some(Self { token, refill, full })
     }
 
-    fn full(self, now: Time) -> Bucket {
-        Bucket { fill: self.full, at: now }
-    }
-
     /// The fill at `now`.
     #[inline]
-    fn fill(self, bucket: Bucket, now: Time) -> u64 {
+    fn fill(self, bucket: &LimitState, now: Time) -> u64 {
         let refilled = now.since(bucket.at).ns().saturating_mul(self.refill);
-        bucket.fill.saturating_add(refilled).min(self.full)
+        bucket.level.saturating_add(refilled).min(self.full)
     }
 
-    fn margin_ns(self, bucket: Bucket, now: Time) -> i64 {
+    fn margin_ns(self, bucket: &LimitState, now: Time) -> i64 {
         let distance = i128::from(self.fill(bucket, now)) - i128::from(self.token);
         let ns = distance.div_euclid(i128::from(self.refill));
         ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
@@ -215,17 +178,6 @@ pub struct WindowTerms {
     phase: i64,
 }
 
-/// The window that an account used last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    used: u64,
-    ends: Time,
-}
-
-impl Window {
-    const LONG_AGO: Self = Self { used: 0, ends: Time::from_ns(i64::MIN) };
-}
-
 impl WindowTerms {
     fn new(rate: Rate, epoch_ns: i128) -> Option<Self> {
         if rate.requests == 0 || rate.per == Span::ZERO || rate.per.ns() > LimitTerms::FULL_MAX {
@@ -238,11 +190,11 @@ impl WindowTerms {
 
     /// Counts one more call, in a new window where the last one has ended.
     #[inline]
-    fn enter(self, window: &mut Window, now: Time) {
-        if now >= window.ends {
-            *window = Window { used: 0, ends: self.ends(now) };
+    fn enter(self, window: &mut LimitState, now: Time) {
+        if now >= window.at {
+            (window.level, window.at) = (0, self.ends(now));
         }
-        window.used += 1;
+        window.level += 1;
     }
 
     /// When the window of `now` ends.
@@ -252,8 +204,8 @@ impl WindowTerms {
         now + Span::from_ns((self.per - passed).cast_unsigned())
     }
 
-    fn margin_ns(self, window: Window, now: Time) -> i64 {
-        if window.used < self.limit { i64::MAX } else { now.ns().saturating_sub(window.ends.ns()) }
+    fn margin_ns(self, window: &LimitState, now: Time) -> i64 {
+        if window.level < self.limit { i64::MAX } else { now.ns().saturating_sub(window.at.ns()) }
     }
 }
 

@@ -153,7 +153,7 @@ impl Account {
         for metered in &plan.metered {
             allowance[metered.meter] = match metered.allowance {
                 // What is billed in arrears and has no allowance costs nothing in a trial.
-                None if is_trial && metered.past.credit().is_none() => u64::MAX,
+                None if is_trial && metered.credit.is_none() => u64::MAX,
                 _ => metered.free().saturating_add(carried[metered.meter]),
             };
         }

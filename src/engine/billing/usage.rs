@@ -4,7 +4,7 @@
 //! admission: when a period ends or a plan changes while calls are in flight, the old segment is kept until the last
 //! of them has come home.
 
-use crate::billing::catalog::{Metered, Past, PlanTerms};
+use crate::billing::catalog::{Metered, PlanTerms};
 use crate::billing::hold::{Hold, Pays};
 use crate::billing::price;
 use crate::model::PerMeter;
@@ -184,7 +184,7 @@ impl Segment {
         settled: &mut Settled,
     ) -> Result<(), Overflow> {
         let meter = metered.meter;
-        match (pays, metered.past.credit(), metered.past.arrears()) {
+        match (pays, &metered.credit, &metered.arrears) {
             (Pays::Credit, Some(price), _) => {
                 settled.credit = plus(settled.credit, price::cumulative(price, self.credited[meter], past)?)?;
                 self.credited[meter] += past;
@@ -210,26 +210,6 @@ impl Segment {
             carried[*meter] = self.free(*meter).max(rollover.min).min(rollover.max);
         }
         carried
-    }
-}
-
-impl Past {
-    /// What a unit past the allowance costs in credit.
-    #[inline]
-    pub(crate) fn credit(&self) -> Option<&crate::model::Price> {
-        match self {
-            Self::Charge { credit, .. } => credit.as_ref(),
-            _ => None,
-        }
-    }
-
-    /// What a unit past the allowance costs on the invoice.
-    #[inline]
-    pub(crate) fn arrears(&self) -> Option<&crate::model::Price> {
-        match self {
-            Self::Charge { arrears, .. } => arrears.as_ref(),
-            _ => None,
-        }
     }
 }
 

@@ -336,7 +336,7 @@ pub(super) fn places_each_unit(_: u64, world: &World) {
         }
         for segment in after.segments() {
             let plan = &world.catalog.terms[segment.terms as usize];
-            let priced = plan.metered.iter().filter_map(|one| Some((one.past.arrears()?, segment.past[one.meter])));
+            let priced = plan.metered.iter().filter_map(|one| Some((one.arrears.as_ref()?, segment.past[one.meter])));
             let charged: i64 = priced.map(|(price, units)| price::total(price, units).unwrap().nanos()).sum();
             assert_eq!(segment.charged.nanos(), charged, "{segment:?}");
             assert!(!segment.is_trial || charged == 0, "a trial charges nothing");

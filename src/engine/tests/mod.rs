@@ -24,6 +24,7 @@ mod credit;
 mod drawn;
 mod dunning;
 mod gate;
+mod headroom;
 mod invariants;
 mod laws;
 mod limits;

@@ -13,6 +13,7 @@
 use std::ops::Range;
 
 use super::arithmetic::is_plain_arithmetic;
+use super::headroom::is_as_one_by_one;
 use super::invariants::{
     changes_status_legally, conserves_grants, does_anything, finds_invoices_again, never_stands_still,
     places_each_unit, recurs_as_planned, refuses_without_a_trace, resolves_once, stays_below_the_cap, sums_to_zero,
@@ -22,7 +23,7 @@ use super::{drawn, for_each_seed};
 use crate::world::World;
 
 /// What is tried on each world.
-const PROPERTIES: [fn(u64, &World); 14] = [
+const PROPERTIES: [fn(u64, &World); 15] = [
     sums_to_zero,
     conserves_grants,
     resolves_once,
@@ -37,6 +38,7 @@ const PROPERTIES: [fn(u64, &World); 14] = [
     merges_to_the_whole,
     jumps_as_it_steps,
     replays_as_logged,
+    is_as_one_by_one,
 ];
 
 fn sweep(seeds: Range<u64>) {

@@ -13,6 +13,8 @@ use crate::billing::account::{Account, Consumer};
 use crate::billing::catalog::Catalog;
 use crate::billing::decline::Answer;
 use crate::billing::gate::{Action, Decision, View};
+use crate::billing::headroom::Passed;
+use crate::billing::history::History;
 use crate::billing::hold::HoldId;
 use crate::billing::invoice::Charge;
 use crate::billing::ledger::Movement;
@@ -24,7 +26,7 @@ use crate::time::{Now, Span, Time};
 use party::{Happening, Party};
 use processor::Processor;
 use reaction::Reaction;
-use schedule::{Calls, Pace, Schedule};
+use schedule::{Call, Calls, Pace, Schedule};
 
 /// A scenario made ready to be played, in virtual time or on sockets. Shared by all threads.
 #[derive(Clone, Debug)]
@@ -100,14 +102,13 @@ impl World {
         let mut account = Account::existing(consumer, &self.catalog);
         if account.counts_usage(&self.catalog) {
             let clock = self.schedule.pace().clock;
-            let calls = self.schedule.history(consumer, account.period_begins());
-            if let Some((route, usage)) = self.schedule.alike(consumer) {
-                account.remember_alike(calls.map(|call| clock.at(call.at)), &self.catalog, route, &usage)?;
-            } else {
-                for call in calls {
-                    account.remember(clock.at(call.at), &self.catalog, call.route, &call.usage)?;
-                }
+            let mut calls = self.schedule.history(consumer, account.period_begins());
+            let mut history = History::new(&mut account, &self.catalog);
+            let mut call = Call::default();
+            while calls.next_into(&mut call) {
+                history.call(clock.at(call.at), call.route, &call.usage)?;
             }
+            history.end()?;
         }
         account.open_books(&self.catalog)?;
         Ok(account)
@@ -124,6 +125,19 @@ impl World {
             }
         }
         decision
+    }
+
+    /// How many calls pass for certain, but for the limits, if each is served before the next and before that moment. What
+    /// was due by `now` has been done.
+    pub fn headroom(&self, party: &Party, now: Now) -> (u64, Time) {
+        let due = party.next_deadline();
+        let until = due.traffic.min(self.schedule.pace().clock.traffic_at(due.billing));
+        (party.account.headroom(now, &self.catalog), until)
+    }
+
+    /// Calls have passed within the [headroom](Self::headroom); the last was served at `now`.
+    pub fn passed(&self, party: &mut Party, now: Now, passed: &Passed) -> Result<(), Overflow> {
+        party.account.passed(now, &self.catalog, passed)
     }
 
     /// The call was served, and used this much.

@@ -9,8 +9,8 @@ use crate::billing::account::Consumer;
 use crate::billing::calendar::{Calendar, Cycle};
 use crate::billing::catalog::{Catalog, ONE_REQUEST};
 use crate::billing::opening;
-use crate::distribution::{Distribution, exponential};
-use crate::draw::{Address, Chance, Stream, Words, unit};
+use crate::distribution::{self, Distribution};
+use crate::draw::{Address, Ahead, Chance, Stream, Words, unit};
 use crate::model::{Arrivals, Cohort, Joined, Live, METERS_MAX, PerMeter, Period, REQUESTS, Scenario, Trace};
 use crate::time::{Clock, DAY, SECOND, Span, Time};
 
@@ -215,43 +215,32 @@ impl Schedule {
             }
             (Arrivals::Poisson { .. }, _) => Source::Poisson {
                 mean_gap_ns: self.mean_gap_ns(consumer),
-                stream: self.stream(consumer, "arrivals"),
-                at: from,
+                gaps: Ahead::new(self.stream(consumer, "arrivals")),
             },
             (Arrivals::Trace(_), None) => unreachable!("the rows of every trace are handed out"),
         };
-        let load = self.load(consumer);
-        Calls { source, load, fixed: load.fixed(), next: 0, from, until }
+        Calls::new(source, self.load(consumer), from, until)
     }
 
     /// The calls of one consumer before the start and not before `since` on the billing clock, in time order. A trace
     /// has none. They have an address of their own, so how far back they go shifts no later arrival.
-    pub fn history(&self, consumer: Consumer, since: Time) -> impl Iterator<Item = Call> + '_ {
+    pub fn history(&self, consumer: Consumer, since: Time) -> History<'_> {
         let mut times = Vec::new();
         if let (Arrivals::Poisson { .. }, _) = self.arrivals(consumer) {
             let mean_gap_ns = self.mean_gap_ns(consumer);
-            let stream = self.stream(consumer, "history");
+            let mut gaps = Ahead::new(self.stream(consumer, "history"));
             let earliest = self.pace.clock.traffic_at(since);
             let mut at = Time::START;
             for index in 0.. {
-                at = at - Span::from_ns(1 + gap(mean_gap_ns, stream, index));
+                let draw = |stream, first, block: &mut _| distribution::gaps(mean_gap_ns, stream, first, block);
+                at = at - Span::from_ns(1 + gaps.of(index, draw));
                 if at < earliest {
                     break;
                 }
                 times.push((index, at));
             }
         }
-        let load = self.load_at(consumer, ["history's routes", "history's usage"]);
-        let fixed = load.fixed();
-        times.into_iter().rev().map(move |(index, at)| {
-            let (route, usage) = fixed.unwrap_or_else(|| load.draw(index));
-            Call { index: 0, at, route, usage }
-        })
-    }
-
-    /// The route and the usage of every call of a consumer, where all of them are alike.
-    pub fn alike(&self, consumer: Consumer) -> Option<(u16, PerMeter<u64>)> {
-        self.load(consumer).fixed().filter(|_| self.cohort(consumer).spread.is_none())
+        History { times, load: self.load_at(consumer, ["history's routes", "history's usage"]) }
     }
 
     /// A call of a consumer by its index: its route, and what it uses when it is served.
@@ -288,9 +277,12 @@ impl Schedule {
     fn load_at(&self, consumer: Consumer, [routes, usage]: [&str; 2]) -> Load<'_> {
         let shares = &self.cohort(consumer).routes;
         // Most calls have one route and nothing to draw: then no address is needed.
-        let is_fixed = shares.len() == 1 && matches!(self.routes[shares[0].1 as usize], Carried::Fixed(_));
-        let stream = |purpose| if is_fixed { Address::seed(0).stream() } else { self.stream(consumer, purpose) };
-        Load { shares, carried: &self.routes, routes: stream(routes), usage: stream(usage) }
+        let fixed = match (&shares[..], &self.routes[shares[0].1 as usize]) {
+            ([(_, route)], Carried::Fixed(usage)) => Some((*route, *usage)),
+            _ => None,
+        };
+        let stream = |purpose| if fixed.is_some() { Address::seed(0).stream() } else { self.stream(consumer, purpose) };
+        Load { shares, carried: &self.routes, fixed, routes: stream(routes), usage: stream(usage) }
     }
 
     #[inline]
@@ -331,10 +323,11 @@ impl Membership {
             Joined::Spread => Self::Existing,
             Joined::Start => Self::Start,
             Joined::Signups { mean_gap_ns } => {
-                let stream = catalog.cohorts[index].address.named("signups").stream();
+                let mut gaps = Ahead::new(catalog.cohorts[index].address.named("signups").stream());
                 let mut at = Time::START;
                 let times = (0..u64::from(cohort.count)).map(|number| {
-                    at = at + Span::from_ns(gap(mean_gap_ns, stream, number));
+                    let draw = |stream, first, block: &mut _| distribution::gaps(mean_gap_ns, stream, first, block);
+                    at = at + Span::from_ns(gaps.of(number, draw));
                     at
                 });
                 Self::Signups(times.take_while(|at| *at < end).collect())
@@ -377,23 +370,22 @@ fn sum(amounts: &[Amount], mut draw: impl FnMut(&Amount) -> u64) -> PerMeter<u64
 struct Load<'a> {
     shares: &'a [(f64, u16)],
     carried: &'a [Carried],
+    /// The route and the usage of every call, where there is nothing to draw.
+    fixed: Option<(u16, PerMeter<u64>)>,
     routes: Stream,
     usage: Stream,
 }
 
 impl Load<'_> {
-    /// The route and the usage of every call, where there is nothing to draw.
-    fn fixed(&self) -> Option<(u16, PerMeter<u64>)> {
-        let [(_, route)] = self.shares else { return None };
-        match self.carried[*route as usize] {
-            Carried::Fixed(usage) => Some((*route, usage)),
-            Carried::Drawn(_) => None,
+    /// Puts what the call of this index is for in its place.
+    #[inline]
+    fn put(&self, index: u64, call: &mut Call) {
+        if let Some((route, usage)) = &self.fixed {
+            (call.route, call.usage) = (*route, *usage);
+        } else {
+            call.route = self.route(index);
+            call.usage = self.usage(call.route, index);
         }
-    }
-
-    fn draw(&self, index: u64) -> (u16, PerMeter<u64>) {
-        let route = self.route(index);
-        (route, self.usage(route, index))
     }
 
     #[inline]
@@ -448,16 +440,15 @@ impl Spread {
 pub struct Calls<'a> {
     source: Source<'a>,
     load: Load<'a>,
-    /// The route and the usage of every call, where there is nothing to draw.
-    fixed: Option<(u16, PerMeter<u64>)>,
-    next: u64,
-    from: Time,
+    /// The next call: its index, and when it comes.
+    index: u64,
+    at: Time,
     until: Time,
 }
 
 #[derive(Clone, Debug)]
 enum Source<'a> {
-    Poisson { mean_gap_ns: f64, stream: Stream, at: Time },
+    Poisson { mean_gap_ns: f64, gaps: Ahead },
     Trace { rows: &'a [u32], trace: &'a Trace, stretch: f64 },
 }
 
@@ -470,49 +461,82 @@ impl Iterator for Calls<'_> {
     }
 }
 
-impl Calls<'_> {
+impl<'a> Calls<'a> {
+    fn new(source: Source<'a>, load: Load<'a>, from: Time, until: Time) -> Self {
+        let mut calls = Self { source, load, index: 0, at: from, until };
+        calls.come();
+        // Rows from before the consumer subscribed are nobody's.
+        while calls.at < from {
+            calls.index += 1;
+            calls.come();
+        }
+        calls
+    }
+
     /// Puts the next call in place; whether there is one. An iterator would hand it over by way of two copies, each of
     /// which has to wait for the one before.
     #[inline]
     pub fn next_into(&mut self, call: &mut Call) -> bool {
-        call.index = self.next;
-        let is_made = match &mut self.source {
-            Source::Poisson { mean_gap_ns, stream, at } => {
-                *at = *at + Span::from_ns(gap(*mean_gap_ns, *stream, self.next));
-                call.at = *at;
-                if let Some((route, usage)) = &self.fixed {
-                    call.route = *route;
-                    call.usage = *usage;
-                } else {
-                    (call.route, call.usage) = self.load.draw(self.next);
-                }
-                *at < self.until
-            }
-            Source::Trace { .. } => self.next_row(call),
-        };
-        self.next += 1;
-        is_made
+        if self.at >= self.until {
+            return false;
+        }
+        (call.index, call.at) = (self.index, self.at);
+        self.load.put(self.index, call);
+        if let Source::Trace { rows, trace, .. } = &self.source {
+            call.usage = trace.rows[rows[self.index as usize] as usize].usage;
+        }
+        self.index += 1;
+        self.come();
+        true
     }
 
-    fn next_row(&mut self, call: &mut Call) -> bool {
-        let Source::Trace { rows, trace, stretch } = &self.source else { unreachable!("asked of a trace") };
-        while let Some(row) = rows.get(self.next as usize) {
-            let row = &trace.rows[*row as usize];
-            // Exact to a nanosecond up to 2⁵³ ns, 104 days; to 64 ns at ten years.
-            let at = Time::from_ns((row.at.ns() as f64 * *stretch) as i64);
-            // Rows from before the consumer subscribed are nobody's.
-            if at >= self.from {
-                *call = Call { index: self.next, at, route: self.load.route(self.next), usage: row.usage };
-                return at < self.until;
+    /// When the next call comes, or the end where none does.
+    #[inline]
+    pub fn next_at(&self) -> Time {
+        self.at.min(self.until)
+    }
+
+    /// Tells when the next call comes.
+    #[inline]
+    fn come(&mut self) {
+        match &mut self.source {
+            Source::Poisson { mean_gap_ns, gaps } => {
+                let draw = |stream, first, block: &mut _| distribution::gaps(*mean_gap_ns, stream, first, block);
+                self.at = self.at + Span::from_ns(gaps.of(self.index, draw));
             }
-            self.next += 1;
+            Source::Trace { rows, trace, stretch } => {
+                let row = rows.get(self.index as usize).map(|row| &trace.rows[*row as usize]);
+                // Exact to a nanosecond up to 2⁵³ ns, 104 days; to 64 ns at ten years.
+                self.at = row.map_or(Time::NEVER, |row| Time::from_ns((row.at.ns() as f64 * *stretch) as i64));
+            }
         }
-        false
     }
 }
 
-/// The time between two calls of a Poisson process, in ns.
-#[inline]
-fn gap(mean_ns: f64, stream: Stream, index: u64) -> u64 {
-    ((mean_ns * exponential(stream.word(index))) as i64).cast_unsigned()
+/// The calls of one consumer from before the start. See [`Schedule::history`].
+#[derive(Clone, Debug)]
+pub struct History<'a> {
+    /// What is left of them, the earliest last.
+    times: Vec<(u64, Time)>,
+    load: Load<'a>,
+}
+
+impl Iterator for History<'_> {
+    type Item = Call;
+
+    fn next(&mut self) -> Option<Call> {
+        let mut call = Call::default();
+        self.next_into(&mut call).then_some(call)
+    }
+}
+
+impl History<'_> {
+    /// Puts the next call in place; whether there is one.
+    #[inline]
+    pub fn next_into(&mut self, call: &mut Call) -> bool {
+        let Some((index, at)) = self.times.pop() else { return false };
+        call.at = at;
+        self.load.put(index, call);
+        true
+    }
 }

@@ -1,0 +1,180 @@
+//! How far an account is from the next thing that could decide otherwise. Until there, only the limits can refuse a
+//! call: calls that follow one another, each served before the next, need not be decided, held and settled one by one,
+//! and what they do to the account is done in one step. The sums are the same, for what a part of the usage costs is a
+//! difference of two totals.
+
+use crate::billing::account::{Account, Status};
+use crate::billing::catalog::{Catalog, CohortTerms, Metered, Past, PlanTerms};
+use crate::billing::gate::Pass;
+use crate::billing::hold::Pays;
+use crate::billing::price;
+use crate::model::{PerMeter, Price, SpendControl};
+use crate::money::{Money, Overflow};
+use crate::time::Now;
+
+/// Calls that have passed one after the other, each served before the next.
+#[derive(Clone, Debug, Default)]
+pub struct Passed {
+    /// How many.
+    pub calls: u64,
+    /// Of each route, as far as any has been called.
+    pub by_route: Vec<u64>,
+    /// What they used, per meter.
+    pub usage: PerMeter<u64>,
+}
+
+/// After calls that had to be decided by themselves because there was no headroom, so many more are, likely.
+pub const ALONE: u32 = 16;
+
+impl Passed {
+    /// None of them any more.
+    pub fn clear(&mut self) {
+        self.calls = 0;
+        self.by_route.clear();
+        self.usage = PerMeter::default();
+    }
+
+    /// One more.
+    #[inline]
+    pub fn count(&mut self, route: u16, usage: &PerMeter<u64>) {
+        self.calls += 1;
+        match self.by_route.get_mut(route as usize) {
+            Some(calls) => *calls += 1,
+            None => self.first_of(route),
+        }
+        for (sum, more) in self.usage.iter_mut().zip(usage) {
+            *sum += more;
+        }
+    }
+
+    #[cold]
+    fn first_of(&mut self, route: u16) {
+        self.by_route.resize(route as usize + 1, 0);
+        self.by_route[route as usize] = 1;
+    }
+}
+
+impl Account {
+    /// How many calls pass for certain until something is due, each served before the next, but for the limits:
+    /// [`Self::passes_limits`] asks those. 0 where that cannot be told; then each call is decided by itself.
+    pub fn headroom(&self, now: Now, catalog: &Catalog) -> u64 {
+        let (cohort, plan) = self.terms(catalog);
+        let is_served = matches!(self.status, Status::Active | Status::Trialing) && now.billing >= self.suspended_until;
+        let is_covered = |covers: &Vec<bool>| cohort.routes.iter().all(|route| covers[*route as usize]);
+        if !is_served || !plan.covers.as_ref().is_none_or(is_covered) || self.holds.open_count() > 0 {
+            return 0;
+        }
+        let of_meters = plan.metered.iter().map(|metered| self.headroom_of(metered, cohort)).min();
+        let of_money = self.affordable(cohort, plan).unwrap_or(0);
+        of_meters.unwrap_or(u64::MAX).min(of_money)
+    }
+
+    /// How many calls stay on one side of an allowance: all inside, or all past it and paid.
+    fn headroom_of(&self, metered: &Metered, cohort: &CohortTerms) -> u64 {
+        let is_paid = metered.past == Past::Charge && !(self.usage.is_trial && metered.credit.is_none());
+        match (self.usage.free(metered.meter), cohort.most_of_any[metered.meter]) {
+            (0, _) if !is_paid => 0,
+            (0, _) | (_, 0) => u64::MAX,
+            (free, most) => free / most,
+        }
+    }
+
+    /// How many calls can be paid for: from the grant that burns first, before more credit is to be bought; and below the
+    /// spend cap. `None` where the most that a call costs is not known, or past the range.
+    fn affordable(&self, cohort: &CohortTerms, plan: &PlanTerms) -> Option<u64> {
+        let (mut credit, mut arrears) = (Money::ZERO, Money::ZERO);
+        for metered in plan.metered.iter().filter(|metered| self.is_past(metered)) {
+            let (price, sum) = match (&metered.credit, &metered.arrears) {
+                (Some(price), _) => (price, &mut credit),
+                (None, Some(price)) => (price, &mut arrears),
+                (None, None) => continue,
+            };
+            if let Price::Volume(_) | Price::Stairstep(_) = price {
+                return None;
+            }
+            *sum = sum.checked_add(price::at_most(price, cohort.most_of_any[metered.meter]).ok()?)?;
+        }
+        let mut calls = u64::MAX;
+        if credit > Money::ZERO {
+            let top_up = plan.prepaid.as_ref().and_then(|prepaid| prepaid.auto_top_up);
+            let kept = top_up.map_or(Money::ZERO, |terms| terms.below);
+            let first = self.grants.iter().next().map_or(Money::ZERO, |grant| grant.remaining);
+            let spendable = first.min(self.grants.balance().checked_sub(kept)?);
+            calls = calls.min(quotient(spendable, credit));
+        }
+        if let (Some(cap), true) = (plan.spend_cap, arrears > Money::ZERO) {
+            let mut spent = self.usage.spent().ok()?;
+            for segment in &self.earlier {
+                spent = spent.checked_add(segment.spent().ok()?)?;
+            }
+            calls = calls.min(quotient(cap.checked_sub(spent)?, arrears));
+        }
+        Some(calls)
+    }
+
+    /// Whether all units of a meter are past its allowance.
+    fn is_past(&self, metered: &Metered) -> bool {
+        metered.past == Past::Charge && self.usage.free(metered.meter) == 0
+    }
+
+    /// Whether the limits let a call pass while no other is under way; if so, it counts with them.
+    #[inline]
+    pub fn passes_limits(&mut self, now: Now, catalog: &Catalog) -> bool {
+        let plan = &catalog.terms[self.terms as usize];
+        let passes = plan.limits.iter().zip(&self.limits).all(|(limit, state)| limit.admits(state, now.traffic, 0));
+        if passes {
+            self.take_limits(now, plan, false);
+        }
+        passes
+    }
+
+    /// Calls have passed, no more of them than there was [headroom](Self::headroom) for, and the limits let each pass;
+    /// `now` is when the last of them was served. Together they are held and settled as one call would be.
+    pub fn passed(&mut self, now: Now, catalog: &Catalog, passed: &Passed) -> Result<(), Overflow> {
+        self.saw(now);
+        if !catalog.costs.is_empty() {
+            self.bear_cost(catalog, &passed.usage)?;
+        }
+        let (most, pass) = self.together(catalog, passed)?;
+        let id = self.hold(now, &catalog.terms[self.terms as usize], 0, &most, &pass)?;
+        let place = self.holds.resolve(id).expect("it was opened just now");
+        self.settle(now, catalog, place, &most, &passed.usage)
+    }
+
+    /// The one call that could use as much as all of these, and how it is paid: each meter's units are inside the allowance,
+    /// or all past it.
+    pub(super) fn together(&self, catalog: &Catalog, passed: &Passed) -> Result<(PerMeter<u64>, Pass), Overflow> {
+        let (cohort, plan) = self.terms(catalog);
+        let routes = || cohort.most.iter().zip(&passed.by_route).filter(|(_, calls)| **calls > 0);
+        let (mut together, mut pass) = (PerMeter::default(), Pass::default());
+        for metered in &plan.metered {
+            let meter = metered.meter;
+            together[meter] =
+                routes().fold(0, |sum: u64, (most, calls)| sum.saturating_add(calls.saturating_mul(most[meter])));
+            if !self.is_past(metered) {
+                continue;
+            }
+            pass.past[meter] = together[meter];
+            pass.pays = if plan.prepaid.is_some() { Pays::Credit } else { Pays::Arrears };
+            if let (Some(price), SpendControl::Reserve) = (&metered.credit, catalog.spend_control) {
+                for (most, calls) in routes() {
+                    let quote = times(price::at_most(price, most[meter])?, *calls)?;
+                    pass.quote = pass.quote.checked_add(quote).ok_or(OVERFLOW)?;
+                }
+            }
+        }
+        Ok((together, pass))
+    }
+}
+
+const OVERFLOW: Overflow = Overflow { account: &"hold" };
+
+/// How often a positive amount fits into another.
+fn quotient(amount: Money, part: Money) -> u64 {
+    u64::try_from(amount.nanos() / part.nanos()).unwrap_or(0)
+}
+
+fn times(amount: Money, count: u64) -> Result<Money, Overflow> {
+    let product = i64::try_from(count).ok().and_then(|count| amount.nanos().checked_mul(count));
+    product.map(Money::from_nanos).ok_or(OVERFLOW)
+}
