@@ -190,7 +190,7 @@ impl<O: Observer> Player<'_, O> {
     #[inline]
     fn land_until(&mut self, until: Time) -> Result<(), Overflow> {
         while let Some(Reverse(flight)) = self.scratch.in_flight.peek()
-            && flight.lands < until
+            && flight.lands <= until
         {
             let Flight { lands, index, made, hold, route, usage } = *flight;
             self.scratch.in_flight.pop();

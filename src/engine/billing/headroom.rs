@@ -112,9 +112,9 @@ impl Account {
         Some(calls)
     }
 
-    /// Whether all units of a meter are past its allowance.
+    /// Whether all units of a meter are past its allowance: then they are paid, or there is no headroom.
     fn is_past(&self, metered: &Metered) -> bool {
-        metered.past == Past::Charge && self.usage.free(metered.meter) == 0
+        self.usage.free(metered.meter) == 0
     }
 
     /// Whether the limits let a call pass while no other is under way; if so, it counts with them.
