@@ -3,10 +3,11 @@
 
 use farebox_engine::distribution::{Distribution, Z99};
 use farebox_engine::model::{
-    Arrivals, Attribute, Cohort, Limit, Meter, Period, Plan, Prepaid, Price, REQUESTS, Rate, Scenario, UnitPrice,
+    Arrivals, Attribute, Cohort, Joined, Limit, Meter, Period, Plan, Prepaid, Price, REQUESTS, Rate, Scenario,
+    UnitPrice,
 };
 use farebox_engine::money::Money;
-use farebox_engine::time::{DAY, Span};
+use farebox_engine::time::{DAY, HOUR, Span};
 
 /// The meter that a call's price is for: one unit a call, so that quota and credit both have their part in each.
 pub const UNITS: usize = 1;
@@ -28,5 +29,19 @@ pub fn busy(consumers: u32) -> Scenario {
     let arrivals = Arrivals::Poisson { mean_gap_ns: 30.0 * DAY as f64 / 1_000.0, spread: None };
     scenario.cohorts.push(Cohort::new("callers", consumers, arrivals));
     scenario.upstream.latency = Distribution::log_normal(30e6, 250e6, Z99);
+    scenario
+}
+
+/// Consumers of [`busy`] who call ten times in an hour, and share an upstream with this many places, nine of ten of which
+/// are taken on average.
+pub fn crowd(consumers: u32, capacity: u32) -> Scenario {
+    let mut scenario = busy(consumers);
+    scenario.horizon = Span::from_ns(HOUR);
+    let mean_gap_ns = HOUR as f64 / 10.0;
+    scenario.cohorts[0].joined = Joined::Start;
+    scenario.cohorts[0].arrivals = Arrivals::Poisson { mean_gap_ns, spread: None };
+    let mean = 0.9 * f64::from(capacity) * mean_gap_ns / f64::from(consumers);
+    scenario.upstream.latency = Distribution::Exponential { mean };
+    scenario.upstream.capacity = Some(capacity);
     scenario
 }

@@ -17,7 +17,11 @@
 pub mod cli;
 pub mod control;
 pub mod forecast;
+pub mod import;
 pub mod live;
+pub mod measure;
+pub mod prove;
 pub mod report;
 pub mod scenario;
 pub mod simulate;
+pub mod unpack;

@@ -1,17 +1,20 @@
 //! Plays a scenario in virtual time on several threads.
 //!
-//! Consumers share nothing, so the population is cut into chunks that threads take from one counter; what each thread
+//! Consumers that share nothing are independent, so the population is cut into chunks that threads take from one counter; what each thread
 //! counted is an [`Outcome`] of disjoint consumers, and those are merged. Nothing depends on which thread played what.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use farebox_engine::billing::account::Consumer;
+use farebox_engine::draw;
 use farebox_engine::model::Scenario;
 use farebox_engine::money::Overflow;
 use farebox_engine::outcome::Outcome;
 use farebox_engine::record::Recorder;
 use farebox_engine::sim::{self, Scratch};
+use farebox_engine::time::Time;
 use farebox_engine::world::World;
 
 use crate::control::Control;
@@ -37,10 +40,35 @@ pub fn everyone(scenario: &Scenario) -> Vec<Part> {
     cohorts.map(|(cohort, of)| Part { cohort: cohort as u32, from: 0, to: of.count }).collect()
 }
 
+/// Plays a whole scenario as often as it asks for: replication 0 from its seed, each further one from a seed made of that
+/// and its number. The control counts consumers over all of them; canceled, it ends in the replication being played.
+pub fn replicate(scenario: &Arc<Scenario>, jobs: NonZeroUsize, control: &Control) -> Result<Outcome, Overflow> {
+    let play = |number: u32| {
+        let scenario = match number {
+            0 => Arc::clone(scenario),
+            _ => Arc::new(Scenario { seed: draw::replication(scenario.seed, number), ..(**scenario).clone() }),
+        };
+        let world = World::whole(Arc::clone(&scenario))?;
+        simulate(&world, &everyone(&scenario), jobs, control)
+    };
+    let mut all = play(0)?.as_replication(scenario.seed, 0);
+    for number in (1..scenario.replications).take_while(|_| !control.is_canceled()) {
+        let next = play(number)?.as_replication(scenario.seed, number);
+        all.stack(next).expect("replications are of one scenario and have numbers of their own");
+    }
+    Ok(all)
+}
+
 /// Plays these parts of the population over the world's whole time; the control counts consumers. Canceled, it ends
 /// after the chunks being played, and the outcome holds what was. The outcome is the same for any number of `jobs`,
 /// and those of disjoint parts merge to the outcome of the whole.
+///
+/// Consumers that share an upstream are played together, on one thread: their parts are all of the population or nothing
+/// is right, and canceled, nobody has been played.
 pub fn simulate(world: &World, parts: &[Part], jobs: NonZeroUsize, control: &Control) -> Result<Outcome, Overflow> {
+    if world.is_shared() {
+        return play_shared(world, parts, control);
+    }
     let chunks: Vec<Part> = parts.iter().flat_map(|part| cut(*part)).collect();
     let next = AtomicUsize::new(0);
     let work = || play_chunks(world, &chunks, &next, control);
@@ -63,10 +91,34 @@ fn cut(part: Part) -> impl Iterator<Item = Part> {
     })
 }
 
+/// Everyone, together.
+fn play_shared(world: &World, parts: &[Part], control: &Control) -> Result<Outcome, Overflow> {
+    let consumers =
+        || parts.iter().flat_map(|part| (part.from..part.to).map(|index| Consumer { cohort: part.cohort, index }));
+    let (count, until) = (consumers().count() as f64, world.schedule.pace().until.ns() as f64);
+    let recorder = || Recorder::over(world.scenario.cohorts.len(), world.schedule.pace().until.since(Time::START));
+    let mut record = recorder();
+    let mut go_on = |now: Time| {
+        control.done.store((count * now.ns() as f64 / until) as u64, Ordering::Relaxed);
+        !control.is_canceled()
+    };
+    let mut played = vec![Vec::new(); world.scenario.cohorts.len()];
+    if sim::play_component(world, consumers(), &mut record, &mut go_on)? {
+        for part in parts {
+            played[part.cohort as usize].push([part.from, part.to]);
+        }
+    } else {
+        record = recorder();
+    }
+    let horizon = world.schedule.pace().until.ns().cast_unsigned();
+    Ok(Outcome::new(&world.scenario, horizon, &record, &played))
+}
+
 /// One thread's share.
 fn play_chunks(world: &World, chunks: &[Part], next: &AtomicUsize, control: &Control) -> Result<Outcome, Overflow> {
     let cohorts = world.scenario.cohorts.len();
-    let mut recorder = Recorder::new(cohorts);
+    let length = world.schedule.pace().until.since(Time::START);
+    let mut recorder = Recorder::over(cohorts, length);
     let mut scratch = Scratch::default();
     let mut played = vec![Vec::new(); cohorts];
     while !control.is_canceled()
@@ -78,6 +130,5 @@ fn play_chunks(world: &World, chunks: &[Part], next: &AtomicUsize, control: &Con
         played[chunk.cohort as usize].push([chunk.from, chunk.to]);
         control.done.fetch_add(u64::from(chunk.to - chunk.from), Ordering::Relaxed);
     }
-    let horizon = world.schedule.pace().until.ns().cast_unsigned();
-    Ok(Outcome::new(&world.scenario, horizon, &recorder, &played))
+    Ok(Outcome::new(&world.scenario, length.ns(), &recorder, &played))
 }

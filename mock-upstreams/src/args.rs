@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use clap::Parser;
 use mock_upstreams::{Latency, MIN_BODY_BYTES, Options, ServiceSpec, Share};
@@ -27,6 +27,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SHARE", default_value = "0%")]
     errors: Share,
 
+    /// Requests that are worked on at once; more of them wait in line
+    #[arg(long, value_name = "N")]
+    capacity: Option<NonZeroU32>,
+
     /// Size of the JSON body of an answer, 11 bytes to 16 MiB
     #[arg(long, value_name = "BYTES", default_value = "64", value_parser = parse_body_bytes)]
     body_bytes: usize,
@@ -50,6 +54,8 @@ Examples:
     mock-upstreams --latency p50=30ms,p99=250ms
   One that fails now and then, with larger answers, on another port:
     mock-upstreams --listen 127.0.0.1:9002 --latency 5ms --errors 0.2% --body-bytes 4096
+  One that works on four requests at once, and lets the others wait:
+    mock-upstreams --latency 100ms --capacity 4
   One that does what each request says:
     mock-upstreams --obey
     curl -i -H 'mock-outcome: latency_ns=5000000;status=503;usage=tokens:120' localhost:9001
@@ -98,6 +104,7 @@ impl Args {
             service: ServiceSpec {
                 latency: self.latency,
                 errors: self.errors,
+                capacity: self.capacity,
                 body_bytes: self.body_bytes,
                 seed: self.seed,
             },
@@ -140,6 +147,7 @@ mod tests {
             service: ServiceSpec {
                 latency: "p50=30ms,p99=250ms".parse().unwrap(),
                 errors: "0.2%".parse().unwrap(),
+                capacity: None,
                 body_bytes: 4096,
                 seed: 7,
             },

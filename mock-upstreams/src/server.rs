@@ -7,10 +7,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 pub use self::counters::Counters;
 use self::counters::ThreadCounters;
 use crate::host::{Host, Seat};
-use crate::service::{Service, ServiceSpec};
+use crate::service::{Service, ServiceSpec, Shared};
 
 pub(crate) mod counters;
 
@@ -51,9 +53,11 @@ impl Server {
     /// Listens and serves. When this returns, every thread accepts connections. Errors as [`Host::start`].
     pub fn start(options: &Options) -> io::Result<Self> {
         let counters: Arc<[ThreadCounters]> = (0..options.threads.get()).map(|_| ThreadCounters::default()).collect();
-        let (spec, obey, counted) = (options.service.clone(), options.obey, Arc::clone(&counters));
+        let places = options.service.capacity.map(|capacity| Arc::new(Semaphore::new(capacity.get() as usize)));
+        let shared = Shared { counters: Arc::clone(&counters), places };
+        let (spec, obey) = (options.service.clone(), options.obey);
         let make = move |seat: &Seat| {
-            let service = Rc::new(Service::new(spec.clone(), obey, seat, Arc::clone(&counted)));
+            let service = Rc::new(Service::new(spec.clone(), obey, seat, shared.clone()));
             move |request| {
                 let service = Rc::clone(&service);
                 async move { service.answer(request).await }

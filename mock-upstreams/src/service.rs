@@ -1,6 +1,7 @@
 //! What happens to one request: its body is read and thrown away, its latency waited for, its answer given.
 
 use std::cell::Cell;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::command::{Command, OUTCOME_HEADER, USAGE_HEADER};
 use crate::draw::Draws;
@@ -31,6 +33,8 @@ pub struct ServiceSpec {
     pub latency: Latency,
     /// The share of requests answered 500 instead of 200.
     pub errors: Share,
+    /// How many requests it works on at once; more of them wait in line, first come first served. `None`: any number.
+    pub capacity: Option<NonZeroU32>,
     /// The size of the JSON body of each answer; raised to [`MIN_BODY_BYTES`].
     pub body_bytes: usize,
     /// The seed of latencies and errors. With one thread, the n-th request always draws the same.
@@ -40,7 +44,7 @@ pub struct ServiceSpec {
 impl Default for ServiceSpec {
     /// Always 200, at once, with 64 bytes.
     fn default() -> Self {
-        Self { latency: Latency::ZERO, errors: Share::NONE, body_bytes: 64, seed: 1 }
+        Self { latency: Latency::ZERO, errors: Share::NONE, capacity: None, body_bytes: 64, seed: 1 }
     }
 }
 
@@ -54,11 +58,19 @@ pub(crate) struct Service {
     body: Bytes,
     timer: Timer,
     /// Of all threads.
-    counters: Arc<[ThreadCounters]>,
+    shared: Shared,
     /// The index of this thread.
     thread: usize,
     /// The number of the next request on this thread.
     next_request: Cell<u64>,
+}
+
+/// What the threads of a service share.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) counters: Arc<[ThreadCounters]>,
+    /// The places where requests are worked on, if they are few. It hands them out in the order of asking.
+    pub(crate) places: Option<Arc<Semaphore>>,
 }
 
 /// What was decided about a request when its head had been read.
@@ -77,15 +89,15 @@ enum Undrained {
 type Answer = Response<Full<Bytes>>;
 
 impl Service {
-    pub(crate) fn new(spec: ServiceSpec, obey: bool, seat: &Seat, counters: Arc<[ThreadCounters]>) -> Self {
+    pub(crate) fn new(spec: ServiceSpec, obey: bool, seat: &Seat, shared: Shared) -> Self {
         let (body, timer) = (json_body(spec.body_bytes), seat.timer().clone());
-        Self { spec, obey, body, timer, counters, thread: seat.index(), next_request: Cell::new(0) }
+        Self { spec, obey, body, timer, shared, thread: seat.index(), next_request: Cell::new(0) }
     }
 
     /// Answers one request. Errors when the client broke off its body, which ends the connection.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Answer, hyper::Error> {
         let arrival = Instant::now();
-        let in_flight = InFlight::begin(&self.counters, self.thread);
+        let in_flight = InFlight::begin(&self.shared.counters, self.thread);
         let reply = self.decide(request.headers());
         let answer = match drain(request.into_body()).await {
             Ok(()) => self.reply(arrival, reply).await,
@@ -99,6 +111,7 @@ impl Service {
     async fn reply(&self, arrival: Instant, reply: Result<Reply, String>) -> Answer {
         match reply {
             Ok(reply) => {
+                let (arrival, _place) = self.place(arrival).await;
                 if !reply.latency.is_zero() {
                     self.timer.sleep_until(arrival + reply.latency).await;
                 }
@@ -106,6 +119,16 @@ impl Service {
             }
             Err(complaint) => text(StatusCode::BAD_REQUEST, complaint),
         }
+    }
+
+    /// Waits in line for a place; when its work began, and the place.
+    async fn place(&self, arrival: Instant) -> (Instant, Option<SemaphorePermit<'_>>) {
+        let Some(places) = &self.shared.places else { return (arrival, None) };
+        if let Ok(place) = places.try_acquire() {
+            return (arrival, Some(place));
+        }
+        let place = places.acquire().await.expect("the places are never closed");
+        (Instant::now(), Some(place))
     }
 
     /// The reply of the next request, or what is wrong with its command.

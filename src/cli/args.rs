@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 use super::exit::Exit;
 
@@ -90,6 +92,17 @@ Examples:
   farebox plan scenarios/quickstart.yaml --format json")]
     Plan(Plan),
 
+    /// Tell one consumer's story: what they did, what they were refused and why, what they paid
+    ///
+    /// Nothing is kept of single consumers during a run; the consumer is played again, from the same draws. Long stretches
+    /// of calls become one line each: `--from` and `--until` look closer. Times are UTC.
+    #[command(after_help = "\
+Examples:
+  farebox explain scenarios/quickstart.yaml --consumer hobby/17
+  farebox explain scenarios/quickstart.yaml --consumer scripts/3 --from 2026-01-12 --until 2026-01-13T06:00
+  farebox explain scenarios/quickstart.yaml --consumer startups/0 --format json")]
+    Explain(Explain),
+
     /// Print the JSON Schema of scenario files, for editors
     ///
     /// The schema accepts whatever Farebox accepts, and tells an editor each key, its type, default and meaning. Some
@@ -129,7 +142,7 @@ Examples:
 Examples:
   farebox run scenarios/quickstart.yaml
   farebox run scenarios/quickstart.yaml --quiet --out /tmp/quickstart || echo \"exit code $?\"")]
-    Run(Live),
+    Run(Run),
 
     /// Serve one role alone, until Ctrl-C
     #[command(
@@ -140,6 +153,30 @@ Examples:
   farebox serve gateway --help"
     )]
     Serve(Serve),
+
+    /// Play what theory has formulas for, and show both side by side
+    ///
+    /// Quotas, prices, rate limits, concurrency, credit and dunning that are simple enough for a textbook formula are
+    /// simulated many times each. The exact value has to lie in the interval of what was simulated, and the interval has
+    /// to be narrow. Exit code 1 means that a row fails: then Farebox computes something wrongly, or, with one
+    /// seed in a thousand, chance alone has done it.
+    #[command(after_help = "\
+Examples:
+  farebox prove
+  farebox prove --only quota
+  farebox prove --only 'two-state card' --seed 7
+  farebox prove --long --jobs 8
+  farebox prove --format json | jq '.rows[] | select(.verdict != \"holds\")'")]
+    Prove(Prove),
+    /// Turn what others have recorded into a trace that a scenario plays
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  farebox import access-log access.log > access.yaml
+  farebox import access-log --help"
+    )]
+    Import(Import),
 
     /// Check whether this machine can carry a load, and say what to change
     ///
@@ -197,6 +234,29 @@ pub struct Plan {
     pub format: Format,
 }
 
+/// What `explain` takes.
+#[derive(Debug, clap::Args)]
+pub struct Explain {
+    /// What is played.
+    #[command(flatten)]
+    pub played: Played,
+    /// Whose story: a cohort and an index within it, such as `startups/17`
+    #[arg(long, value_name = "COHORT/INDEX")]
+    pub consumer: String,
+    /// Draw from this seed instead of the scenario's
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub seed: Option<u64>,
+    /// Tell it from then on: a date, a date with a time, or a duration after the start such as `10d`
+    #[arg(long, value_name = "WHEN")]
+    pub from: Option<String>,
+    /// Tell it until then
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
 /// A scenario to be played.
 #[derive(Debug, clap::Args)]
 pub struct Played {
@@ -228,9 +288,28 @@ pub struct Simulate {
     /// Draw from this seed instead of the scenario's
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
+    /// Repeat the simulation so often with other draws instead of the scenario's `replications`; from 10 on, figures have
+    /// intervals
+    #[arg(long, value_name = "N", value_parser = replications)]
+    pub replications: Option<u32>,
+    /// Fail thresholds whose interval crosses the line, too
+    #[arg(long)]
+    pub strict: bool,
     /// Where its work and its results go.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// What `run` takes.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// What is loaded.
+    #[command(flatten)]
+    pub live: Live,
+    /// Repeat the simulation so often with other draws instead of the scenario's `replications`; from 10 on, figures have
+    /// intervals
+    #[arg(long, value_name = "N", value_parser = replications)]
+    pub replications: Option<u32>,
 }
 
 /// What `load` and `run` take.
@@ -245,6 +324,9 @@ pub struct Live {
     /// What of its load is changed.
     #[command(flatten)]
     pub pace: Pace,
+    /// Fail thresholds whose interval crosses the line, too
+    #[arg(long)]
+    pub strict: bool,
     /// Where its work and its results go.
     #[command(flatten)]
     pub output: Output,
@@ -281,6 +363,51 @@ pub struct ServeGateway {
     pub threads: NonZeroUsize,
 }
 
+/// What to import.
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// The access log of a web server, in the common or the combined log format of Apache and nginx
+    ///
+    /// Writes a trace (CSV: time, consumer, route) with one row for each request: the consumer is the client's address,
+    /// the route the path without its query. Prints a scenario that plays it. Lines that hold no request are counted,
+    /// and the first of each kind is shown.
+    #[command(after_help = "\
+Examples:
+  farebox import access-log access.log > access.yaml
+  farebox import access-log access.log.1.gz --since 2026-03-01 --until 2026-03-08
+  zcat -f access.log* | farebox import access-log - --path-prefix /v1/ --top-routes 10 --anonymise")]
+    AccessLog(ImportAccessLog),
+}
+
+/// What `import access-log` takes.
+#[derive(Debug, clap::Args)]
+pub struct ImportAccessLog {
+    /// The log, plain or packed with gzip; `-` is the standard input
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// The trace to write; packed when its name ends with `.gz`
+    #[arg(long, value_name = "FILE", default_value = "trace.csv", value_hint = ValueHint::FilePath)]
+    pub out: PathBuf,
+    /// Replace the trace if it is there already
+    #[arg(long)]
+    pub force: bool,
+    /// Only requests from this time on, such as `2026-03-01` or `2026-03-01T12:00:00+01:00`; UTC unless it says otherwise
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub since: Option<i64>,
+    /// Only requests before this time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub until: Option<i64>,
+    /// Only requests whose path begins with this
+    #[arg(long, value_name = "PATH")]
+    pub path_prefix: Option<String>,
+    /// Keep so many of the most called routes, and make all others one, `/other`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=900))]
+    pub top_routes: Option<u16>,
+    /// Write `c000001`, `c000002`, … in place of addresses, in the order in which they first call
+    #[arg(long)]
+    pub anonymise: bool,
+}
+
 /// On how many threads a command works, and where its results go.
 #[derive(Debug, clap::Args)]
 pub struct Output {
@@ -290,6 +417,26 @@ pub struct Output {
     /// Write the results to this folder, replacing those of an earlier run; `reports/<scenario>` if not given
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// What `prove` takes.
+#[derive(Debug, clap::Args)]
+pub struct Prove {
+    /// Play only rows whose name contains this
+    #[arg(long, value_name = "NAME")]
+    pub only: Option<String>,
+    /// Work a hundred times as long, for intervals a tenth as wide
+    #[arg(long)]
+    pub long: bool,
+    /// Draw from this seed
+    #[arg(long, value_name = "N", default_value_t = 402, allow_negative_numbers = true)]
+    pub seed: u64,
+    /// Work on so many threads; all cores if not given
+    #[arg(long, short, value_name = "N", value_parser = threads)]
+    pub jobs: Option<NonZeroUsize>,
     /// What to print
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -330,6 +477,20 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 fn upstream(text: &str) -> Result<SocketAddr, &'static str> {
     let address = address(text)?;
     if address.port() == 0 { Err("nobody listens on port 0") } else { Ok(address) }
+}
+
+/// Seconds since 1970.
+fn moment(text: &str) -> Result<i64, &'static str> {
+    let at = text.parse::<Timestamp>().or_else(|_| {
+        let civil = text.parse::<DateTime>()?;
+        jiff::tz::Offset::UTC.to_timestamp(civil)
+    });
+    at.map(Timestamp::as_second).map_err(|_| "a time is a date, such as 2026-03-01, or 2026-03-01T12:00:00Z")
+}
+
+fn replications(text: &str) -> Result<u32, &'static str> {
+    let number = text.parse().ok().filter(|number| (1..=10_000).contains(number));
+    number.ok_or("a number of replications is a whole one, from 1 to 10000")
 }
 
 fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {

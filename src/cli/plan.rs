@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use farebox_engine::model::{Live, Scenario};
+use farebox_engine::model::{Arrivals, Live, Scenario};
 use farebox_engine::money::Overflow;
 use farebox_engine::world::World;
+use farebox_engine::world::schedule::Pace;
 use serde::Serialize;
 
 use super::args::{self, Format};
@@ -20,6 +21,9 @@ use super::scenario_file;
 use crate::control::Control;
 use crate::live::stage::LiveError;
 use crate::scenario;
+
+/// Rows of a trace that a load may have, its repeats included: 4 bytes of memory each, as in a simulation.
+const TRACE_ROWS_MAX: u64 = 64 << 20;
 
 /// A run, ready to start.
 pub struct Plan {
@@ -61,13 +65,16 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The whole horizon as a world.
-    pub fn whole(&self) -> Result<World, Failure> {
-        World::whole(Arc::clone(&self.scenario)).map_err(overflow)
+    /// Changes how often the simulation is repeated.
+    pub fn set_replications(&mut self, replications: Option<u32>) {
+        if let Some(replications) = replications {
+            Arc::make_mut(&mut self.scenario).replications = replications;
+        }
     }
 
     /// The load as a world.
     pub fn scaled(&self) -> Result<Arc<World>, Failure> {
+        check_traces(&self.scenario)?;
         let world = World::scaled(Arc::clone(&self.scenario), &self.scenario.live).map_err(overflow)?;
         Ok(Arc::new(world))
     }
@@ -87,6 +94,11 @@ impl Plan {
         let mut json = serde_json::to_string_pretty(result).expect("results are plain data");
         json.push('\n');
         self.results.push((name, json));
+    }
+
+    /// Adds a result for the folder, as it is.
+    pub fn add(&mut self, name: &'static str, result: String) {
+        self.results.push((name, result));
     }
 
     /// Prints the results, puts them in place, and says where they are. Neither failing keeps the other from being done.
@@ -125,6 +137,23 @@ pub fn set_pace(pace: &args::Pace, live: &mut Live) -> Result<(), Failure> {
         live.duration = scenario::duration(text).map_err(wrong_option("--duration"))?;
     }
     Ok(())
+}
+
+/// Refuses a load for which a trace would have to repeat more often than its rows can be kept.
+fn check_traces(scenario: &Scenario) -> Result<(), Failure> {
+    let pace = Pace::scaled(scenario, &scenario.live);
+    let traces = scenario.cohorts.iter().filter_map(|cohort| match &cohort.arrivals {
+        Arrivals::Trace(trace) => Some((&cohort.name, pace.rows_of(trace))),
+        Arrivals::Poisson { .. } | Arrivals::Patterned(_) => None,
+    });
+    match traces.into_iter().find(|(_, rows)| *rows > TRACE_ROWS_MAX) {
+        None => Ok(()),
+        Some((cohort, rows)) => {
+            let message =
+                format!("the load repeats the trace of `{cohort}` to {rows} rows, and may to {TRACE_ROWS_MAX}");
+            Err(Failure::new(Exit::ScenarioWrong, message).hint("shorten `live.duration`, or lower `live.rate`"))
+        }
+    }
 }
 
 fn wrong_option(option: &'static str) -> impl FnOnce(String) -> Failure {

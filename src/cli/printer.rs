@@ -20,9 +20,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{Color, Everywhere};
 use super::exit::{Exit, Failure};
+use crate::prove::text::{Piece, Tone};
 use crate::scenario::{Diagnostic, Source, Styled};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
@@ -68,6 +70,20 @@ impl Printer {
     /// Prints a JSON document on standard output, as it is: JSON has its own escapes for control characters.
     pub fn json(&mut self, document: &str) -> Result<(), Failure> {
         self.put(document)
+    }
+
+    /// Prints a page on standard output whose pieces have a tone.
+    pub fn page(&mut self, pieces: &[Piece]) -> Result<(), Failure> {
+        let styled = |Piece { text, tone }: &Piece| {
+            let style = match tone {
+                Tone::Plain => Style::new(),
+                Tone::Heading => Style::new().bold(),
+                Tone::Good => GOOD,
+                Tone::Bad => ERROR,
+            };
+            format!("{style}{}{style:#}", visible(text))
+        };
+        self.put(&pieces.iter().map(styled).collect::<String>())
     }
 
     fn put(&mut self, text: &str) -> Result<(), Failure> {

@@ -45,6 +45,14 @@ impl Address {
     }
 }
 
+/// The seed of a replication of a scenario: that of number 0 is the scenario's own.
+pub const fn replication(seed: u64, number: u32) -> u64 {
+    match number {
+        0 => seed,
+        _ => Address::seed(seed).named("replication").at(number as u64).stream().word(0),
+    }
+}
+
 /// The words at one address. Two streams differ in their increment too, so none is a shifted copy of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stream {
@@ -77,6 +85,11 @@ impl Ahead {
     /// Nothing made yet: what there is belongs to words that nobody comes to.
     pub const fn new(stream: Stream) -> Self {
         Self { stream, block: [0; BLOCK], first: 1 << 63 }
+    }
+
+    /// Reads it, see [`crate::sim`].
+    pub(crate) fn glance(&self) -> i64 {
+        self.first.wrapping_add(self.block[BLOCK - 1]).cast_signed()
     }
 
     /// The number of this word; `fill` makes those of the words from the given one on. It is cheap where words are asked

@@ -48,7 +48,41 @@ pub struct Figures {
     pub mrr: i128,
 }
 
+/// How many figures there are.
+const FIGURES: usize = 20;
+
 impl Figures {
+    /// What was earned, alone: as [`Self::of`] has it.
+    pub fn earned_of(moved: impl Fn(Movement) -> i128) -> i128 {
+        -balance(LedgerAccount::Earned, moved)
+    }
+
+    /// Every figure with its name, in the order of the fields.
+    pub const fn named(&self) -> [(&'static str, i128); FIGURES] {
+        [
+            ("invoiced", self.invoiced),
+            ("kept", self.kept),
+            ("captured", self.captured),
+            ("applied", self.applied),
+            ("written_off", self.written_off),
+            ("voided", self.voided),
+            ("outstanding", self.outstanding),
+            ("collected", self.collected),
+            ("returned", self.returned),
+            ("earned_fees", self.earned_fees),
+            ("earned_usage", self.earned_usage),
+            ("earned_credit", self.earned_credit),
+            ("breakage", self.breakage),
+            ("earned", self.earned),
+            ("accrued", self.accrued),
+            ("processor_fees", self.processor_fees),
+            ("upstream_cost", self.upstream_cost),
+            ("margin", self.margin),
+            ("leaked", self.leaked),
+            ("mrr", self.mrr),
+        ]
+    }
+
     /// The figures of a journal, given the total of each kind of movement in nanos.
     pub fn of(moved: impl Fn(Movement) -> i128) -> Self {
         use Movement::{
@@ -57,7 +91,7 @@ impl Figures {
         };
         let holds = |account| balance(account, &moved);
         let returned = moved(Refund) + moved(Chargeback);
-        let earned = -holds(LedgerAccount::Earned);
+        let earned = Self::earned_of(&moved);
         let processor_fees = holds(LedgerAccount::ProcessorFees);
         let upstream_cost = holds(LedgerAccount::UpstreamCost);
         Self {

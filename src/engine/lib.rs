@@ -8,6 +8,7 @@ pub mod draw;
 pub mod figures;
 pub mod log;
 pub mod model;
+pub mod moments;
 pub mod money;
 pub mod outcome;
 pub mod record;

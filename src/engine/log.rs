@@ -11,7 +11,7 @@ use crate::billing::gate::{Decision, Margins};
 use crate::billing::hold::HoldId;
 use crate::model::PerMeter;
 use crate::money::Overflow;
-use crate::sim::{self, Observer, Scratch};
+use crate::sim::{self, Observer, Scratch, Tried};
 use crate::time::{Now, Span};
 use crate::world::World;
 use crate::world::schedule::Call;
@@ -32,6 +32,8 @@ pub enum Event {
     Decided {
         /// Which call of the consumer it was.
         call: u64,
+        /// Which attempt at it, from 1.
+        attempt: u32,
         /// Which route it called.
         route: u16,
         /// What the gate said.
@@ -48,6 +50,8 @@ pub enum Event {
     Failed {
         /// What it had reserved.
         hold: HoldId,
+        /// What the upstream used for it.
+        used: PerMeter<u64>,
     },
 }
 
@@ -60,33 +64,84 @@ pub struct History {
     pub account: Account,
 }
 
-/// Plays one consumer in virtual time and writes down what happens.
+/// Plays one consumer in virtual time and writes down what happens; and the others with it, where they share something.
 pub fn record(world: &World, consumer: Consumer, scratch: &mut Scratch) -> Result<History, Overflow> {
-    let mut writer = Writer { log: Vec::new(), account: None };
+    if world.is_shared() {
+        let all = world.consumers().zip(record_all(world)?);
+        return Ok(all.into_iter().find(|(other, _)| *other == consumer).expect("it is one of them").1);
+    }
+    let mut writer = Writer::default();
     sim::play(world, consumer, &mut writer, scratch)?;
-    let account = writer.account.expect("a played consumer's account is closed");
-    Ok(History { log: writer.log, account })
+    Ok(writer.history())
 }
 
+/// What happens to every consumer, in their order.
+pub fn record_all(world: &World) -> Result<Vec<History>, Overflow> {
+    if !world.is_shared() {
+        let mut scratch = Scratch::default();
+        return world.consumers().map(|consumer| record(world, consumer, &mut scratch)).collect();
+    }
+    let mut writers = Writers(world.consumers().map(|consumer| (consumer, Writer::default())).collect());
+    sim::play_component(world, world.consumers(), &mut writers, &mut |_| true)?;
+    Ok(writers.0.into_values().map(Writer::history).collect())
+}
+
+#[derive(Default)]
 struct Writer {
     log: Vec<Entry>,
     account: Option<Account>,
 }
 
+impl Writer {
+    fn history(self) -> History {
+        History { log: self.log, account: self.account.expect("a played consumer's account is closed") }
+    }
+}
+
+/// A writer for each consumer.
+struct Writers(BTreeMap<Consumer, Writer>);
+
+impl Writers {
+    fn of(&mut self, consumer: Consumer) -> &mut Writer {
+        self.0.get_mut(&consumer).expect("everyone has a writer")
+    }
+}
+
+impl Observer for Writers {
+    fn decided(&mut self, consumer: Consumer, call: &Call, now: Now, decision: Decision) {
+        self.of(consumer).decided(consumer, call, now, decision);
+    }
+
+    fn served(&mut self, consumer: Consumer, call: &Call, hold: HoldId, now: Now, latency: Span) {
+        self.of(consumer).served(consumer, call, hold, now, latency);
+    }
+
+    fn failed(&mut self, consumer: Consumer, call: &Call, hold: HoldId, now: Now) {
+        self.of(consumer).failed(consumer, call, hold, now);
+    }
+
+    fn closed(&mut self, account: &Account, tried: &Tried) {
+        self.of(account.consumer()).closed(account, tried);
+    }
+}
+
 impl Observer for Writer {
     fn decided(&mut self, _: Consumer, call: &Call, now: Now, decision: Decision) {
-        self.log.push(Entry { now, event: Event::Decided { call: call.index, route: call.route, decision } });
+        self.log.push(Entry {
+            now,
+            event: Event::Decided { call: call.index, attempt: call.attempt, route: call.route, decision },
+        });
     }
 
     fn served(&mut self, _: Consumer, call: &Call, hold: HoldId, now: Now, _: Span) {
         self.log.push(Entry { now, event: Event::Served { hold, usage: call.usage } });
     }
 
-    fn failed(&mut self, _: Consumer, _: &Call, hold: HoldId, now: Now) {
-        self.log.push(Entry { now, event: Event::Failed { hold } });
+    fn failed(&mut self, _: Consumer, call: &Call, hold: HoldId, now: Now) {
+        self.log.push(Entry { now, event: Event::Failed { hold, used: call.usage } });
     }
 
-    fn closed(&mut self, account: &Account) {
+    fn closed(&mut self, account: &Account, _: &Tried) {
         self.account = Some(account.clone());
     }
 }
@@ -96,6 +151,8 @@ impl Observer for Writer {
 pub struct Replayed {
     /// Which call of the consumer it was.
     pub call: u64,
+    /// Which attempt at it.
+    pub attempt: u32,
     /// What the log says.
     pub logged: Decision,
     /// What the replay says.
@@ -116,13 +173,13 @@ pub fn replay(
     for Entry { now, event } in log {
         world.catch_up(&mut party, *now)?;
         match event {
-            Event::Decided { call, route, decision: logged } => {
+            Event::Decided { call, attempt, route, decision: logged } => {
                 let margins = party.account().margins(*now, &world.catalog, *route);
                 let decision = world.request(&mut party, *now, *route)?;
-                decided(Replayed { call: *call, logged: *logged, decision, margins });
+                decided(Replayed { call: *call, attempt: *attempt, logged: *logged, decision, margins });
             }
             Event::Served { hold, usage } => world.served(&mut party, *now, *hold, usage)?,
-            Event::Failed { hold } => world.failed(&mut party, *now, *hold)?,
+            Event::Failed { hold, used } => world.failed(&mut party, *now, *hold, used)?,
         }
     }
     world.close(&mut party, end)?;
@@ -134,12 +191,13 @@ impl History {
     /// and its answer.
     pub fn tell(&self, world: &World, observer: &mut impl Observer) {
         let consumer = self.account.consumer();
-        let mut open = BTreeMap::new();
+        let (mut open, mut tried) = (BTreeMap::new(), Tried::default());
         for Entry { now, event } in &self.log {
             match *event {
-                Event::Decided { call, route, decision } => {
+                Event::Decided { call, attempt, route, decision } => {
                     let (_, usage) = world.schedule.call(consumer, call);
-                    let call = Call { index: call, at: now.traffic, route, usage };
+                    let call = Call { index: call, attempt, at: now.traffic, route, usage };
+                    tried.count(decision);
                     if let Decision::Admit(admission) = decision {
                         open.insert(admission.hold, call);
                     }
@@ -151,13 +209,13 @@ impl History {
                         observer.served(consumer, &Call { usage, ..call }, hold, *now, latency);
                     }
                 }
-                Event::Failed { hold } => {
+                Event::Failed { hold, used } => {
                     if let Some(call) = open.remove(&hold) {
-                        observer.failed(consumer, &call, hold, *now);
+                        observer.failed(consumer, &Call { usage: used, ..call }, hold, *now);
                     }
                 }
             }
         }
-        observer.closed(&self.account);
+        observer.closed(&self.account, &tried);
     }
 }

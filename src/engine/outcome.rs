@@ -1,9 +1,13 @@
 //! The result of a run: plain data with an algebra. [`Outcome::merge`] joins disjoint consumers of one scenario, seed
-//! and replication; threads and shards are all that one mechanism.
+//! and replication; [`Outcome::stack`] collects replications. Threads, shards and repeats are all that one mechanism.
 //!
 //! It holds only integers, no time of day, no host, no thread or shard number: the same seed gives the same bytes for
 //! any number of threads. Amounts are strings of integer nanos, because JSON readers lose digits past 2⁵³. Percentiles
-//! are derived on reading.
+//! and intervals are derived on reading.
+
+mod moments;
+mod route;
+mod timeline;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,11 +19,16 @@ use crate::billing::cause::Cause;
 use crate::billing::ledger::{LedgerAccount, Movement, balance};
 use crate::billing::tally::Count;
 use crate::figures::Figures;
-use crate::model::{Cohort, Scenario};
-use crate::record::{CohortRecord, Recorder};
+use crate::model::{Arrivals, Cohort, Joined, Scenario};
+use crate::moments::Moments;
+use crate::record::{CohortRecord, Recorder, RouteRecord};
+
+pub use route::RouteOutcome;
+use route::{by_cause, routes};
+pub use timeline::Timeline;
 
 /// The version of the layout: raised when a reader of the last one would misread this.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// What a run has shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +46,24 @@ pub struct Outcome {
     pub currency: String,
     /// How much time was played, in ns.
     pub horizon_ns: u64,
+    /// How much time each bucket of the timelines takes, in ns; 0: there is one bucket for all.
+    pub bucket_ns: u64,
+    /// Which replication `cohorts` is; 0 is drawn from the seed as it stands.
+    pub replication: u32,
     /// One entry per cohort, in the scenario's order.
+    pub cohorts: Vec<CohortOutcome>,
+    /// Further replications, in the order of their numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stacked: Vec<Replication>,
+}
+
+/// The same consumers, drawn once more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replication {
+    /// Its number: what its seed is made of, beside the scenario's.
+    pub replication: u32,
+    /// As [`Outcome::cohorts`].
     pub cohorts: Vec<CohortOutcome>,
 }
 
@@ -61,6 +87,8 @@ pub struct CohortOutcome {
     pub in_flight: u64,
     /// Calls refused, by cause.
     pub refused: BTreeMap<String, u64>,
+    /// The same calls by route, as far as any was called.
+    pub routes: BTreeMap<String, RouteOutcome>,
     /// Consumers that were refused at least once, by cause.
     pub consumers_refused: BTreeMap<String, u64>,
     /// What the calls used or would have used, by meter.
@@ -75,6 +103,12 @@ pub struct CohortOutcome {
     pub paid_by_attempt: Vec<u64>,
     /// Upstream latency of served calls: `[upper end of the bucket in ns, calls]`, 2 significant digits.
     pub latency: Vec<[u64; 2]>,
+    /// When it happened; only replication 0 has one.
+    pub timeline: Timeline,
+    /// Sums over its consumers, which a standard error is made of. `None` where consumers are not independent of each other
+    /// (rows of a trace that are handed out, sign-ups that follow one another), or a sum has left the range.
+    #[serde(with = "moments")]
+    pub moments: Option<Moments>,
 }
 
 /// Units of one meter, by what became of the calls.
@@ -134,6 +168,12 @@ pub enum MergeError {
     /// They are not of one scenario, seed and layout.
     #[error("the outcomes differ in their {0}")]
     Differs(&'static str),
+    /// They share replications.
+    #[error("both outcomes hold replication {0}")]
+    Again(u32),
+    /// They do not hold the same replications, whose consumers could be joined.
+    #[error("the outcomes hold different replications")]
+    Replications,
     /// They share consumers.
     #[error("both outcomes hold consumer {index} of cohort `{cohort}`")]
     Overlap {
@@ -160,20 +200,85 @@ impl Outcome {
             seed: scenario.seed,
             currency: scenario.currency.code.to_owned(),
             horizon_ns,
+            bucket_ns: recorder.bucket.map_or(0, crate::time::Span::ns),
+            replication: 0,
             cohorts: cohorts.collect(),
+            stacked: Vec::new(),
         }
     }
 
-    /// Joins another part of the same population.
+    /// The same, known as a replication of the scenario with this seed: what was played was drawn from
+    /// [`draw::replication`](crate::draw::replication) of the two. Only number 0 keeps its timelines: thousands of
+    /// replications must fit in memory, and what happened when is a picture of one run.
+    #[must_use]
+    pub fn as_replication(mut self, seed: u64, number: u32) -> Self {
+        if number > 0 {
+            self.cohorts.iter_mut().for_each(|cohort| cohort.timeline = Timeline::default());
+        }
+        Self { seed, replication: number, ..self }
+    }
+
+    /// Joins another part of the same population, of the same replications.
     pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
         self.comparable(other)?;
-        for (own, other) in self.cohorts.iter().zip(&other.cohorts) {
-            own.disjoint(other)?;
+        if !self.numbers().eq(other.numbers()) {
+            return Err(MergeError::Replications);
         }
-        for (own, other) in self.cohorts.iter_mut().zip(&other.cohorts) {
-            own.merge(other);
+        for (own, other) in self.replications().zip(other.replications()) {
+            own.iter().zip(other).try_for_each(|(own, other)| own.disjoint(other))?;
+        }
+        let stacked = self.stacked.iter_mut().map(|replication| &mut replication.cohorts);
+        for (own, other) in std::iter::once(&mut self.cohorts).chain(stacked).zip(other.replications()) {
+            own.iter_mut().zip(other).for_each(|(own, other)| own.merge(other));
         }
         Ok(())
+    }
+
+    /// Puts other replications of the same scenario and seed beside these. Associative and commutative: they lie in the
+    /// order of their numbers.
+    pub fn stack(&mut self, other: Self) -> Result<(), MergeError> {
+        self.comparable(&other)?;
+        if let Some(again) = self.numbers().find(|own| other.numbers().any(|number| number == *own)) {
+            return Err(MergeError::Again(again));
+        }
+        let head = |outcome: &mut Self| Replication {
+            replication: outcome.replication,
+            cohorts: std::mem::take(&mut outcome.cohorts),
+        };
+        let mut other = other;
+        let heads = [head(self), head(&mut other)];
+        self.stacked.append(&mut other.stacked);
+        self.stacked.extend(heads);
+        self.stacked.sort_by_key(|replication| replication.replication);
+        let first = self.stacked.remove(0);
+        (self.replication, self.cohorts) = (first.replication, first.cohorts);
+        Ok(())
+    }
+
+    /// The cohorts of each replication, in the order of their numbers.
+    pub fn replications(&self) -> impl Iterator<Item = &[CohortOutcome]> {
+        let stacked = self.stacked.iter().map(|replication| replication.cohorts.as_slice());
+        std::iter::once(self.cohorts.as_slice()).chain(stacked)
+    }
+
+    /// How many replications there are.
+    pub fn replication_count(&self) -> u64 {
+        1 + self.stacked.len() as u64
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = u32> {
+        std::iter::once(self.replication).chain(self.stacked.iter().map(|replication| replication.replication))
+    }
+
+    /// All replications in one: every count and amount is the sum over them. What is read off it is a mean once it is
+    /// divided by [`Self::replication_count`].
+    #[must_use]
+    pub fn summed(&self) -> Self {
+        let mut sum = Self { stacked: Vec::new(), ..self.clone() };
+        for replication in &self.stacked {
+            sum.cohorts.iter_mut().zip(&replication.cohorts).for_each(|(own, other)| own.add(other));
+        }
+        sum
     }
 
     fn comparable(&self, other: &Self) -> Result<(), MergeError> {
@@ -182,7 +287,7 @@ impl Outcome {
             (self.schema != other.schema, "schema"),
             (self.fingerprint != other.fingerprint || names(self) != names(other), "scenario"),
             (self.seed != other.seed, "seed"),
-            (self.horizon_ns != other.horizon_ns, "horizon"),
+            (self.horizon_ns != other.horizon_ns || self.bucket_ns != other.bucket_ns, "horizon"),
         ];
         match differs.iter().find(|(differs, _)| *differs) {
             Some((_, what)) => Err(MergeError::Differs(what)),
@@ -205,7 +310,13 @@ impl Outcome {
         Figures::of(|movement| self.moved(movement))
     }
 
-    /// How many consumers were played, and how many there are: the outcome is partial when the two differ.
+    /// Whether consumers are missing in any replication.
+    pub fn is_partial(&self) -> bool {
+        self.replications().flatten().any(|cohort| cohort.consumers_played() != u64::from(cohort.consumers))
+    }
+
+    /// How many consumers were played, and how many there are, in the first replication: the outcome is partial when the
+    /// two differ.
     pub fn consumers(&self) -> (u64, u64) {
         let played = self.cohorts.iter().map(CohortOutcome::consumers_played).sum();
         (played, self.cohorts.iter().map(|cohort| u64::from(cohort.consumers)).sum())
@@ -219,10 +330,9 @@ impl Outcome {
 
 impl CohortOutcome {
     fn new(cohort: &Cohort, plan: String, scenario: &Scenario, record: &CohortRecord, played: &[[u32; 2]]) -> Self {
-        let by_cause = |counts: &[u64]| -> BTreeMap<String, u64> {
-            let named = Cause::ALL.iter().zip(counts).filter(|(_, count)| **count > 0);
-            named.map(|(cause, count)| (cause.name().to_owned(), *count)).collect()
-        };
+        let mut all = RouteRecord::default();
+        record.routes.iter().for_each(|route| all.add(route));
+        let all = RouteOutcome::new(&all);
         let moved = Movement::ALL.map(|movement| (movement.name().to_owned(), Nanos(record.moved[movement as usize])));
         let latencies = record.latency.histogram();
         Self {
@@ -230,10 +340,11 @@ impl CohortOutcome {
             plan,
             consumers: cohort.count,
             played: join(played, &[]),
-            served: record.served,
-            failed: record.failed,
-            in_flight: record.admitted - record.served - record.failed,
-            refused: by_cause(&record.refused),
+            served: all.served,
+            failed: all.failed,
+            in_flight: all.in_flight,
+            refused: all.refused,
+            routes: routes(scenario, record),
             consumers_refused: by_cause(&record.consumers_refused),
             usage: usage(scenario, record),
             moved: moved.into_iter().filter(|(_, nanos)| nanos.0 != 0).collect(),
@@ -244,6 +355,8 @@ impl CohortOutcome {
                 .iter_recorded()
                 .map(|bucket| [bucket.value_iterated_to(), bucket.count_at_value()])
                 .collect(),
+            timeline: Timeline::new(record),
+            moments: record.moments.filter(|_| are_independent(cohort, scenario)),
         }
     }
 
@@ -258,20 +371,24 @@ impl CohortOutcome {
 
     fn merge(&mut self, other: &Self) {
         self.played = join(&self.played, &other.played);
+        self.add(other);
+    }
+
+    /// Adds every number, but not who was played.
+    fn add(&mut self, other: &Self) {
         self.served += other.served;
         self.failed += other.failed;
         self.in_flight += other.in_flight;
         add(&mut self.refused, &other.refused, |sum, more| *sum += more);
+        add(&mut self.routes, &other.routes, RouteOutcome::add);
+        self.timeline.add(&other.timeline);
+        self.moments = self.moments.zip(other.moments).and_then(|(own, other)| own.plus(other));
         add(&mut self.consumers_refused, &other.consumers_refused, |sum, more| *sum += more);
         add(&mut self.usage, &other.usage, Usage::add);
         add(&mut self.moved, &other.moved, |sum, more| sum.0 += more.0);
         add(&mut self.units, &other.units, Billed::add);
         add(&mut self.counts, &other.counts, |sum, more| *sum += more);
-        let places = self.paid_by_attempt.len().max(other.paid_by_attempt.len());
-        self.paid_by_attempt.resize(places, 0);
-        for (sum, more) in self.paid_by_attempt.iter_mut().zip(&other.paid_by_attempt) {
-            *sum += more;
-        }
+        add_each(&mut self.paid_by_attempt, &other.paid_by_attempt);
         let mut latency: BTreeMap<u64, u64> = self.latency.iter().map(|[upper, calls]| (*upper, *calls)).collect();
         add(&mut latency, &other.latency.iter().map(|[upper, calls]| (*upper, *calls)).collect(), |sum, more| {
             *sum += more;
@@ -324,6 +441,29 @@ fn units(scenario: &Scenario, record: &CohortRecord) -> BTreeMap<String, Billed>
 fn counts(record: &CohortRecord) -> BTreeMap<String, u64> {
     let counts = Count::ALL.map(|count| (count.name().to_owned(), record.tally.of(count)));
     counts.into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
+/// Whether what one consumer of a cohort does says nothing of what another does.
+fn are_independent(cohort: &Cohort, scenario: &Scenario) -> bool {
+    let is_handed_out = match &cohort.arrivals {
+        Arrivals::Trace(trace) => trace.rows.iter().any(|row| row.consumer.is_none()),
+        Arrivals::Poisson { .. } | Arrivals::Patterned(_) => false,
+    };
+    scenario.upstream.capacity.is_none() && !is_handed_out && !matches!(cohort.joined, Joined::Signups { .. })
+}
+
+impl std::ops::AddAssign for Nanos {
+    fn add_assign(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+}
+
+/// Adds entry by entry; the longer of the two gives the length.
+fn add_each<T: Copy + Default + std::ops::AddAssign>(sum: &mut Vec<T>, more: &[T]) {
+    sum.resize(sum.len().max(more.len()), T::default());
+    for (sum, more) in sum.iter_mut().zip(more) {
+        *sum += *more;
+    }
 }
 
 impl Billed {

@@ -1,35 +1,50 @@
-//! Counts what happens, densely: one cell per cohort and outcome, one latency histogram per cohort. Memory does not
-//! grow with calls or consumers.
+//! Counts what happens, densely: one cell per cohort, route and outcome, one latency histogram and one timeline per
+//! cohort. Memory does not grow with calls or consumers.
 
 use hdrhistogram::Histogram;
 
 use crate::billing::account::{Account, Consumer};
-use crate::billing::cause::CAUSES;
+use crate::billing::cause::{CAUSES, KINDS};
 use crate::billing::gate::Decision;
 use crate::billing::headroom::Passed;
 use crate::billing::hold::HoldId;
 use crate::billing::ledger::{MOVEMENTS, Movement};
 use crate::billing::tally::Tally;
+use crate::figures::Figures;
 use crate::model::PerMeter;
-use crate::sim::Observer;
-use crate::time::{HOUR, Now, Span};
+use crate::moments::{Moments, Seen};
+use crate::sim::{Observer, Tried};
+use crate::time::{DAY, HOUR, MINUTE, Now, SECOND, Span, Time};
 use crate::world::schedule::Call;
 
 /// What one thread counts of the consumers that it plays; [`crate::outcome::Outcome`] is made of it.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     pub(crate) cohorts: Vec<CohortRecord>,
-    /// The causes that the consumer being played has met, as bits.
-    met: u32,
+    /// How long a bucket of the timeline is; `None`: there is one, without an end.
+    pub(crate) bucket: Option<Span>,
+    /// How many buckets there are.
+    buckets: usize,
+    /// Where in time the consumer being played is, or all of them that are played together.
+    current: Current,
+}
+
+/// Where in time what is played is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Current {
+    /// Calls of the bucket that passed and are not counted in it yet: it is found once, not for each of them.
+    passed: u64,
+    /// The bucket that the last call fell into, from its beginning to its end: calls come in time order.
+    bucket: usize,
+    begins: Time,
+    ends: Time,
 }
 
 /// The counts of one cohort.
 #[derive(Clone, Debug)]
 pub(crate) struct CohortRecord {
-    pub(crate) admitted: u64,
-    pub(crate) served: u64,
-    pub(crate) failed: u64,
-    pub(crate) refused: [u64; CAUSES],
+    /// By route, as far as any has been called.
+    pub(crate) routes: Vec<RouteRecord>,
     pub(crate) consumers_refused: [u64; CAUSES],
     pub(crate) admitted_usage: PerMeter<u64>,
     pub(crate) served_usage: PerMeter<u64>,
@@ -38,6 +53,34 @@ pub(crate) struct CohortRecord {
     pub(crate) moved: [i128; MOVEMENTS],
     pub(crate) tally: Tally,
     pub(crate) latency: Latencies,
+    /// One entry per bucket.
+    pub(crate) timeline: Vec<BucketRecord>,
+    /// Over its consumers; `None` once a sum has left the range.
+    pub(crate) moments: Option<Moments>,
+}
+
+/// The calls of one cohort for one route.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RouteRecord {
+    pub(crate) admitted: u64,
+    pub(crate) served: u64,
+    pub(crate) failed: u64,
+    pub(crate) refused: [u64; CAUSES],
+}
+
+/// The calls of one cohort that were made in one stretch of time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct BucketRecord {
+    /// Made and served, told together.
+    pub(crate) passed: u64,
+    /// Made, told one by one.
+    pub(crate) decided: u64,
+    /// Of those: served.
+    pub(crate) served: u64,
+    /// Of those: refused, by kind of the cause.
+    pub(crate) refused: [u64; KINDS],
+    /// Invoiced in that time, less what was credited, in nanos.
+    pub(crate) invoiced: i128,
 }
 
 /// Counts latencies in buckets as narrow as those of [`Latencies::histogram`] or narrower, and of the same edges: octaves
@@ -46,10 +89,116 @@ pub(crate) struct CohortRecord {
 pub(crate) struct Latencies(Vec<u64>);
 
 impl Recorder {
-    /// Nothing counted yet, for this many cohorts.
+    /// Nothing counted yet, for this many cohorts; without a timeline.
     pub fn new(cohorts: usize) -> Self {
-        Self { cohorts: vec![CohortRecord::new(); cohorts], met: 0 }
+        Self::with_buckets(cohorts, None, 1)
     }
+
+    /// Nothing counted yet, for this many cohorts, over a time of this length: its timeline has at most
+    /// [`BUCKETS_MOST`] buckets of one length that people read easily.
+    pub fn over(cohorts: usize, length: Span) -> Self {
+        let bucket = bucket(length);
+        let buckets = length.ns().div_ceil(bucket.ns()).max(1) as usize;
+        Self::with_buckets(cohorts, Some(bucket), buckets)
+    }
+
+    fn with_buckets(cohorts: usize, bucket: Option<Span>, buckets: usize) -> Self {
+        let mut recorder =
+            Self { cohorts: vec![CohortRecord::new(buckets); cohorts], bucket, buckets, current: Current::default() };
+        recorder.current = recorder.beginning();
+        recorder
+    }
+
+    /// Nothing of it has been seen.
+    fn beginning(&self) -> Current {
+        let ends = match self.bucket {
+            Some(bucket) if self.buckets > 1 => Time::START + bucket,
+            _ => Time::NEVER,
+        };
+        Current { ends, ..Current::default() }
+    }
+
+    /// Goes to the bucket of a call, which is no earlier than the last one's. Past the end, as an answer may be that a
+    /// load waits for, it is the last bucket.
+    #[cold]
+    fn go_to(&mut self, cohort: u32, at: Time) {
+        let Some(bucket) = self.bucket else { return };
+        self.count_passed(cohort);
+        // Mostly it is the next one, which takes no division.
+        let next = self.current.bucket + 1;
+        if at < self.current.ends + bucket && next + 1 < self.buckets {
+            (self.current.begins, self.current.bucket) = (self.current.ends, next);
+            self.current.ends = self.current.ends + bucket;
+            return;
+        }
+        let index = self.bucket_of(at);
+        let begins = Time::START + Span::from_ns(bucket.ns() * index as u64);
+        let ends = if index + 1 == self.buckets { Time::NEVER } else { begins + bucket };
+        self.current = Current { bucket: index, begins, ends, ..self.current };
+    }
+
+    fn count_passed(&mut self, cohort: u32) {
+        self.cohorts[cohort as usize].timeline[self.current.bucket].passed += self.current.passed;
+        self.current.passed = 0;
+    }
+
+    fn bucket_of(&self, at: Time) -> usize {
+        let Some(bucket) = self.bucket else { return 0 };
+        ((at.since(Time::START).ns() / bucket.ns()) as usize).min(self.buckets - 1)
+    }
+
+    /// The bucket that a call of the consumer being played fell into.
+    #[inline]
+    fn bucket_of_earlier(&self, at: Time) -> usize {
+        if at >= self.current.begins && at < self.current.ends { self.current.bucket } else { self.bucket_of(at) }
+    }
+}
+
+/// How many buckets a timeline has at most.
+pub const BUCKETS_MOST: u64 = 200;
+
+/// Lengths that people read easily, in ns.
+const LENGTHS: [u64; 32] = [
+    1_000_000,
+    2_000_000,
+    5_000_000,
+    10_000_000,
+    20_000_000,
+    50_000_000,
+    100_000_000,
+    200_000_000,
+    500_000_000,
+    SECOND,
+    2 * SECOND,
+    5 * SECOND,
+    10 * SECOND,
+    15 * SECOND,
+    30 * SECOND,
+    MINUTE,
+    2 * MINUTE,
+    5 * MINUTE,
+    10 * MINUTE,
+    15 * MINUTE,
+    30 * MINUTE,
+    HOUR,
+    2 * HOUR,
+    3 * HOUR,
+    4 * HOUR,
+    6 * HOUR,
+    8 * HOUR,
+    12 * HOUR,
+    DAY,
+    2 * DAY,
+    5 * DAY,
+    10 * DAY,
+];
+
+/// The shortest length of a bucket of which at most [`BUCKETS_MOST`] make up a time.
+fn bucket(length: Span) -> Span {
+    let least = length.ns().div_ceil(BUCKETS_MOST).max(1);
+    let nice = LENGTHS.into_iter().find(|nice| *nice >= least);
+    // Below a millisecond and above ten days whole multiples of the one do as well as any.
+    Span::from_ns(nice.unwrap_or_else(|| least.div_ceil(10 * DAY) * 10 * DAY))
 }
 
 impl Latencies {
@@ -94,12 +243,9 @@ impl Latencies {
 }
 
 impl CohortRecord {
-    fn new() -> Self {
+    fn new(buckets: usize) -> Self {
         Self {
-            admitted: 0,
-            served: 0,
-            failed: 0,
-            refused: [0; CAUSES],
+            routes: Vec::new(),
             consumers_refused: [0; CAUSES],
             admitted_usage: PerMeter::default(),
             served_usage: PerMeter::default(),
@@ -108,7 +254,17 @@ impl CohortRecord {
             moved: [0; MOVEMENTS],
             tally: Tally::default(),
             latency: Latencies::new(),
+            timeline: vec![BucketRecord::default(); buckets],
+            moments: Some(Moments::default()),
         }
+    }
+
+    #[inline]
+    fn route(&mut self, route: u16) -> &mut RouteRecord {
+        if route as usize >= self.routes.len() {
+            self.routes.resize_with(route as usize + 1, RouteRecord::default);
+        }
+        &mut self.routes[route as usize]
     }
 }
 
@@ -123,56 +279,78 @@ impl Observer for Recorder {
 
     #[inline]
     fn decided(&mut self, consumer: Consumer, call: &Call, _: Now, decision: Decision) {
+        if call.at >= self.current.ends {
+            self.go_to(consumer.cohort, call.at);
+        }
         let record = &mut self.cohorts[consumer.cohort as usize];
+        let bucket = &mut record.timeline[self.current.bucket];
+        bucket.decided += 1;
         match decision {
             Decision::Admit(_) => {
-                record.admitted += 1;
+                record.route(call.route).admitted += 1;
                 add(&mut record.admitted_usage, &call.usage);
             }
             Decision::Refuse(cause) => {
-                record.refused[cause.index()] += 1;
+                bucket.refused[cause.kind() as usize] += 1;
+                record.route(call.route).refused[cause.index()] += 1;
                 add(&mut record.refused_usage, &call.usage);
-                self.met |= 1 << cause.index();
             }
         }
     }
 
     #[inline]
     fn served(&mut self, consumer: Consumer, call: &Call, _: HoldId, _: Now, latency: Span) {
+        let bucket = self.bucket_of_earlier(call.at);
         let record = &mut self.cohorts[consumer.cohort as usize];
-        record.served += 1;
+        record.timeline[bucket].served += 1;
+        record.route(call.route).served += 1;
         add(&mut record.served_usage, &call.usage);
         record.latency.count(latency);
     }
 
     fn failed(&mut self, consumer: Consumer, call: &Call, _: HoldId, _: Now) {
         let record = &mut self.cohorts[consumer.cohort as usize];
-        record.failed += 1;
+        record.route(call.route).failed += 1;
         add(&mut record.failed_usage, &call.usage);
     }
 
     #[inline]
-    fn latency(&mut self, consumer: Consumer, latency: Span) {
+    fn latency(&mut self, consumer: Consumer, at: Time, latency: Span) {
+        if at >= self.current.ends {
+            self.go_to(consumer.cohort, at);
+        }
+        self.current.passed += 1;
         self.cohorts[consumer.cohort as usize].latency.count(latency);
     }
 
     fn passed(&mut self, consumer: Consumer, passed: &Passed) {
         let record = &mut self.cohorts[consumer.cohort as usize];
-        record.admitted += passed.calls;
-        record.served += passed.calls;
+        for (route, calls) in (0..).zip(&passed.by_route).filter(|(_, calls)| **calls > 0) {
+            let cell = record.route(route);
+            cell.admitted += calls;
+            cell.served += calls;
+        }
         add(&mut record.admitted_usage, &passed.usage);
         add(&mut record.served_usage, &passed.usage);
     }
 
-    fn closed(&mut self, account: &Account) {
+    fn closed(&mut self, account: &Account, tried: &Tried) {
+        self.count_passed(account.consumer().cohort);
+        self.current = self.beginning();
+        for (at, nanos) in &account.invoiced {
+            let bucket = self.bucket_of(*at);
+            self.cohorts[account.consumer().cohort as usize].timeline[bucket].invoiced += i128::from(*nanos);
+        }
         let record = &mut self.cohorts[account.consumer().cohort as usize];
         for (cause, count) in record.consumers_refused.iter_mut().enumerate() {
-            *count += u64::from(self.met >> cause & 1);
+            *count += u64::from(tried.met >> cause & 1);
         }
-        self.met = 0;
+        let moved = |movement| i128::from(account.books().moved(movement).nanos());
         for movement in Movement::ALL {
-            record.moved[movement as usize] += i128::from(account.books().moved(movement).nanos());
+            record.moved[movement as usize] += moved(movement);
         }
+        let seen = Seen { offered: tried.attempts, refused: tried.refused, earned: Figures::earned_of(moved) };
+        record.moments = record.moments.and_then(|moments| moments.with(seen));
         record.tally.add(account.tally());
     }
 }
@@ -198,5 +376,21 @@ mod tests {
             histogram.iter_recorded().map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value())).collect()
         };
         assert_eq!(buckets(&counted.histogram()), buckets(&recorded));
+    }
+
+    #[test]
+    fn a_timeline_has_few_buckets_of_a_length_that_people_read() {
+        for (length, expected) in [
+            (30 * DAY, 4 * HOUR),
+            (90 * DAY, 12 * HOUR),
+            (10 * SECOND, 50_000_000),
+            (1, 1_000_000),
+            (3_652 * DAY, 20 * DAY),
+            (DAY, 10 * MINUTE),
+        ] {
+            let length = Span::from_ns(length);
+            assert_eq!(bucket(length), Span::from_ns(expected), "{length:?}");
+            assert!(Recorder::over(0, length).buckets as u64 <= BUCKETS_MOST);
+        }
     }
 }

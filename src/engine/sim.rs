@@ -1,7 +1,11 @@
-//! Plays one consumer through the whole time, from event to event; knows no thread.
+//! Plays consumers through the whole time, from event to event; knows no thread.
 //!
-//! Consumers share nothing, so each is played alone, with its state in cache and no global event queue. The order of
-//! events at one instant is: deadlines, answers of the upstream, new calls.
+//! Consumers that share nothing are played one at a time, each with its state in cache and no global event queue
+//! ([`play`]). Those that share an upstream of limited capacity are one component, and are played together in the order of
+//! time ([`play_component`]). The order of events at one instant is: deadlines, answers of the upstream, new calls.
+
+mod component;
+mod player;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,13 +15,14 @@ use crate::billing::catalog::HOLD_TTL;
 use crate::billing::gate::Decision;
 use crate::billing::headroom::{ALONE, Passed};
 use crate::billing::hold::HoldId;
-use crate::draw::Ahead;
-use crate::model::PerMeter;
+use crate::draw::Chance;
 use crate::money::Overflow;
 use crate::time::{Now, Span, Time};
 use crate::world::World;
-use crate::world::party::Party;
-use crate::world::schedule::{Call, Calls};
+use crate::world::schedule::{Call, Drawn};
+
+pub use component::play_component;
+use player::{Player, Try};
 
 /// Sees what happens to a consumer's calls, in order.
 pub trait Observer {
@@ -30,17 +35,40 @@ pub trait Observer {
     /// An admitted call was served, `latency` after it was made.
     fn served(&mut self, consumer: Consumer, call: &Call, hold: HoldId, now: Now, latency: Span);
 
-    /// An admitted call failed: nothing is billed. In virtual time no upstream fails yet; a live one can.
+    /// An admitted call failed: nothing is billed.
     fn failed(&mut self, consumer: Consumer, call: &Call, hold: HoldId, now: Now);
 
-    /// A call passes and is served so much later; the calls that do will be told by [`Self::passed`].
-    fn latency(&mut self, _consumer: Consumer, _latency: Span) {}
+    /// A call, made at `at`, passes and is served so much later; the calls that do will be told by [`Self::passed`].
+    fn latency(&mut self, _consumer: Consumer, _at: Time, _latency: Span) {}
 
     /// These calls have passed, each served before the next.
     fn passed(&mut self, _consumer: Consumer, _passed: &Passed) {}
 
     /// The played time is over for this consumer; its account is closed.
-    fn closed(&mut self, account: &Account);
+    fn closed(&mut self, account: &Account, tried: &Tried);
+}
+
+/// What the attempts of one consumer have come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tried {
+    /// How many were made.
+    pub attempts: u64,
+    /// Of those, how many were refused.
+    pub refused: u64,
+    /// The causes that they were refused for, as bits by their index.
+    pub met: u32,
+}
+
+impl Tried {
+    /// One more attempt, decided so.
+    #[inline]
+    pub fn count(&mut self, decision: Decision) {
+        self.attempts += 1;
+        if let Decision::Refuse(cause) = decision {
+            self.refused += 1;
+            self.met |= 1 << cause.index();
+        }
+    }
 }
 
 /// What one thread uses again for each consumer that it plays.
@@ -50,15 +78,12 @@ pub struct Scratch {
     passed: Passed,
 }
 
-/// A call that the upstream has not answered yet; ordered by when it will, then by the call.
+/// An attempt that the upstream has not answered yet; ordered by when it will, then by the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Flight {
     lands: Time,
-    index: u64,
-    made: Time,
+    tried: Try,
     hold: HoldId,
-    route: u16,
-    usage: PerMeter<u64>,
 }
 
 /// Plays one consumer from the start to the end.
@@ -69,149 +94,107 @@ pub fn play<O: Observer>(
     scratch: &mut Scratch,
 ) -> Result<(), Overflow> {
     scratch.in_flight.clear();
-    let party = world.open(consumer)?;
-    let latencies = Ahead::new(world.schedule.latency_stream(consumer));
-    let mut player = Player { world, party, latencies, observer, scratch, alone: 0 };
-    let mut upcoming = Upcoming::new(world.calls(consumer));
-    while let Some(call) = upcoming.first() {
-        player.land_until(call.at)?;
-        let now = player.arrive(call.at)?;
-        if player.party.has_left() {
-            break;
-        }
-        if O::TOGETHER && player.alone == 0 && player.scratch.in_flight.is_empty() {
-            player.call_together(&mut upcoming, now)?;
-            continue;
-        }
-        player.alone = player.alone.saturating_sub(1);
-        player.call(call, now, upcoming.calls.next_at())?;
-        upcoming.advance();
-    }
-    player.close()
+    let mut solo = Solo { player: Player::open(world, consumer)?, observer, scratch, alone: 0 };
+    while solo.next()? {}
+    // Of one who has left, what is in flight still comes home; else it has.
+    while solo.land_first()? {}
+    solo.player.close(solo.observer)
 }
 
-struct Player<'a, O> {
-    world: &'a World,
-    party: Party,
-    latencies: Ahead,
+/// One consumer, played alone.
+struct Solo<'a, O> {
+    player: Player<'a>,
     observer: &'a mut O,
     scratch: &'a mut Scratch,
     /// How many calls are made one by one before the next try to make them together.
     alone: u32,
 }
 
-/// The next call, which is not made yet, and those after it.
-struct Upcoming<'a> {
-    calls: Calls<'a>,
-    first: Call,
-    is_there: bool,
-}
-
-impl<'a> Upcoming<'a> {
-    fn new(calls: Calls<'a>) -> Self {
-        let mut upcoming = Self { calls, first: Call::default(), is_there: true };
-        upcoming.advance();
-        upcoming
-    }
-
+impl<O: Observer> Solo<'_, O> {
+    /// Lands an answer, or makes the next attempt, or calls together; `false` when nothing comes before the end. An answer
+    /// may be followed by an attempt that comes before what was next, so each is landed by itself.
     #[inline]
-    fn first(&self) -> Option<&Call> {
-        self.is_there.then_some(&self.first)
-    }
-
-    #[inline]
-    fn advance(&mut self) {
-        self.is_there = self.calls.next_into(&mut self.first);
-    }
-}
-
-impl<O: Observer> Player<'_, O> {
-    #[inline]
-    fn arrive(&mut self, traffic: Time) -> Result<Now, Overflow> {
-        let now = self.world.schedule.pace().clock.at(traffic);
-        self.world.catch_up(&mut self.party, now)?;
-        Ok(now)
+    fn next(&mut self) -> Result<bool, Overflow> {
+        let at = self.player.next_at();
+        if let Some(Reverse(flight)) = self.scratch.in_flight.peek()
+            && flight.lands <= at
+        {
+            return self.land_first();
+        }
+        if at == Time::NEVER {
+            return Ok(false);
+        }
+        let now = self.player.arrive(at)?;
+        if self.player.party.has_left() {
+            return Ok(false);
+        }
+        if O::TOGETHER && self.alone == 0 && self.scratch.in_flight.is_empty() && self.player.is_arrival() {
+            self.call_together(now)?;
+        } else {
+            self.alone = self.alone.saturating_sub(1);
+            self.attempt(now)?;
+        }
+        Ok(true)
     }
 
     /// Makes calls as far as none of them can be refused but by a limit, and each is served before the next: what they do
     /// to the account is done once.
-    fn call_together(&mut self, upcoming: &mut Upcoming, now: Now) -> Result<(), Overflow> {
-        let clock = self.world.schedule.pace().clock;
-        let (calls, until) = self.world.headroom(&self.party, now);
-        let drawn = &self.world.scenario.upstream.latency;
+    fn call_together(&mut self, now: Now) -> Result<(), Overflow> {
+        let Player { world, party, latencies, calls, call, is_there, waiting, .. } = &mut self.player;
+        let clock = world.schedule.pace().clock;
+        let (most, due) = world.headroom(party, now);
+        let again = waiting.peek().map_or(Time::NEVER, |Reverse(tried)| tried.at);
+        let until = due.min(again);
+        let upstream = &world.scenario.upstream;
+        let errors = world.schedule.attempts(party.consumer(), Drawn::Error);
         let passed = &mut self.scratch.passed;
         passed.clear();
         let mut served = Time::START;
-        while let Some(call) = upcoming.first()
-            && passed.calls < calls
-        {
-            let latency = self.latencies.of(call.index, |stream, first, block| drawn.fill(stream, first, block));
-            let latency = Span::from_ns(latency);
+        while *is_there && passed.calls < most {
+            let latency = Span::from_ns(latencies.of(call.index, |stream, first, block| {
+                upstream.latency.fill(stream, first, block);
+            }));
             let lands = call.at + latency;
-            let is_alone = lands < upcoming.calls.next_at() && lands < until && latency < HOLD_TTL;
-            if !is_alone || !self.party.account.passes_limits(clock.at(call.at), &self.world.catalog) {
+            let is_alone = lands < calls.next_at() && lands < until && latency < HOLD_TTL;
+            let fails = upstream.errors != Chance::NEVER && upstream.errors.happens(errors.word(call.index));
+            if !is_alone || fails || !party.account.passes_limits(clock.at(call.at), &world.catalog) {
                 break;
             }
-            self.observer.latency(self.party.consumer(), latency);
+            self.observer.latency(party.consumer(), call.at, latency);
             passed.count(call.route, &call.usage);
             served = lands;
-            upcoming.advance();
+            *is_there = calls.next_into(call);
         }
         // What comes next has to be looked at; after little success, so has what comes after it, likely.
         self.alone = if passed.calls < 2 { ALONE } else { 1 };
         if passed.calls == 0 {
             return Ok(());
         }
-        self.world.passed(&mut self.party, clock.at(served), passed)?;
-        self.observer.passed(self.party.consumer(), passed);
+        world.passed(party, clock.at(served), passed)?;
+        self.observer.passed(party.consumer(), passed);
+        let calls = passed.calls;
+        self.player.have_succeeded(calls);
         Ok(())
     }
 
-    /// Makes a call; `next` is when the next one comes, or the end.
+    /// Makes the next attempt.
     #[inline]
-    fn call(&mut self, call: &Call, now: Now, next: Time) -> Result<(), Overflow> {
-        let decision = self.world.request(&mut self.party, now, call.route)?;
-        self.observer.decided(self.party.consumer(), call, now, decision);
-        let Decision::Admit(admission) = decision else { return Ok(()) };
-        let drawn = &self.world.scenario.upstream.latency;
-        let latency = self.latencies.of(call.index, |stream, first, block| drawn.fill(stream, first, block));
-        let lands = call.at + Span::from_ns(latency);
+    fn attempt(&mut self, now: Now) -> Result<(), Overflow> {
+        let Some((tried, hold)) = self.player.attempt(now, self.observer)? else { return Ok(()) };
+        let lands = tried.at + self.player.service(&tried);
         // Mostly the answer comes before anything else happens, the end included, and need not be queued.
-        if self.scratch.in_flight.is_empty() && lands < next {
-            return self.land(lands, call, admission.hold);
+        if self.scratch.in_flight.is_empty() && lands < self.player.next_at().min(self.player.end()) {
+            return self.player.land(lands, &tried, hold, self.observer);
         }
-        let Call { index, at, route, usage } = *call;
-        let flight = Flight { lands, index, made: at, hold: admission.hold, route, usage };
-        self.scratch.in_flight.push(Reverse(flight));
+        self.scratch.in_flight.push(Reverse(Flight { lands, tried, hold }));
         Ok(())
     }
 
-    /// Serves what the upstream has answered by `until`, this instant included.
-    #[inline]
-    fn land_until(&mut self, until: Time) -> Result<(), Overflow> {
-        while let Some(Reverse(flight)) = self.scratch.in_flight.peek()
-            && flight.lands <= until
-        {
-            let Flight { lands, index, made, hold, route, usage } = *flight;
-            self.scratch.in_flight.pop();
-            self.land(lands, &Call { index, at: made, route, usage }, hold)?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn land(&mut self, lands: Time, call: &Call, hold: HoldId) -> Result<(), Overflow> {
-        let now = self.arrive(lands)?;
-        self.world.served(&mut self.party, now, hold, &call.usage)?;
-        self.observer.served(self.party.consumer(), call, hold, now, lands.since(call.at));
-        Ok(())
-    }
-
-    fn close(mut self) -> Result<(), Overflow> {
-        let end = self.world.end();
-        self.land_until(end.traffic - Span::from_ns(1))?;
-        self.world.close(&mut self.party, end)?;
-        self.observer.closed(self.party.account());
-        Ok(())
+    /// Lands the first answer that comes, if any does before the end.
+    fn land_first(&mut self) -> Result<bool, Overflow> {
+        let flight = self.scratch.in_flight.pop().filter(|Reverse(flight)| flight.lands < self.player.end());
+        let Some(Reverse(Flight { lands, tried, hold })) = flight else { return Ok(false) };
+        self.player.land(lands, &tried, hold, self.observer)?;
+        Ok(true)
     }
 }

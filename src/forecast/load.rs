@@ -6,7 +6,7 @@ use farebox_engine::time::{SECOND, Time};
 use farebox_engine::world::schedule::Pace;
 use serde::Serialize;
 
-use super::poisson;
+use super::arrivals::{self, Busiest};
 use super::traffic::{Traffic, moments};
 
 /// How often the connections that are allowed must be enough: always but for one moment in a hundred.
@@ -27,8 +27,11 @@ pub struct LoadForecast {
     pub latency_ns: f64,
     /// Calls in flight on average, as if every call were served (Little's law: rate × latency).
     pub in_flight_mean: f64,
-    /// What the calls in flight exceed in one moment of a hundred; `null` where the mean is infinite. They are Poisson,
-    /// because the calls are and none waits for another (M/G/∞).
+    /// Calls a second in the busiest quarter of an hour of the billing clock, as the shapes have it.
+    pub peak_rate_per_s: f64,
+    /// What the calls in flight then exceed in one moment of a hundred; `null` where the mean is infinite. They are Poisson
+    /// where the calls are, because none waits for another (M/G/∞); of calls in bursts, and about for others, negative
+    /// binomial.
     pub in_flight_p99: Option<u64>,
     /// Connections that are allowed; each carries one call at a time.
     pub connections: u32,
@@ -44,9 +47,12 @@ impl LoadForecast {
     pub(super) fn new(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Self {
         let live = &scenario.live;
         let pace = Pace::scaled(scenario, live);
+        let end = pace.clock.at(pace.until).billing;
         let offered: Vec<_> = traffic.iter().map(|traffic| offered(traffic, pace)).collect();
         let latency_ns = moments(&scenario.upstream.latency).mean;
         let in_flight_mean = live.rate_per_s * latency_ns / SECOND as f64;
+        let (per_ns, faster) = (live.rate_per_s / SECOND as f64, 1.0 / pace.stretch);
+        let busiest = Busiest::new(traffic, end, faster, per_ns, latency_ns);
         let billing = |at: Time| pace.clock.at(at).billing.since(Time::START).ns();
         Self {
             rate_per_s: live.rate_per_s,
@@ -55,12 +61,19 @@ impl LoadForecast {
             deviation: offered.iter().map(|(_, variance)| variance).sum::<f64>().sqrt(),
             latency_ns,
             in_flight_mean,
-            in_flight_p99: in_flight_mean.is_finite().then(|| poisson::quantile(ENOUGH, in_flight_mean)),
+            peak_rate_per_s: live.rate_per_s * busiest.multiple,
+            in_flight_p99: (busiest.in_flight.is_finite() && busiest.variance.is_finite())
+                .then(|| arrivals::quantile(ENOUGH, busiest.in_flight, busiest.variance)),
             connections: live.connections,
             in_flight: live.in_flight,
             billing_ns: billing(pace.until),
             billing_ns_per_s: billing(Time::from_ns(SECOND.cast_signed())),
         }
+    }
+
+    /// Whether a part of it is busier than the rest.
+    pub(super) fn has_peak(&self) -> bool {
+        self.peak_rate_per_s > self.rate_per_s * (1.0 + 1e-6)
     }
 
     /// What of it cannot work, in sentences.
@@ -71,9 +84,10 @@ impl LoadForecast {
             return vec![endless.to_owned()];
         };
         let needs = format!(
-            "the load keeps {} calls in flight on average, and {} at the 99th percentile",
+            "the load keeps {} calls in flight on average, and {} at the 99th percentile{}",
             thousands(self.in_flight_mean.round() as u128),
             thousands(most.into()),
+            if self.has_peak() { " of its busiest quarter of an hour" } else { "" },
         );
         let connections = u64::from(self.connections) < most;
         let connections = connections.then(|| {
@@ -98,16 +112,40 @@ impl LoadForecast {
 /// Calls of a cohort within the load: mean and variance.
 fn offered(traffic: &Traffic<'_>, pace: Pace) -> (f64, f64) {
     match &traffic.cohort.arrivals {
-        Arrivals::Poisson { .. } => {
-            let each = traffic.rate / pace.stretch * pace.until.ns() as f64;
-            let calls = f64::from(traffic.cohort.count) * each;
-            (calls, calls + calls * each * traffic.rate_variance)
+        Arrivals::Poisson { .. } | Arrivals::Patterned(_) => {
+            let share = traffic.share(Time::START, pace.clock.at(pace.until).billing);
+            let (rate, active) = (traffic.rate / pace.stretch, pace.until.ns() as f64 * share);
+            let calls = f64::from(traffic.cohort.count) * rate * active;
+            let process = arrivals::process(traffic.cohort);
+            let own = arrivals::dispersion(process, rate, traffic.rate_variance, active, 1.0 / pace.stretch);
+            (calls, calls * own + calls * rate * active * traffic.rate_variance)
         }
         Arrivals::Trace(trace) => {
             let is_made = |ns: u64| ((ns as f64 * pace.stretch) as i64) < pace.until.ns();
-            (trace.rows.iter().filter(|row| is_made(row.at.ns())).count() as f64, 0.0)
+            let calls = match trace.repeats {
+                Some(_) => trace.rows_before(pace.reach()),
+                None => trace.rows.iter().filter(|row| is_made(row.at.ns())).count() as u64,
+            };
+            (calls as f64, 0.0)
         }
     }
+}
+
+/// A load in hours of the week in which its cohorts hardly call: it would not come near the rate that it asks for.
+pub(super) fn quiet_hours(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Option<String> {
+    let pace = Pace::scaled(scenario, &scenario.live);
+    let end = pace.clock.at(pace.until).billing;
+    let each = |of: &Traffic<'_>| (of.rate * of.present, of.share(Time::START, end));
+    let all: f64 = traffic.iter().map(|of| each(of).0).sum();
+    let active: f64 = traffic.iter().map(each).map(|(rate, share)| rate * share).sum();
+    (all > 0.0 && all.is_finite() && active < 0.5 * all).then(|| {
+        format!(
+            "the load covers {} from the start on, in which the shapes of its cohorts have {:.0}% of their mean rate; \
+             write a `start` on a busier day, a longer `live.duration`, or a faster `live.clock`",
+            super::text::length(end.since(Time::START).ns()),
+            100.0 * active / all,
+        )
+    })
 }
 
 /// Cohorts whose compressed calls run into a rate limit that they keep in the scenario's own time: limits go by the

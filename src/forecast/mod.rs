@@ -1,13 +1,14 @@
 //! What a run of a scenario will do, computed and not simulated: expected calls, when allowances and credit run out,
 //! what the load on sockets needs, what the simulation takes. And what of it cannot work.
 //!
-//! Figures are those of independent consumers with Poisson calls, so they can be held against a simulation. What they
+//! Figures are those of independent consumers, of calls as their arrivals are described, so they can be held against a simulation. What they
 //! leave out (plan changes, reactions, declined payments) is listed as not forecast, never guessed. Nothing is drawn but
 //! the rates of consumers who differ in them, from a fixed seed. Nothing here prints, and no figure is an amount that is
 //! booked: floats are good enough.
 
+mod arrivals;
 mod load;
-mod poisson;
+pub(crate) mod poisson;
 mod quota;
 pub mod text;
 mod traffic;
@@ -15,7 +16,8 @@ mod work;
 
 use std::num::NonZeroUsize;
 
-use farebox_engine::model::{Joined, Plan, Price, Scenario};
+use farebox_engine::model::{Arrivals, Joined, Plan, Price, Process, Scenario};
+use farebox_engine::world::schedule::Pace;
 use serde::Serialize;
 
 pub use load::LoadForecast;
@@ -64,9 +66,12 @@ pub struct Forecast {
 impl Forecast {
     /// The forecast of a scenario that is simulated on so many threads.
     pub fn new(scenario: &Scenario, jobs: NonZeroUsize) -> Self {
-        let traffic: Vec<_> = scenario.cohorts.iter().map(|cohort| Traffic::new(scenario, cohort)).collect();
+        let pace = Pace::scaled(scenario, &scenario.live);
+        let end = pace.clock.at(pace.until).billing;
+        let traffic: Vec<_> = scenario.cohorts.iter().map(|cohort| Traffic::new(scenario, cohort, end)).collect();
         let load = LoadForecast::new(scenario, &traffic);
         let mut warnings = load.warnings();
+        warnings.extend(load::quiet_hours(scenario, &traffic));
         warnings.extend(load::compressed_past_limits(scenario, &traffic));
         Self {
             schema: SCHEMA,
@@ -95,7 +100,17 @@ fn not_forecast(scenario: &Scenario) -> Vec<String> {
     }
     for cohort in &scenario.cohorts {
         let joins_late = matches!(cohort.joined, Joined::Signups { .. });
+        let follows_hours = matches!(&cohort.arrivals, Arrivals::Patterned(pattern) if pattern.shape.is_some());
         let parts = [
+            (
+                follows_hours && joins_late,
+                "in which hours those are there who sign up: they call as often as on average over the horizon",
+            ),
+            (follows_hours, "in which hours allowances and credit are used: the moments are those of an even rate"),
+            (
+                matches!(arrivals::process(cohort), Process::Bursty { .. }),
+                "how likely bursts use up allowances and credit",
+            ),
             (
                 joins_late,
                 "when each consumer signs up: they come evenly, and chances are of those who are there all along",

@@ -7,7 +7,7 @@
 use std::f64::consts::TAU;
 
 /// P(N ≥ k) for a Poisson variable N with this mean.
-pub(super) fn at_least(k: u64, mean: f64) -> f64 {
+pub(crate) fn at_least(k: u64, mean: f64) -> f64 {
     if k == 0 || mean.is_infinite() {
         1.0
     } else if mean <= 0.0 {
@@ -20,7 +20,7 @@ pub(super) fn at_least(k: u64, mean: f64) -> f64 {
 }
 
 /// E[max(0, N − k)]: how far beyond k a Poisson variable N with this mean is expected to get.
-pub(super) fn beyond(k: u64, mean: f64) -> f64 {
+pub(crate) fn beyond(k: u64, mean: f64) -> f64 {
     (mean * at_least(k, mean) - k as f64 * at_least(k.saturating_add(1), mean)).max(0.0)
 }
 

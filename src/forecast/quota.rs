@@ -1,12 +1,13 @@
 //! When allowances and credit run out, for a consumer of mean rate; and how likely it is that they do.
 
-use farebox_engine::draw::Address;
-use farebox_engine::model::{Arrivals, Joined, PastAllowance, Period, Price, REQUESTS, Scenario, UnitPrice};
-use farebox_engine::time::DAY;
+use farebox_engine::distribution::Distribution;
+use farebox_engine::draw::{Address, unit};
+use farebox_engine::model::{Joined, PastAllowance, Period, Price, Process, REQUESTS, Scenario, UnitPrice, WEEK};
+use farebox_engine::time::{DAY, Span, Time};
 use jiff::ToSpan;
 use serde::Serialize;
 
-use super::poisson;
+use super::arrivals;
 use super::traffic::Traffic;
 
 /// Over how many drawn rates a chance is averaged: its error is at most half a percentage point (one deviation).
@@ -69,11 +70,16 @@ pub(super) fn allowances(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Vec<Al
 
 fn allowance_use(scenario: &Scenario, traffic: &Traffic<'_>, meter: usize, allowance: u64) -> AllowanceUse {
     let (period, period_ns) = period(scenario, traffic);
-    let rate = traffic.use_rate(meter);
-    let mean_use = rate * period_ns;
-    let is_known = meter == REQUESTS && traffic.is_random();
-    let over =
-        |what: fn(u64, f64) -> f64| is_known.then(|| over_rates(traffic, |rate| what(allowance, rate * mean_use)));
+    let process = arrivals::process(traffic.cohort);
+    let even = traffic.use_rate(meter) * period_ns;
+    let periods = Periods { traffic, begins: period_begins(scenario, traffic), period_ns };
+    let mean_use = even * periods.mean(|share, _| share);
+    let rate = mean_use / period_ns;
+    let is_known = meter == REQUESTS && traffic.is_known();
+    let over = |what: fn(Process, u64, f64) -> Option<f64>, units: u64| {
+        let figure = |share: f64, rate: f64| what(process, units, share * rate * even).unwrap_or(f64::NAN);
+        is_known.then(|| periods.mean(figure))
+    };
     AllowanceUse {
         cohort: traffic.cohort.name.clone(),
         plan: traffic.plan.name.clone(),
@@ -83,8 +89,8 @@ fn allowance_use(scenario: &Scenario, traffic: &Traffic<'_>, meter: usize, allow
         period_ns: period_ns as u64,
         mean_use,
         reached_after_ns: (mean_use >= allowance as f64 && rate > 0.0).then(|| (allowance as f64 / rate) as u64),
-        chance: over(|allowance, mean| poisson::at_least(allowance.saturating_add(1), mean)),
-        calls_beyond: over(poisson::beyond),
+        chance: over(arrivals::at_least, allowance.saturating_add(1)),
+        calls_beyond: over(arrivals::beyond, allowance),
         beyond: match traffic.plan.past_allowance {
             PastAllowance::Block => "refused",
             PastAllowance::Overage => "billed",
@@ -110,16 +116,63 @@ pub(super) fn period(scenario: &Scenario, traffic: &Traffic<'_>) -> (&'static st
     }
 }
 
-/// What a figure is on average over the consumers, who may differ in their rates; the figure is given a rate as a
-/// multiple of the cohort's mean. Chances are no straight lines, so the figure of the mean rate would be wrong.
-fn over_rates(traffic: &Traffic<'_>, figure: impl Fn(f64) -> f64) -> f64 {
-    let Arrivals::Poisson { mean_gap_ns, spread: Some(spread) } = &traffic.cohort.arrivals else { return figure(1.0) };
-    let mean = traffic.rate * mean_gap_ns;
-    if !(mean > 0.0 && mean.is_finite()) {
-        return figure(1.0);
+/// When the periods of a cohort's consumers begin.
+#[derive(Clone, Copy)]
+enum Begins {
+    /// All at the start.
+    Start,
+    /// Spread evenly over this long: before the start, or from it on.
+    Spread { from_ns: f64, over_ns: f64 },
+}
+
+fn period_begins(scenario: &Scenario, traffic: &Traffic<'_>) -> Begins {
+    let (_, period_ns) = period(scenario, traffic);
+    match traffic.cohort.joined {
+        Joined::Spread if traffic.plan.usage_period.is_some() => {
+            Begins::Spread { from_ns: -period_ns, over_ns: period_ns }
+        }
+        Joined::Spread | Joined::Start => Begins::Start,
+        Joined::Signups { .. } => Begins::Spread { from_ns: 0.0, over_ns: WEEK as f64 },
     }
-    let draws = Address::seed(0).named("forecast").stream();
-    (0..RATES).map(|i| figure(spread.sample(draws.word(i)) / mean)).sum::<f64>() / RATES as f64
+}
+
+/// The periods of a cohort's consumers.
+struct Periods<'a> {
+    traffic: &'a Traffic<'a>,
+    begins: Begins,
+    period_ns: f64,
+}
+
+impl Periods<'_> {
+    /// What a figure is on average over the consumers, who may differ in their rates and in when their periods begin; the
+    /// figure is given how much of the mean rate there is in a period by its hours, and the consumer's own rate as a
+    /// multiple of the cohort's mean. Chances are no straight lines, so the figure of the means would be wrong.
+    fn mean(&self, figure: impl Fn(f64, f64) -> f64) -> f64 {
+        let spread = self.spread();
+        let share = |word: u64| {
+            let begins = match self.begins {
+                Begins::Start => 0.0,
+                Begins::Spread { from_ns, over_ns } => from_ns + over_ns * unit(word),
+            };
+            let from = Time::from_ns(begins as i64);
+            self.traffic.share(from, from + Span::from_ns(self.period_ns as u64))
+        };
+        let differ_by_hours = self.traffic.activity.is_some() && !matches!(self.begins, Begins::Start);
+        if spread.is_none() && !differ_by_hours {
+            return figure(share(0), 1.0);
+        }
+        let draws = Address::seed(0).named("forecast").stream();
+        let moments = Address::seed(0).named("forecast of periods").stream();
+        let rate = |i| spread.map_or(1.0, |(spread, mean)| spread.sample(draws.word(i)) / mean);
+        (0..RATES).map(|i| figure(share(moments.word(i)), rate(i))).sum::<f64>() / RATES as f64
+    }
+
+    /// The consumers' own rates and their mean, where they differ and have one.
+    fn spread(&self) -> Option<(&Distribution, f64)> {
+        let (mean_gap_ns, spread) = self.traffic.cohort.arrivals.drawn()?;
+        let mean = self.traffic.rate * mean_gap_ns;
+        spread.filter(|_| mean > 0.0 && mean.is_finite()).map(|spread| (spread, mean))
+    }
 }
 
 /// The opening credit of every cohort on a prepaid plan.
@@ -199,9 +252,14 @@ fn used_after(opening: f64, spending: &[Spending]) -> Option<u64> {
 fn chance_to_run_out(scenario: &Scenario, traffic: &Traffic<'_>, opening: i128) -> Option<f64> {
     let prices = linear_prices(traffic)?;
     let [(REQUESTS, price)] = prices[..] else { return None };
-    let is_known = traffic.is_random() && traffic.plan.allowance[REQUESTS].is_none() && price.amount.nanos() > 0;
+    let is_known = traffic.is_known() && traffic.plan.allowance[REQUESTS].is_none() && price.amount.nanos() > 0;
     // What a call costs is rounded once for all units of a period, so this many calls are covered exactly.
     let calls = u64::try_from(opening * i128::from(price.per) / i128::from(price.amount.nanos().max(1))).ok()?;
-    let mean = traffic.use_rate(REQUESTS) * scenario.horizon.ns() as f64;
-    is_known.then(|| over_rates(traffic, |rate| poisson::at_least(calls.saturating_add(1), rate * mean)))
+    let period_ns = scenario.horizon.ns() as f64;
+    let mean = traffic.use_rate(REQUESTS) * period_ns;
+    let process = arrivals::process(traffic.cohort);
+    let chance = |share: f64, rate: f64| {
+        arrivals::at_least(process, calls.saturating_add(1), share * rate * mean).unwrap_or(f64::NAN)
+    };
+    is_known.then(|| Periods { traffic, begins: Begins::Start, period_ns }.mean(chance))
 }

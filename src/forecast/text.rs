@@ -81,7 +81,7 @@ fn load(forecast: &Forecast) -> String {
     let load = &forecast.load;
     let p99 = load.in_flight_p99.map_or("no bound".to_owned(), |calls| thousands(calls.into()));
     let row = |label: &str, figure: String, note: String| [label.to_owned(), figure, note];
-    let rows = [
+    let mut rows = vec![
         row(
             "calls",
             whole(load.calls),
@@ -98,6 +98,10 @@ fn load(forecast: &Forecast) -> String {
         row("in flight allowed", thousands(load.in_flight.into()), "what comes beyond is dropped".to_owned()),
         row("billing time", length(load.billing_ns), format!("{} each second", length(load.billing_ns_per_s))),
     ];
+    if load.has_peak() {
+        let peak = format!("{} a second", decimal(load.peak_rate_per_s));
+        rows.insert(1, row("in the busiest quarter of an hour", peak, "what the p99 is of".to_owned()));
+    }
     columns("Load on sockets", ["< ", "> ", "< "], &rows)
 }
 
@@ -120,7 +124,10 @@ fn simulation(forecast: &Forecast) -> String {
         row(
             "memory",
             format!("{} MiB", work.memory_bytes.div_ceil(1 << 20)),
-            format!("the program, {} kB per cohort and thread, and traces", work.bytes_per_cohort / 1_000),
+            match work.bytes_per_consumer {
+                0 => format!("the program, {} kB per cohort and thread, and traces", work.bytes_per_cohort / 1_000),
+                bytes => format!("the program, {bytes} bytes per consumer, who are all played at once, and traces"),
+            },
         ),
     ];
     columns("Simulation, estimated", ["< ", "> ", "< "], &rows)

@@ -1,8 +1,12 @@
 //! How many calls each cohort makes: means and variances, from the arrivals as they are described.
 
 use farebox_engine::distribution::Distribution;
-use farebox_engine::model::{Arrivals, Cohort, Joined, METERS_MAX, PerMeter, Plan, REQUESTS, Scenario, Trace};
+use farebox_engine::model::{Arrivals, Cohort, HandOut, Joined, METERS_MAX, PerMeter, Plan, REQUESTS, Scenario, Trace};
+use farebox_engine::time::Time;
+use farebox_engine::world::arrivals::Activity;
 use serde::Serialize;
+
+use super::arrivals;
 
 /// What a cohort is expected to offer over the horizon.
 #[derive(Clone, Debug, Serialize)]
@@ -20,7 +24,7 @@ pub struct CohortCalls {
 }
 
 /// The traffic of one cohort in mean figures.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Traffic<'a> {
     pub(super) cohort: &'a Cohort,
     pub(super) plan: &'a Plan,
@@ -28,6 +32,10 @@ pub(super) struct Traffic<'a> {
     pub(super) rate: f64,
     /// The variance of the consumers' own rates as a share of the squared mean.
     pub(super) rate_variance: f64,
+    /// How many consumers are there, on average over the horizon.
+    pub(super) present: f64,
+    /// How much is done until when, where the rate follows the hours of the week.
+    pub(super) activity: Option<Activity>,
     /// Which share of the calls the plan covers.
     pub(super) covered: f64,
     /// Units that a covered call uses on average, per meter.
@@ -39,13 +47,15 @@ pub(super) struct Traffic<'a> {
 }
 
 impl<'a> Traffic<'a> {
-    pub(super) fn new(scenario: &'a Scenario, cohort: &'a Cohort) -> Self {
+    /// The traffic of a cohort within the horizon; and within a load that ends at `end` of the billing clock.
+    pub(super) fn new(scenario: &'a Scenario, cohort: &'a Cohort, end: Time) -> Self {
         let plan = &scenario.plans[cohort.plan];
         match &cohort.arrivals {
-            Arrivals::Poisson { mean_gap_ns, spread } => {
-                Self::drawn(scenario, cohort, plan, *mean_gap_ns, spread.as_ref())
-            }
             Arrivals::Trace(trace) => Self::recorded(scenario, cohort, plan, trace),
+            drawn => {
+                let (mean_gap_ns, spread) = drawn.drawn().expect("what is not recorded is drawn");
+                Self::drawn(scenario, cohort, plan, mean_gap_ns, spread, end)
+            }
         }
     }
 
@@ -55,28 +65,47 @@ impl<'a> Traffic<'a> {
         plan: &'a Plan,
         mean_gap_ns: f64,
         spread: Option<&Distribution>,
+        end: Time,
     ) -> Self {
         let multiple = spread.map_or(Moments { mean: 1.0, variance: 0.0 }, moments);
         let rate = multiple.mean / mean_gap_ns;
         let rate_variance = if multiple.mean > 0.0 { multiple.variance / multiple.mean.powi(2) } else { 0.0 };
-        let presence = Presence::new(cohort, scenario.horizon.ns() as f64);
-        let calls = rate * presence.time;
-        // Given their rates the calls are Poisson; what the consumers differ by comes on top (law of total variance).
-        let differ = if matches!(cohort.joined, Joined::Signups { .. }) { 1.0 + rate_variance } else { rate_variance };
-        let variance = calls + differ * rate.powi(2) * presence.squared_time;
+        let horizon = scenario.horizon.ns() as f64;
+        let presence = Presence::new(cohort, horizon);
+        let activity = arrivals::activity(scenario, cohort, end);
         let (covered, units) = units(scenario, cohort, plan);
-        Self { cohort, plan, rate, rate_variance, covered, units, calls, variance }
+        let present = presence.time / horizon;
+        let mut traffic =
+            Self { cohort, plan, rate, rate_variance, present, activity, covered, units, calls: 0.0, variance: 0.0 };
+        let share = traffic.share(Time::START, Time::START + scenario.horizon);
+        traffic.calls = rate * presence.time * share;
+        // Given their rates the calls are those of the process; what the consumers differ by comes on top (law of total
+        // variance).
+        let differ = if matches!(cohort.joined, Joined::Signups { .. }) { 1.0 + rate_variance } else { rate_variance };
+        let own = arrivals::dispersion(arrivals::process(cohort), rate, rate_variance, horizon * share, 1.0);
+        traffic.variance = traffic.calls * own + differ * (rate * share).powi(2) * presence.squared_time;
+        traffic
     }
 
     /// A trace is known: its calls have no variance, and are taken as spread evenly over the horizon.
     fn recorded(scenario: &'a Scenario, cohort: &'a Cohort, plan: &'a Plan, trace: &Trace) -> Self {
-        let mut sums = [0u128; METERS_MAX];
-        let rows = trace.rows.iter().take_while(|row| row.at < scenario.horizon);
-        let calls = rows.map(|row| (0..METERS_MAX).for_each(|meter| sums[meter] += u128::from(row.usage[meter])));
-        let calls = calls.count() as f64;
+        let is_covered = |route: usize| plan.routes.as_ref().is_none_or(|routes| routes.contains(&route));
+        let mix = cohort.routes.iter().filter(|(route, _)| is_covered(*route)).map(|(_, share)| share).sum::<f64>();
+        let (times, rest) = trace.played(scenario.horizon);
+        let (mut sums, mut covered) = ([0.0; METERS_MAX], 0.0);
+        for (index, row) in trace.rows.iter().enumerate() {
+            let plays = times as f64 + f64::from(u8::from(index < rest));
+            let share =
+                trace.routes.get(index).map_or(mix, |route| f64::from(u8::from(is_covered(usize::from(*route)))));
+            covered += plays * share;
+            sums.iter_mut().zip(row.usage).for_each(|(sum, used)| *sum += plays * share * used as f64);
+        }
+        let calls = trace.rows_before(scenario.horizon) as f64;
         let rate = calls / f64::from(cohort.count.max(1)) / scenario.horizon.ns().max(1) as f64;
-        let units = sums.map(|sum| sum as f64 / calls.max(1.0));
-        Self { cohort, plan, rate, rate_variance: 0.0, covered: 1.0, units, calls, variance: 0.0 }
+        let units = sums.map(|sum: f64| if covered > 0.0 { sum / covered } else { 0.0 });
+        let covered = if calls > 0.0 { covered / calls } else { 0.0 };
+        let (present, activity) = (f64::from(cohort.count), None);
+        Self { cohort, plan, rate, rate_variance: 0.0, present, activity, covered, units, calls, variance: 0.0 }
     }
 
     /// Units of a meter that one consumer of mean rate uses per ns.
@@ -84,12 +113,25 @@ impl<'a> Traffic<'a> {
         self.rate * self.covered * self.units[meter]
     }
 
-    /// Whether the calls of one consumer are a Poisson process, of recorded ones nearly: rows go to consumers at random.
-    pub(super) fn is_random(&self) -> bool {
+    /// Whether it is known how likely one consumer makes how many calls: not in bursts, nor of rows that name consumers or
+    /// are handed out unevenly.
+    pub(super) fn is_known(&self) -> bool {
         match &self.cohort.arrivals {
-            Arrivals::Poisson { .. } => true,
-            Arrivals::Trace(trace) => trace.rows.iter().all(|row| row.consumer.is_none()),
+            Arrivals::Trace(trace) => {
+                trace.hand_out == HandOut::Even && trace.rows.iter().all(|row| row.consumer.is_none())
+            }
+            _ => arrivals::at_least(arrivals::process(self.cohort), 0, 0.0).is_some(),
         }
+    }
+
+    /// The rate in a stretch of the billing clock, as a multiple of the mean.
+    pub(super) fn share(&self, from: Time, until: Time) -> f64 {
+        let Some(activity) = &self.activity else { return 1.0 };
+        if until <= from {
+            return 1.0;
+        }
+        let [active, all] = [activity.until(until).since(activity.until(from)), until.since(from)];
+        active.ns() as f64 / all.ns() as f64
     }
 
     pub(super) fn report(&self) -> CohortCalls {

@@ -9,12 +9,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use farebox_engine::billing::account::Consumer;
+use farebox_engine::billing::cause::Cause;
 use farebox_engine::billing::gate::Decision;
 use farebox_engine::billing::hold::HoldId;
 use farebox_engine::log::{Entry, Event, History};
 use farebox_engine::model::PerMeter;
 use farebox_engine::money::Overflow;
-use farebox_engine::time::{Clock, Now, Time};
+use farebox_engine::time::{Clock, Now, Span, Time};
 use farebox_engine::world::World;
 use farebox_engine::world::party::Party;
 
@@ -124,11 +125,17 @@ impl Accounts {
         (0..self.consumers.len() as u32).map(AccountId)
     }
 
-    /// Decides a request of `call`, the consumer's call of that index, for a route.
-    pub fn request(&self, id: AccountId, when: When<'_>, call: u64, route: u16) -> Result<Decision, Overflow> {
+    /// Decides an attempt at `call`, the consumer's call of that index, for a route.
+    pub fn request(
+        &self,
+        id: AccountId,
+        when: When<'_>,
+        (call, attempt): (u64, u32),
+        route: u16,
+    ) -> Result<Decision, Overflow> {
         self.event(id, when, |party, now, world| {
             let decision = world.request(party, now, route)?;
-            Ok((decision, Event::Decided { call, route, decision }))
+            Ok((decision, Event::Decided { call, attempt, route, decision }))
         })
     }
 
@@ -141,11 +148,11 @@ impl Accounts {
         served.unwrap_or_default();
     }
 
-    /// An admitted call failed. An overflow is kept as by [`Self::served`].
-    pub fn failed(&self, id: AccountId, when: When<'_>, hold: HoldId) {
+    /// An admitted call failed, after the upstream used this much. An overflow is kept as by [`Self::served`].
+    pub fn failed(&self, id: AccountId, when: When<'_>, hold: HoldId, used: PerMeter<u64>) {
         let failed = self.event(id, when, |party, now, world| {
-            world.failed(party, now, hold)?;
-            Ok(((), Event::Failed { hold }))
+            world.failed(party, now, hold, &used)?;
+            Ok(((), Event::Failed { hold, used }))
         });
         failed.unwrap_or_default();
     }
@@ -158,11 +165,10 @@ impl Accounts {
         Ok(slot.party.next_deadline())
     }
 
-    /// How long until an account's rate limits let a call for this route pass again.
-    pub fn refill_wait(&self, id: AccountId, when: When<'_>, route: u16) -> Duration {
+    /// What a client is told to wait that was refused for this cause; see [`World::retry_after`].
+    pub fn retry_after(&self, id: AccountId, when: When<'_>, route: u16, cause: Cause) -> Option<Span> {
         let slot = self.lock(id);
-        let margin_ns = slot.party.account().margins(when.read(), &self.world.catalog, route).rate_ns;
-        Duration::from_nanos(margin_ns.min(0).unsigned_abs())
+        self.world.retry_after(&slot.party, when.read(), route, cause)
     }
 
     /// Whether the consumer has left by themselves, and will call no more.

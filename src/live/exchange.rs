@@ -75,18 +75,30 @@ impl Exchange {
         worker.accounts().served(self.account, when, self.hold, usage);
     }
 
-    /// The call failed.
-    pub(crate) fn fail(mut self, cause: Cause) {
+    /// The upstream has answered that the call failed, and used this much for it.
+    pub(crate) fn fail(mut self, cause: Cause, used: PerMeter<u64>) {
+        let worker = Rc::clone(&self.worker);
+        worker.count(cause);
+        let when = match mem::replace(&mut self.ending, Ending::Done) {
+            Ending::Wall => When::Wall(worker.clock()),
+            Ending::Scheduled(step) => When::At(step.now),
+            Ending::Never | Ending::Done => return,
+        };
+        worker.accounts().failed(self.account, when, self.hold, used);
+    }
+
+    /// There is no answer, or not all of it.
+    pub(crate) fn lose(mut self, cause: Cause) {
         self.release(cause);
     }
 
-    /// In lockstep no call fails: one that does has no turn among the events, so its hold stays open, and the proof
+    /// In lockstep no answer is lost: one that is has no turn among the events, so its hold stays open, and the proof
     /// finds it.
     fn release(&mut self, cause: Cause) {
         let worker = Rc::clone(&self.worker);
         worker.count(cause);
         if mem::replace(&mut self.ending, Ending::Done) == Ending::Wall {
-            worker.accounts().failed(self.account, When::Wall(worker.clock()), self.hold);
+            worker.accounts().failed(self.account, When::Wall(worker.clock()), self.hold, PerMeter::default());
         }
     }
 }
@@ -136,7 +148,7 @@ impl Open {
 
     fn break_off(self) {
         if let Some((exchange, _)) = self.unsettled {
-            exchange.fail(Cause::UpstreamError);
+            exchange.lose(Cause::UpstreamError);
         }
     }
 

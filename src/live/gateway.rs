@@ -21,7 +21,7 @@ use farebox_engine::billing::gate::{Admission, Decision};
 use farebox_engine::log::History;
 use farebox_engine::model::{METERS_MAX, Meter, PerMeter, REQUESTS};
 use farebox_engine::money::Overflow;
-use farebox_engine::time::{Now, Time as Traffic};
+use farebox_engine::time::{Now, Span, Time as Traffic};
 use farebox_engine::world::World;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, UPGRADE};
@@ -249,7 +249,8 @@ impl Worker {
         let Some(route) = self.shared.routes.find(request.uri().path()) else {
             return Ok(self.refuse(Cause::RouteNotFound, None));
         };
-        let decision = self.decide(account, stamp.map_or(0, |stamp| stamp.call), route, scheduled).await;
+        let decision =
+            self.decide(account, stamp.map_or((0, 1), |stamp| (stamp.call, stamp.attempt)), route, scheduled).await;
         Ok(match decision {
             Err(overflow) => broken(overflow),
             Ok(Decision::Refuse(cause)) => {
@@ -278,21 +279,21 @@ impl Worker {
     async fn decide(
         &self,
         account: AccountId,
-        call: u64,
+        attempt: (u64, u32),
         route: u16,
         scheduled: Option<Scheduled>,
     ) -> Result<Decision, Overflow> {
         let accounts = self.accounts();
         let Some(Scheduled { decided, .. }) = scheduled else {
-            return accounts.request(account, When::Wall(&self.shared.clock), call, route);
+            return accounts.request(account, When::Wall(&self.shared.clock), attempt, route);
         };
         poll_fn(|context| accounts.poll_turn(account, decided.turn, context)).await;
-        let decision = accounts.request(account, When::At(decided.now), call, route);
+        let decision = accounts.request(account, When::At(decided.now), attempt, route);
         accounts.pass_turn(account);
         decision
     }
 
-    fn refuse(&self, cause: Cause, wait: Option<Duration>) -> Response<Answer> {
+    fn refuse(&self, cause: Cause, wait: Option<Span>) -> Response<Answer> {
         self.count(cause);
         problem(cause, self.status(cause), wait).map(Answer::Own)
     }
@@ -303,9 +304,9 @@ impl Worker {
     }
 
     /// How long to wait, where waiting alone will help.
-    fn wait(&self, account: AccountId, cause: Cause, route: u16, scheduled: Option<Scheduled>) -> Option<Duration> {
+    fn wait(&self, account: AccountId, cause: Cause, route: u16, scheduled: Option<Scheduled>) -> Option<Span> {
         let when = scheduled.map_or(When::Wall(&self.shared.clock), |scheduled| When::At(scheduled.decided.now));
-        (cause == Cause::RateLimited).then(|| self.accounts().refill_wait(account, when, route))
+        self.accounts().retry_after(account, when, route, cause)
     }
 
     /// Sends an admitted request to the upstream, and its answer back.
@@ -321,7 +322,7 @@ impl Worker {
         let (response, lease) = match sent.ok_or(Cause::UpstreamTimeout).and_then(|sent| sent.map_err(failed)) {
             Ok(answered) => answered,
             Err(cause) => {
-                exchange.fail(cause);
+                exchange.lose(cause);
                 return problem(cause, self.status(cause), None).map(Answer::Own);
             }
         };
@@ -347,8 +348,8 @@ impl Worker {
         request
     }
 
-    /// Passes an upstream's response on. What it used is known with its head; in lockstep it is settled here, at its
-    /// turn, else when the body has been read.
+    /// Passes an upstream's response on. What it used is known with its head; in lockstep, and when it says that the call
+    /// failed, it is settled here, at its turn; else when the body has been read.
     async fn pass(&self, response: Response<Incoming>, exchange: Exchange, lease: Lease<Incoming>) -> Response<Answer> {
         let (mut head, body) = response.into_parts();
         strip_hop_by_hop(&mut head.headers);
@@ -357,16 +358,20 @@ impl Worker {
         head.headers.remove(WARNING);
         let failure = failure(head.status);
         let usage = self.usage(&head.headers);
+        let end = |exchange: Exchange| match failure {
+            Some(cause) => exchange.fail(cause, usage),
+            None => exchange.settle(usage),
+        };
         let unsettled = match (exchange.ending(), failure) {
-            (Ending::Scheduled(step), None) => {
+            (Ending::Scheduled(step), _) => {
                 let account = exchange.account();
                 poll_fn(|context| self.accounts().poll_turn(account, step.turn, context)).await;
-                exchange.settle(usage);
+                end(exchange);
                 self.accounts().pass_turn(account);
                 None
             }
-            (_, Some(cause)) => {
-                exchange.fail(cause);
+            (_, Some(_)) => {
+                end(exchange);
                 None
             }
             (_, None) => Some((exchange, usage)),

@@ -16,14 +16,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use farebox_engine::billing::account::Consumer;
-use farebox_engine::draw::Stream;
-use farebox_engine::model::Route;
-use farebox_engine::time::{HOUR, Time};
-use farebox_engine::world::World;
+use farebox_engine::model::{Client, Hint, Route};
+use farebox_engine::time::{HOUR, Span, Time};
+use farebox_engine::world::client::{Answered, Attempts, Budget, next_attempt};
+use farebox_engine::world::schedule::Drawn;
+use farebox_engine::world::{FAILED, World};
 use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode, Uri};
 use mock_upstreams::{Command, OUTCOME_HEADER, Timer, Usage};
 use tokio::runtime::{Builder, LocalOptions};
@@ -40,6 +41,12 @@ use crate::control::Control;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long calls in flight are waited for when the schedule is over.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// What the mock upstream is told to answer where the world's upstream fails.
+const UPSTREAM_FAILED: StatusCode = match StatusCode::from_u16(FAILED) {
+    Ok(status) => status,
+    Err(_) => panic!("it is a status"),
+};
 
 /// What a load is offered with.
 #[derive(Clone, Debug)]
@@ -63,15 +70,19 @@ pub struct Options {
 pub struct LoadResult {
     /// Calls that the schedule asked for.
     pub offered: u64,
-    /// Calls that were not sent, because too many were in flight.
+    /// Attempts at them beside the first of each.
+    pub retried: u64,
+    /// Calls that were served by such an attempt.
+    pub recovered: u64,
+    /// Attempts that were not sent, because too many were in flight.
     pub dropped: u64,
-    /// Calls that were answered, by status.
+    /// Attempts that were answered, by status.
     pub statuses: BTreeMap<u16, u64>,
-    /// Calls that got no answer, by kind.
+    /// Attempts that got no answer, by kind.
     pub errors: BTreeMap<CallError, u64>,
-    /// Calls that were still in flight when the drain was over.
+    /// Attempts that were still in flight when the drain was over.
     pub unfinished: u64,
-    /// From the intended start to the last byte, by class, in ns.
+    /// From the attempt's intended start to the last byte, by class, in ns.
     pub latency: BTreeMap<Class, Histogram<u64>>,
     /// From writing the request to the last byte, in ns.
     pub service: Histogram<u64>,
@@ -140,6 +151,8 @@ impl LoadResult {
     fn new() -> Self {
         Self {
             offered: 0,
+            retried: 0,
+            recovered: 0,
             dropped: 0,
             statuses: BTreeMap::new(),
             errors: BTreeMap::new(),
@@ -150,18 +163,20 @@ impl LoadResult {
         }
     }
 
-    /// Calls that were answered.
+    /// Attempts that were answered.
     pub fn answered(&self) -> u64 {
         self.statuses.values().sum()
     }
 
-    /// Calls that were answered with this status.
+    /// Attempts that were answered with this status.
     pub fn status(&self, status: u16) -> u64 {
         self.statuses.get(&status).copied().unwrap_or(0)
     }
 
     fn merge(&mut self, other: &Self) {
         self.offered += other.offered;
+        self.retried += other.retried;
+        self.recovered += other.recovered;
         self.dropped += other.dropped;
         self.unfinished += other.unfinished;
         for (status, count) in &other.statuses {
@@ -211,6 +226,16 @@ struct Arrival {
     call: u32,
 }
 
+/// An attempt at a call that is to be made.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    arrival: Arrival,
+    /// From 1.
+    attempt: u32,
+    /// Its intended start.
+    at: Time,
+}
+
 /// One thread's share of the calls, in time order. A consumer's calls go to the threads in turn, so that each has its
 /// share even of a single consumer.
 fn arrivals(world: &World, index: usize, threads: usize) -> Vec<Arrival> {
@@ -231,7 +256,6 @@ fn arrivals(world: &World, index: usize, threads: usize) -> Vec<Arrival> {
 struct Sender {
     arrivals: Vec<Arrival>,
     connections: usize,
-    in_flight_max: u32,
     shared: Rc<Shared>,
 }
 
@@ -241,9 +265,15 @@ struct Shared {
     pool: Rc<Pool<Empty<Bytes>>>,
     timer: Timer,
     clock: WallClock,
-    queue: RefCell<VecDeque<Arrival>>,
+    queue: RefCell<VecDeque<Due>>,
     queued: Notify,
     in_flight: Cell<u32>,
+    in_flight_max: u32,
+    /// Attempts that will be made again.
+    waiting: Cell<u32>,
+    stopped: Cell<bool>,
+    /// What the clients of consumers that retry have left of their budgets, on this thread.
+    budgets: RefCell<BTreeMap<AccountId, Budget>>,
     /// Consumers that are known to have left: they call no more.
     left: RefCell<BTreeSet<AccountId>>,
     landed: Notify,
@@ -256,7 +286,6 @@ impl Sender {
         Ok(Self {
             arrivals: arrivals(world, index, threads),
             connections: share(options.connections),
-            in_flight_max: share(options.in_flight) as u32,
             shared: Rc::new(Shared {
                 caller: Caller::new(Arc::clone(world), &options.token),
                 pool: Pool::new(options.target),
@@ -265,6 +294,10 @@ impl Sender {
                 queue: RefCell::default(),
                 queued: Notify::new(),
                 in_flight: Cell::new(0),
+                in_flight_max: share(options.in_flight) as u32,
+                waiting: Cell::new(0),
+                stopped: Cell::new(false),
+                budgets: RefCell::default(),
                 left: RefCell::default(),
                 landed: Notify::new(),
                 result: RefCell::new(LoadResult::new()),
@@ -278,7 +311,9 @@ impl Sender {
             spawn_local(Rc::clone(&self.shared).connection());
         }
         self.dispatch(control).await;
-        let drained = self.shared.timer.timeout_at(Instant::now() + DRAIN, self.shared.drained()).await;
+        // What waits to be tried again is over with the schedule.
+        let over = if self.shared.waiting.get() > 0 { self.shared.end() } else { Instant::now() };
+        let drained = self.shared.timer.timeout_at(over.max(Instant::now()) + DRAIN, self.shared.drained()).await;
         let mut result = self.shared.result.replace(LoadResult::new());
         if drained.is_none() {
             result.unfinished = u64::from(self.shared.in_flight.get());
@@ -293,27 +328,32 @@ impl Sender {
             let intended = shared.clock.instant(arrival.at);
             shared.timer.sleep_until(intended).await;
             if control.is_canceled() {
+                shared.stopped.set(true);
                 return;
             }
-            shared.release(*arrival, self.in_flight_max);
+            shared.release(Due { arrival: *arrival, attempt: 1, at: arrival.at });
             control.done.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
 impl Shared {
-    fn release(&self, arrival: Arrival, in_flight_max: u32) {
-        if self.left.borrow().contains(&arrival.account) {
+    fn release(&self, due: Due) {
+        if self.left.borrow().contains(&due.arrival.account) {
             return;
         }
         let mut result = self.result.borrow_mut();
-        result.offered += 1;
-        if self.in_flight.get() >= in_flight_max {
+        if due.attempt == 1 {
+            result.offered += 1;
+        } else {
+            result.retried += 1;
+        }
+        if self.in_flight.get() >= self.in_flight_max {
             result.dropped += 1;
             return;
         }
         self.in_flight.set(self.in_flight.get() + 1);
-        self.queue.borrow_mut().push_back(arrival);
+        self.queue.borrow_mut().push_back(due);
         self.queued.notify_last();
     }
 
@@ -322,45 +362,96 @@ impl Shared {
         loop {
             let next = self.queue.borrow_mut().pop_front();
             match next {
-                Some(arrival) => self.call(arrival).await,
+                Some(due) => self.attempt(due).await,
                 None => self.queued.notified().await,
             }
         }
     }
 
-    async fn call(&self, arrival: Arrival) {
-        let request = self.caller.request(arrival.account, Stamp { call: u64::from(arrival.call), scheduled: None });
+    async fn attempt(self: &Rc<Self>, due: Due) {
+        let Due { arrival, attempt, at } = due;
+        let stamp = Stamp { call: u64::from(arrival.call), attempt, scheduled: None };
+        let request = self.caller.request(arrival.account, stamp);
         let written = Instant::now();
-        let late = written.saturating_duration_since(self.clock.instant(arrival.at));
+        let late = written.saturating_duration_since(self.clock.instant(at));
         self.result.borrow_mut().lateness.saturating_record(late.as_nanos() as u64);
         let answer = self.timer.timeout_at(written + TIMEOUT, exchange(&self.pool, request)).await;
-        self.record(arrival, written, answer.unwrap_or(Err(CallError::Timeout)));
-    }
-
-    fn record(&self, arrival: Arrival, written: Instant, answer: Result<Response<()>, CallError>) {
-        let ended = Instant::now();
-        let mut result = self.result.borrow_mut();
-        match answer {
-            Err(error) => *result.errors.entry(error).or_default() += 1,
-            Ok(answer) => {
-                if answer.headers().contains_key(LEFT) {
-                    self.left.borrow_mut().insert(arrival.account);
-                }
-                let since = |from: Instant| ended.saturating_duration_since(from).as_nanos() as u64;
-                let latency = result.latency.entry(Class::of(answer.status())).or_insert_with(histogram);
-                latency.saturating_record(since(self.clock.instant(arrival.at)));
-                result.service.saturating_record(since(written));
-                *result.statuses.entry(answer.status().as_u16()).or_default() += 1;
-            }
-        }
-        self.in_flight.set(self.in_flight.get() - 1);
+        let answer = answer.unwrap_or(Err(CallError::Timeout));
+        self.record(due, written, &answer);
+        self.answered(due, &answer);
         self.landed.notify_one();
     }
 
+    fn record(&self, due: Due, written: Instant, answer: &Result<Response<()>, CallError>) {
+        let ended = Instant::now();
+        let mut result = self.result.borrow_mut();
+        match answer {
+            Err(error) => *result.errors.entry(*error).or_default() += 1,
+            Ok(answer) => {
+                if answer.headers().contains_key(LEFT) {
+                    self.left.borrow_mut().insert(due.arrival.account);
+                }
+                let since = |from: Instant| ended.saturating_duration_since(from).as_nanos() as u64;
+                let latency = result.latency.entry(Class::of(answer.status())).or_insert_with(histogram);
+                latency.saturating_record(since(self.clock.instant(due.at)));
+                result.service.saturating_record(since(written));
+                *result.statuses.entry(answer.status().as_u16()).or_default() += 1;
+                result.recovered += u64::from(answer.status().is_success() && due.attempt > 1);
+            }
+        }
+        self.in_flight.set(self.in_flight.get() - 1);
+    }
+
+    /// The client hears what became of an attempt, and may make another.
+    fn answered(self: &Rc<Self>, due: Due, answer: &Result<Response<()>, CallError>) {
+        let Due { arrival, attempt, .. } = due;
+        let Some(client) = self.caller.client(arrival.account) else { return };
+        let mut budgets = self.budgets.borrow_mut();
+        let budget = budgets.entry(arrival.account).or_insert_with(|| Budget::new(client));
+        let answered = said(answer.as_ref().ok(), client.retry.hint);
+        if (200..300).contains(&answered.status) {
+            return budget.succeeded(client, attempt > 1);
+        }
+        let now = self.clock.now().traffic;
+        let attempts = Attempts { made: attempt, since: now.since(arrival.at) };
+        let word = self.caller.drawn(arrival.account, Drawn::Backoff, u64::from(arrival.call), attempt);
+        let Some(wait) = next_attempt(client, &answered, attempts, budget, word) else { return };
+        let at = now + wait;
+        if at < self.caller.until() {
+            self.waiting.set(self.waiting.get() + 1);
+            spawn_local(Rc::clone(self).again(Due { arrival, attempt: attempt + 1, at }));
+        }
+    }
+
+    async fn again(self: Rc<Self>, due: Due) {
+        self.timer.sleep_until(self.clock.instant(due.at)).await;
+        self.waiting.set(self.waiting.get() - 1);
+        if !self.stopped.get() {
+            self.release(due);
+        }
+        self.landed.notify_one();
+    }
+
+    /// When the last attempt may be made.
+    fn end(&self) -> Instant {
+        self.clock.instant(self.caller.until())
+    }
+
     async fn drained(&self) {
-        while self.in_flight.get() > 0 {
+        while self.in_flight.get() > 0 || (self.waiting.get() > 0 && !self.stopped.get()) {
             self.landed.notified().await;
         }
+    }
+}
+
+/// What a client makes of an answer; none at all is a connection error to it.
+fn said(answer: Option<&Response<()>>, hint: Hint) -> Answered {
+    let header = |name: &str| answer.and_then(|answer| answer.headers().get(name)?.to_str().ok());
+    let seconds = header(RETRY_AFTER.as_str()).and_then(|seconds| seconds.parse().ok());
+    Answered {
+        status: answer.map_or(0, |answer| answer.status().as_u16()),
+        retry_after: seconds.map(Span::from_secs),
+        should_retry: hint.header().and_then(header).and_then(|said| said.parse().ok()),
     }
 }
 
@@ -385,7 +476,7 @@ pub(super) async fn exchange(
 pub(super) struct Caller {
     world: Arc<World>,
     token: String,
-    callers: Vec<(Consumer, Stream, HeaderValue)>,
+    callers: Vec<(Consumer, HeaderValue)>,
     /// By route.
     targets: Vec<Uri>,
 }
@@ -394,7 +485,7 @@ impl Caller {
     pub(super) fn new(world: Arc<World>, token: &str) -> Self {
         let caller = |(id, consumer)| {
             let key = HeaderValue::try_from(key(AccountId(id as u32))).expect("a key is a header value");
-            (consumer, world.schedule.latency_stream(consumer), key)
+            (consumer, key)
         };
         let callers = world.consumers().enumerate().map(caller).collect();
         let target = |route: &Route| Uri::try_from(&route.path).expect("paths are checked when the scenario is read");
@@ -402,28 +493,47 @@ impl Caller {
         Self { callers, token: token.to_owned(), targets, world }
     }
 
+    /// The client of a consumer, if it retries.
+    fn client(&self, account: AccountId) -> Option<&Client> {
+        let (consumer, _) = &self.callers[account.0 as usize];
+        let client = &self.world.scenario.cohorts[consumer.cohort as usize].client;
+        (*client != Client::none()).then_some(client)
+    }
+
+    /// What is drawn for an attempt.
+    fn drawn(&self, account: AccountId, what: Drawn, call: u64, attempt: u32) -> u64 {
+        self.world.schedule.attempt(self.callers[account.0 as usize].0, what, call, attempt)
+    }
+
+    /// Attempts at or after this instant are not made.
+    fn until(&self) -> Time {
+        self.world.schedule.pace().until
+    }
+
     /// The request of a call: its key, its stamp, and what the mock upstream is to do with it.
     pub(super) fn request(&self, account: AccountId, stamp: Stamp) -> Request<Empty<Bytes>> {
-        let (consumer, latencies, key) = &self.callers[account.0 as usize];
-        let latency = self.world.scenario.upstream.latency.sample_whole(latencies.word(stamp.call));
+        let (consumer, key) = &self.callers[account.0 as usize];
+        let word = self.drawn(account, Drawn::Latency, stamp.call, stamp.attempt);
+        let latency = self.world.scenario.upstream.latency.sample_whole(word);
+        let status = self.world.fails(*consumer, stamp.call, stamp.attempt).then_some(UPSTREAM_FAILED);
         let (route, usage) = self.world.schedule.call(*consumer, stamp.call);
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = self.targets[route as usize].clone();
         let headers = request.headers_mut();
         headers.insert(API_KEY, key.clone());
         headers.insert(STAMP, stamp.header(&self.token));
-        headers.insert(OUTCOME_HEADER.clone(), self.outcome(stamp, latency, &usage));
+        headers.insert(OUTCOME_HEADER.clone(), self.outcome(stamp, latency, status, &usage));
         request
     }
 
     /// In lockstep nobody waits for a latency: it is in the stamp's times.
-    fn outcome(&self, stamp: Stamp, latency_ns: u64, usage: &[u64]) -> HeaderValue {
+    fn outcome(&self, stamp: Stamp, latency_ns: u64, status: Option<StatusCode>, usage: &[u64]) -> HeaderValue {
         let latency = if stamp.scheduled.is_some() { Duration::ZERO } else { Duration::from_nanos(latency_ns) };
         let meters = self.world.scenario.meters.iter().zip(usage).skip(1);
         let amounts: Vec<_> = meters.map(|(meter, amount)| (format!("{METER}{}", meter.name), *amount)).collect();
         let mut buffer = String::new();
         let usage = Usage::write(&mut buffer, amounts.iter().map(|(name, amount)| (name.as_str(), *amount))).ok();
-        let command = Command { latency: Some(latency), status: None, usage };
+        let command = Command { latency: Some(latency), status, usage };
         HeaderValue::try_from(command.to_string()).expect("a command has visible ASCII characters only")
     }
 }

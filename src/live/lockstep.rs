@@ -108,16 +108,16 @@ fn script(twin: &History) -> Script {
     let mut peak = 1;
     for (turn, entry) in twin.log.iter().enumerate() {
         match entry.event {
-            Event::Decided { call, decision, .. } => {
+            Event::Decided { call, attempt, decision, .. } => {
                 if let Decision::Admit(admission) = decision {
                     open.insert(admission.hold, calls.len());
                     peak = peak.max(open.len());
                 }
                 let scheduled = Some(Scheduled { decided: step(turn), served: None });
                 let alone = matches!(decision, Decision::Refuse(_));
-                calls.push(ScriptedCall { stamp: Stamp { call, scheduled }, twin: decision, alone });
+                calls.push(ScriptedCall { stamp: Stamp { call, attempt, scheduled }, twin: decision, alone });
             }
-            Event::Served { hold, .. } | Event::Failed { hold } => {
+            Event::Served { hold, .. } | Event::Failed { hold, .. } => {
                 let call = &mut calls[open.remove(&hold).expect("a twin serves what it has admitted")];
                 let scheduled = call.stamp.scheduled.as_mut().expect("every call of a script is scheduled");
                 scheduled.served = Some(step(turn));
@@ -194,29 +194,30 @@ impl Player {
             if waits_for.is_none()
                 && let Some(scripted) = script.next()
             {
-                waits_for = scripted.alone.then_some(scripted.stamp.call);
+                waits_for = scripted.alone.then_some((scripted.stamp.call, scripted.stamp.attempt));
                 playing.spawn_local(Rc::clone(&self).call(account, scripted));
                 played.calls += 1;
                 continue;
             }
             let Some(ended) = playing.join_next().await else { return played };
             match ended.expect("a task that panics ends the process") {
-                Ok(call) => waits_for = waits_for.filter(|awaited| *awaited != call),
+                Ok(attempt) => waits_for = waits_for.filter(|awaited| *awaited != attempt),
                 Err(difference) => return Played { difference: Some(difference), ..played },
             }
         }
     }
 
-    async fn call(self: Rc<Self>, account: AccountId, scripted: ScriptedCall) -> Result<u64, OutOfStep> {
+    async fn call(self: Rc<Self>, account: AccountId, scripted: ScriptedCall) -> Result<(u64, u32), OutOfStep> {
         let request = self.caller.request(account, scripted.stamp);
         let answer = self.timer.timeout_at(Instant::now() + TIMEOUT, exchange(&self.pool, request)).await;
         let answer = answer.unwrap_or(Err(CallError::Timeout));
-        let out_of_step = |live: String| OutOfStep { account, call: scripted.stamp.call, twin: scripted.twin, live };
+        let Stamp { call, attempt, .. } = scripted.stamp;
+        let out_of_step = |live: String| OutOfStep { account, call, twin: scripted.twin, live };
         match answer {
             Err(error) => Err(out_of_step(format!("no answer ({})", error.name()))),
             Ok(answer) => match (said(answer.headers()), scripted.twin) {
-                (None, Decision::Admit(_)) => Ok(scripted.stamp.call),
-                (Some(live), Decision::Refuse(cause)) if live == cause.name() => Ok(scripted.stamp.call),
+                (None, Decision::Admit(_)) => Ok((call, attempt)),
+                (Some(live), Decision::Refuse(cause)) if live == cause.name() => Ok((call, attempt)),
                 (live, _) => {
                     Err(out_of_step(live.map_or_else(|| "served".to_owned(), |live| format!("refused: {live}"))))
                 }

@@ -1,9 +1,8 @@
 //! What the gateway answers itself: RFC 9457 problem details.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use farebox_engine::billing::cause::Cause;
+use farebox_engine::time::{SECOND, Span};
 use http_body_util::Full;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
@@ -14,7 +13,7 @@ pub(crate) const CAUSE: HeaderName = HeaderName::from_static("farebox-cause");
 
 /// The answer to a request that is not forwarded, or whose upstream failed, with the status that the scenario gives the
 /// cause. `wait` says when waiting alone will help.
-pub(crate) fn problem(cause: Cause, status: u16, wait: Option<Duration>) -> Response<Full<Bytes>> {
+pub(crate) fn problem(cause: Cause, status: u16, wait: Option<Span>) -> Response<Full<Bytes>> {
     let body = json!({
         "type": format!("urn:farebox:problem:{}", cause.name()),
         "title": title(cause),
@@ -29,8 +28,7 @@ pub(crate) fn problem(cause: Cause, status: u16, wait: Option<Duration>) -> Resp
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(CAUSE, HeaderValue::from_static(cause.name()));
     if let Some(wait) = wait {
-        // Whole seconds, rounded up: a client that comes back then finds a token.
-        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_nanos().div_ceil(1_000_000_000) as u64));
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait.ns() / SECOND));
     }
     response
 }

@@ -69,8 +69,8 @@ pub fn replay(world: &World, live: &[History], end: Now) -> Result<Extent, Repla
                 first.get_or_insert(replayed);
             }
         })?;
-        if let Some(Replayed { call, logged, decision, .. }) = first {
-            same("replay", world, consumer, &format!("call {call}"), &logged, &decision)?;
+        if let Some(Replayed { call, attempt, logged, decision, .. }) = first {
+            same("replay", world, consumer, &format!("call {call}, attempt {attempt}"), &logged, &decision)?;
         }
         same("replay", world, consumer, "the final account", &history.account, &account)?;
         extent.consumers += 1;
@@ -133,6 +133,8 @@ pub struct Difference {
     pub consumer: Consumer,
     /// Which.
     pub call: u64,
+    /// Which attempt at it, from 1.
+    pub attempt: u32,
     /// The twin's side.
     pub twin: Side,
     /// The load's side.
@@ -167,33 +169,38 @@ pub fn differences(world: &World, twins: &[History], live: &[History], end: Now)
         let consumer = twin.account.consumer();
         let expected = sides(world, consumer, &twin.log, world.end())?;
         let mut found = sides(world, consumer, &live.log, end)?.into_iter().peekable();
-        for (call, twin) in expected {
-            // A call that the twin never made, such as somebody else's on the gateway, has nothing to compare with.
-            while found.next_if(|(live, _)| *live < call).is_some() {}
-            let Some((_, live)) = found.next_if(|(live, _)| *live == call) else {
-                comparison.not_made += 1;
+        for (attempt, twin) in expected {
+            // One that the twin never made, such as somebody else's on the gateway, has nothing to compare with.
+            while found.next_if(|(live, _)| *live < attempt).is_some() {}
+            let (call, attempt) = attempt;
+            let Some((_, live)) = found.next_if(|(live, _)| *live == (call, attempt)) else {
+                // Whether a call is tried again depends on how it was answered before.
+                comparison.not_made += u64::from(attempt == 1);
                 continue;
             };
             comparison.compared += 1;
             if twin.refused != live.refused {
-                comparison.differences.push(Difference { consumer, call, twin, live });
+                comparison.differences.push(Difference { consumer, call, attempt, twin, live });
             }
         }
     }
     Ok(comparison)
 }
 
-/// The decisions of a log by call, with their margins.
-fn sides(world: &World, consumer: Consumer, log: &[Entry], end: Now) -> Result<Vec<(u64, Side)>, Overflow> {
+/// A call of a consumer, and which attempt at it.
+type Attempt = (u64, u32);
+
+/// The decisions of a log by attempt, with their margins.
+fn sides(world: &World, consumer: Consumer, log: &[Entry], end: Now) -> Result<Vec<(Attempt, Side)>, Overflow> {
     let mut sides = Vec::new();
     log::replay(world, consumer, log, end, |replayed| {
         let refused = match replayed.decision {
             Decision::Admit(_) => None,
             Decision::Refuse(cause) => Some(cause),
         };
-        sides.push((replayed.call, Side { refused, margins: replayed.margins }));
+        sides.push(((replayed.call, replayed.attempt), Side { refused, margins: replayed.margins }));
     })?;
-    sides.sort_unstable_by_key(|(call, _)| *call);
+    sides.sort_unstable_by_key(|(attempt, _)| *attempt);
     Ok(sides)
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,10 +11,9 @@ use farebox_engine::log::{self, History};
 use farebox_engine::money::Overflow;
 use farebox_engine::outcome::Outcome;
 use farebox_engine::record::Recorder;
-use farebox_engine::sim::Scratch;
-use farebox_engine::time::Now;
+use farebox_engine::time::{Now, Time};
 use farebox_engine::world::World;
-use mock_upstreams::Server;
+use mock_upstreams::{Server, ServiceSpec};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::accounts::{Logging, WallClock};
@@ -74,7 +73,8 @@ impl FreeRun {
     /// What the gateway's accounts say, in the same form as a simulation's outcome.
     pub fn outcome(&self, world: &World) -> Outcome {
         let cohorts = &world.scenario.cohorts;
-        let mut recorder = Recorder::new(cohorts.len());
+        let length = world.schedule.pace().until.since(Time::START);
+        let mut recorder = Recorder::over(cohorts.len(), length);
         for history in &self.histories {
             history.tell(world, &mut recorder);
         }
@@ -94,8 +94,7 @@ pub struct Lockstep {
 
 /// What happens in the simulation of exactly this load, consumer by consumer.
 pub fn twins(world: &World) -> Result<Vec<History>, Overflow> {
-    let mut scratch = Scratch::default();
-    world.consumers().map(|consumer| log::record(world, consumer, &mut scratch)).collect()
+    log::record_all(world)
 }
 
 /// Offers the world's schedule to the gateway at its own pace, on the wall's clock.
@@ -154,7 +153,10 @@ impl Stage {
         if needed > allowed {
             return Err(LiveError::Descriptors { needed, allowed });
         }
-        let upstream = Server::start(&mock_upstreams::Options { obey: true, ..mock_upstreams::Options::default() })?;
+        let capacity = world.scenario.upstream.capacity.and_then(NonZeroU32::new);
+        let service = ServiceSpec { capacity, ..ServiceSpec::default() };
+        let upstream =
+            Server::start(&mock_upstreams::Options { obey: true, service, ..mock_upstreams::Options::default() })?;
         let token = token()?;
         let options = gateway::Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

@@ -1,9 +1,10 @@
 //! The header by which a run's own generator tells its own gateway which call a request is, and in lockstep when.
 //!
 //! ```text
-//! farebox-stamp: TOKEN CALL                                            free-running
-//! farebox-stamp: TOKEN CALL TURN TRAFFIC BILLING                       lockstep; the call is still in flight at the end
-//! farebox-stamp: TOKEN CALL TURN TRAFFIC BILLING TURN TRAFFIC BILLING  lockstep; the second three: when it is served
+//! farebox-stamp: TOKEN CALL ATTEMPT                           free-running
+//! farebox-stamp: TOKEN CALL ATTEMPT TURN TRAFFIC BILLING      lockstep; the attempt is still in flight at the end
+//! farebox-stamp: TOKEN CALL ATTEMPT TURN TRAFFIC BILLING TURN TRAFFIC BILLING
+//!                                                             lockstep; the second three: when the upstream answers
 //! ```
 //!
 //! Instants are nanoseconds since the start. It is honoured only with the run's token, which no client of another
@@ -23,7 +24,9 @@ pub(crate) const STAMP: HeaderName = HeaderName::from_static("farebox-stamp");
 pub(crate) struct Stamp {
     /// The consumer's call of that index.
     pub(crate) call: u64,
-    /// In lockstep, when it is decided and when it is served.
+    /// Which attempt at it, from 1.
+    pub(crate) attempt: u32,
+    /// In lockstep, when it is decided and when it is answered.
     pub(crate) scheduled: Option<Scheduled>,
 }
 
@@ -48,7 +51,7 @@ pub(crate) struct Step {
 impl Stamp {
     /// The header value.
     pub(crate) fn header(self, token: &str) -> HeaderValue {
-        let mut text = format!("{token} {}", self.call);
+        let mut text = format!("{token} {} {}", self.call, self.attempt);
         let steps = self.scheduled.into_iter().flat_map(|scheduled| [Some(scheduled.decided), scheduled.served]);
         for Step { turn, now } in steps.flatten() {
             write!(text, " {turn} {} {}", now.traffic.ns(), now.billing.ns()).expect("a String takes everything");
@@ -61,8 +64,9 @@ impl Stamp {
         let text = headers.get(STAMP)?.to_str().ok()?;
         let mut words = text.strip_prefix(token)?.strip_prefix(' ')?.split_ascii_whitespace();
         let call = words.next()?.parse().ok()?;
+        let attempt = words.next()?.parse().ok()?;
         let scheduled = Step::read(&mut words).map(|decided| Scheduled { decided, served: Step::read(&mut words) });
-        Some(Self { call, scheduled })
+        Some(Self { call, attempt, scheduled })
     }
 }
 
@@ -87,7 +91,7 @@ mod tests {
             Some(Scheduled { decided, served: None }),
             Some(Scheduled { decided, served: Some(step(9, i64::MAX / 7)) }),
         ] {
-            let stamp = Stamp { call: u64::MAX, scheduled };
+            let stamp = Stamp { call: u64::MAX, attempt: 7, scheduled };
             let headers = HeaderMap::from_iter([(STAMP, stamp.header("c0ffee"))]);
             assert_eq!(Stamp::read(&headers, "c0ffee"), Some(stamp));
             assert_eq!(Stamp::read(&headers, "c0ffef"), None);

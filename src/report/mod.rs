@@ -1,5 +1,9 @@
 //! Renders outcomes. Reads plain data only: nothing here runs, measures or decides.
 
+pub mod assumed;
+pub mod explain;
 pub mod load;
 pub mod run;
+pub mod table;
 pub mod text;
+pub mod threshold;

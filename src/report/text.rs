@@ -1,4 +1,5 @@
-//! An outcome as a page for the terminal: what became of the calls, the money as statements that add up, collecting.
+//! An outcome as a page for the terminal: what became of the calls, the money as statements that add up, collecting. Of
+//! several replications every figure is the mean.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,27 +11,44 @@ use farebox_engine::money::{CURRENCIES, Currency, thousands};
 use farebox_engine::outcome::{CohortOutcome, Outcome, quantile};
 use farebox_engine::time::DAY;
 
+use super::{assumed, threshold};
+use crate::measure::Subject;
+
 /// How many columns the bar of a whole takes.
 const BAR: usize = 24;
 
-/// The whole page.
-pub fn render(outcome: &Outcome) -> String {
-    heading(outcome)
-        + &calls(outcome, "offered")
-        + &usage(outcome)
-        + &money(outcome)
-        + &collecting(outcome)
-        + &latency(outcome)
+/// How many columns a sparkline takes at most.
+const SPARKS: usize = 60;
+
+/// The whole page of a simulation, but for the thresholds.
+pub fn render(subject: &Subject<'_>) -> String {
+    let mean = Mean::of(subject.outcome);
+    heading(subject.outcome)
+        + &mean.calls("offered")
+        + &mean.usage()
+        + &mean.money()
+        + &mean.collecting()
+        + &mean.latency()
+        + &threshold::intervals(subject)
+        + &assumed::render(subject.scenario)
 }
 
 /// The whole page of what the gateway of a load has seen.
 pub fn render_load(outcome: &Outcome) -> String {
-    render_gateway(outcome) + &money(outcome) + &collecting(outcome) + &latency(outcome)
+    let mean = Mean::of(outcome);
+    render_gateway(outcome) + &mean.money() + &mean.collecting() + &mean.latency()
 }
 
 /// What the gateway of a load has seen: only what was played and what became of the calls.
 pub fn render_gateway(outcome: &Outcome) -> String {
-    heading(outcome) + &calls(outcome, "reached the gateway") + &usage(outcome)
+    let mean = Mean::of(outcome);
+    heading(outcome) + &mean.calls("reached the gateway") + &mean.usage()
+}
+
+/// Replications as their mean: the sum over them, of which each number is shown divided by how many there are.
+struct Mean {
+    outcome: Outcome,
+    runs: u64,
 }
 
 /// A line of a table: what it is about, its figure, what else there is to say.
@@ -58,8 +76,10 @@ pub(super) fn table(title: &str, rows: &[Row]) -> String {
 
 fn heading(outcome: &Outcome) -> String {
     let (played, all) = outcome.consumers();
-    let consumers = if played == all {
+    let consumers = if !outcome.is_partial() {
         counted(all, "consumer")
+    } else if played == all {
+        format!("PARTIAL: {}, not all in each replication", counted(all, "consumer"))
     } else {
         format!("PARTIAL: {} of {}", thousands(played.into()), counted(all, "consumer"))
     };
@@ -68,7 +88,11 @@ fn heading(outcome: &Outcome) -> String {
     } else {
         format!("{} days", outcome.horizon_ns as f64 / DAY as f64)
     };
-    format!("{} · {consumers} · {time} · seed {}\n", outcome.scenario, outcome.seed)
+    let runs = match outcome.replication_count() {
+        1 => String::new(),
+        runs => format!(" · means over {}", counted(runs, "replication")),
+    };
+    format!("{} · {consumers} · {time} · seed {}{runs}\n", outcome.scenario, outcome.seed)
 }
 
 /// A count with its noun.
@@ -76,169 +100,257 @@ pub fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", thousands(count.into()), if count == 1 { "" } else { "s" })
 }
 
-fn calls(outcome: &Outcome, all: &str) -> String {
-    let offered: u64 = outcome.cohorts.iter().map(CohortOutcome::offered).sum();
-    let count = |label: &str, calls: u64, note: &str| {
-        let share = calls as f64 / (offered as f64).max(1.0);
-        let bar = "█".repeat((share * BAR as f64).round() as usize);
-        let percent = format!("{:5.1} %  {bar:BAR$}  {note}", share * 100.0);
-        row(label, thousands(calls.into()), percent)
-    };
-    let mut rows = vec![
-        row(all, thousands(offered.into()), ""),
-        count("served", outcome.cohorts.iter().map(|cohort| cohort.served).sum(), ""),
-    ];
-    for (cause, calls) in sum(outcome.cohorts.iter().map(|cohort| &cohort.refused)) {
-        rows.push(count(&format!("refused: {cause}"), calls, &who(outcome, &cause)));
+impl Mean {
+    fn of(outcome: &Outcome) -> Self {
+        Self { outcome: outcome.summed(), runs: outcome.replication_count() }
     }
-    for (label, calls) in [
-        ("failed behind the gateway", outcome.cohorts.iter().map(|cohort| cohort.failed).sum()),
-        ("not answered at the end", outcome.cohorts.iter().map(|cohort| cohort.in_flight).sum()),
-    ] {
-        if calls > 0 {
-            rows.push(count(label, calls, ""));
+
+    /// What a count over all replications is in each, rounded.
+    fn each(&self, count: u64) -> u64 {
+        (count + self.runs / 2) / self.runs
+    }
+
+    fn figure(&self, count: u64) -> String {
+        thousands(self.each(count).into())
+    }
+
+    fn calls(&self, all: &str) -> String {
+        let outcome = &self.outcome;
+        let offered: u64 = outcome.cohorts.iter().map(CohortOutcome::offered).sum();
+        let count = |label: &str, calls: u64, note: &str| {
+            let share = calls as f64 / (offered as f64).max(1.0);
+            let bar = "█".repeat((share * BAR as f64).round() as usize);
+            let percent = format!("{:5.1} %  {bar:BAR$}  {note}", share * 100.0);
+            row(label, self.figure(calls), percent)
+        };
+        let mut rows = vec![
+            row(all, self.figure(offered), ""),
+            count("served", outcome.cohorts.iter().map(|cohort| cohort.served).sum(), ""),
+        ];
+        for (cause, calls) in sum(outcome.cohorts.iter().map(|cohort| &cohort.refused)) {
+            rows.push(count(&format!("refused: {cause}"), calls, &self.who(&cause)));
         }
-    }
-    table("Calls", &rows)
-}
-
-/// Which consumers a cause has met: `42 of 200 starter (indie)`.
-fn who(outcome: &Outcome, cause: &str) -> String {
-    let met = outcome.cohorts.iter().filter_map(|cohort| {
-        let consumers = cohort.consumers_refused.get(cause)?;
-        Some(format!(
-            "{} of {} {}",
-            thousands((*consumers).into()),
-            thousands(cohort.consumers_played().into()),
-            cohort.cohort
-        ))
-    });
-    met.collect::<Vec<_>>().join(", ")
-}
-
-/// What other meters than requests have counted.
-fn usage(outcome: &Outcome) -> String {
-    let mut rows = Vec::new();
-    for cohort in &outcome.cohorts {
-        for (meter, usage) in cohort.usage.iter().filter(|(meter, _)| *meter != "requests") {
-            let all = usage.served + usage.failed + usage.refused + usage.in_flight;
-            if all > 0 {
-                let note = format!("served, of {}; {} refused", thousands(all.into()), thousands(usage.refused.into()));
-                rows.push(row(format!("{meter} of {}", cohort.cohort), thousands(usage.served.into()), note));
+        for (label, calls) in [
+            ("failed behind the gateway", outcome.cohorts.iter().map(|cohort| cohort.failed).sum()),
+            ("not answered at the end", outcome.cohorts.iter().map(|cohort| cohort.in_flight).sum()),
+        ] {
+            if calls > 0 {
+                rows.push(count(label, calls, ""));
             }
         }
+        rows.extend(refused_over_time(outcome));
+        table("Calls", &rows)
     }
-    if rows.is_empty() { String::new() } else { table("Usage", &rows) }
+
+    /// Which consumers a cause has met: `42 of 200 starter (indie)`.
+    fn who(&self, cause: &str) -> String {
+        let outcome = &self.outcome;
+        let met = outcome.cohorts.iter().filter_map(|cohort| {
+            let consumers = cohort.consumers_refused.get(cause)?;
+            Some(format!(
+                "{} of {} {}",
+                self.figure(*consumers),
+                thousands(cohort.consumers_played().into()),
+                cohort.cohort
+            ))
+        });
+        met.collect::<Vec<_>>().join(", ")
+    }
+
+    /// What other meters than requests have counted.
+    fn usage(&self) -> String {
+        let outcome = &self.outcome;
+        let mut rows = Vec::new();
+        for cohort in &outcome.cohorts {
+            for (meter, usage) in cohort.usage.iter().filter(|(meter, _)| *meter != "requests") {
+                let all = usage.served + usage.failed + usage.refused + usage.in_flight;
+                if all > 0 {
+                    let note = format!("served, of {}; {} refused", self.figure(all), self.figure(usage.refused));
+                    rows.push(row(format!("{meter} of {}", cohort.cohort), self.figure(usage.served), note));
+                }
+            }
+        }
+        if rows.is_empty() { String::new() } else { table("Usage", &rows) }
+    }
+
+    fn money(&self) -> String {
+        let outcome = &self.outcome;
+        let moved = |movement| outcome.moved(movement);
+        let holds = |account| outcome.balance(account);
+        let figures = outcome.figures();
+        let mut text = String::new();
+        if figures.earned != 0 || figures.invoiced != 0 || figures.processor_fees != 0 || figures.upstream_cost != 0 {
+            text += &self.statement(
+                "Margin",
+                &[
+                    (" ", "fees, by the second", figures.earned_fees),
+                    ("+", "usage, when served", figures.earned_usage),
+                    ("+", "paid credit burnt", figures.earned_credit),
+                    ("+", "paid credit expired", figures.breakage),
+                    ("−", "processor fees", figures.processor_fees),
+                    ("−", "upstream cost", figures.upstream_cost),
+                ],
+                ("margin", figures.margin),
+            );
+        }
+        if figures.invoiced != 0 || figures.outstanding != 0 {
+            text += &self.statement(
+                "Invoices",
+                &[
+                    (" ", "invoiced", figures.invoiced),
+                    ("+", "credited beyond the invoice", figures.kept),
+                    ("−", "settled from that", figures.applied),
+                    ("−", "written off", figures.written_off),
+                    ("−", "void", figures.voided),
+                    ("−", "outstanding at the end", figures.outstanding),
+                    ("−", "refunded or charged back", figures.returned),
+                ],
+                ("collected", figures.collected),
+            );
+        }
+        if moved(Movement::Grant) > 0 {
+            text += &self.statement(
+                "Promotional credit (granted, not sold)",
+                &[
+                    (" ", "granted", moved(Movement::Grant)),
+                    ("−", "spent on calls", moved(Movement::Spend)),
+                    ("−", "expired", moved(Movement::Expire)),
+                    ("−", "held by calls in flight", -holds(LedgerAccount::HeldPromotional)),
+                ],
+                ("left", -holds(LedgerAccount::Promotional)),
+            );
+        }
+        if moved(Movement::InvoiceCredit) + moved(Movement::CarryCredit) > 0 {
+            text += &self.statement(
+                "Paid credit (a liability until burnt)",
+                &[
+                    (" ", "bought before the start", moved(Movement::CarryCredit)),
+                    ("+", "sold", moved(Movement::InvoiceCredit)),
+                    ("−", "burnt", moved(Movement::Burn)),
+                    ("−", "expired", moved(Movement::Breakage)),
+                    ("−", "held by calls in flight", -holds(LedgerAccount::HeldPrepaid)),
+                ],
+                ("left", -holds(LedgerAccount::Prepaid)),
+            );
+        }
+        if figures.mrr != 0 || moved(Movement::MrrCarried) + moved(Movement::MrrNew) > 0 {
+            text += &self.statement(
+                "Monthly recurring revenue",
+                &[
+                    (" ", "at the start", moved(Movement::MrrCarried)),
+                    ("+", "new", moved(Movement::MrrNew)),
+                    ("+", "expansion", moved(Movement::MrrExpansion)),
+                    ("+", "reactivation", moved(Movement::MrrReactivation)),
+                    ("−", "contraction", moved(Movement::MrrContraction)),
+                    ("−", "churn", moved(Movement::MrrChurn)),
+                ],
+                ("at the end", figures.mrr),
+            );
+        }
+        let beside = [
+            ("usage of before the start, in these invoices or not yet", moved(Movement::CarryUsage)),
+            ("usage not invoiced yet", figures.accrued),
+            ("served without credit", figures.leaked),
+        ];
+        let beside = beside.into_iter().filter(|(_, nanos)| *nanos != 0);
+        let rows: Vec<_> = beside
+            .map(|(label, nanos)| row(label, currency(outcome).display(nanos / i128::from(self.runs)).to_string(), ""))
+            .collect();
+        if !rows.is_empty() {
+            text += &table("Beside the invoices", &rows);
+        }
+        text
+    }
+
+    /// Lines that add up to the last one, which is computed apart from them. The books are exact to the nano; a page shows
+    /// the currency's minor unit, cut by largest remainder so that what is shown adds up too.
+    fn statement(&self, title: &str, lines: &[(&str, &str, i128)], (label, total): (&str, i128)) -> String {
+        let signed: Vec<_> = lines.iter().map(|(sign, _, nanos)| if *sign == "−" { -nanos } else { *nanos }).collect();
+        assert_eq!(signed.iter().sum::<i128>(), total, "the statement `{title}` adds up");
+        let currency = currency(&self.outcome);
+        // A mean is a sum in units that are as many times as large.
+        let runs = i128::from(self.runs);
+        let unit = i128::from(price::minor_unit(currency)) * runs;
+        let shown = largest_remainder(&signed, unit);
+        let amount = |nanos: i128| currency.display(nanos / runs).to_string();
+        let line = |((sign, label, _), shown): (&(&str, &str, i128), &i128)| {
+            row(format!("{sign} {label}"), amount(if *sign == "−" { -shown } else { *shown }), "")
+        };
+        let is_shown = |((_, _, nanos), _): &(&(&str, &str, i128), &i128)| *nanos != 0;
+        let mut rows: Vec<_> = lines.iter().zip(&shown).filter(is_shown).map(line).collect();
+        rows.push(row(format!("= {label}"), amount(shown.iter().sum()), ""));
+        table(title, &rows)
+    }
+
+    fn collecting(&self) -> String {
+        let outcome = &self.outcome;
+        let of = |count: Count| outcome.cohorts.iter().map(|cohort| cohort.count(count)).sum::<u64>();
+        let figure = |count: u64| self.figure(count);
+        let labels = [
+            (Count::Joined, "subscriptions begun"),
+            (Count::Trials, "trials begun"),
+            (Count::Converted, "trials converted"),
+            (Count::Left, "consumers that left"),
+            (Count::Upgrades, "upgrades"),
+            (Count::UpgradesFailed, "upgrades whose payment failed"),
+            (Count::Downgrades, "downgrades"),
+            (Count::TopUps, "top-ups paid"),
+            (Count::Attempts, "attempts to collect"),
+            (Count::Declined, "declined"),
+            (Count::Errors, "errors of the processor"),
+            (Count::Excess, "past the card networks' limits"),
+        ];
+        let counted = labels.into_iter().map(|(count, label)| (label, of(count))).filter(|(_, count)| *count > 0);
+        let mut rows: Vec<_> = counted.map(|(label, count)| row(label, figure(count), "")).collect();
+        let mut paid: BTreeMap<usize, u64> = BTreeMap::new();
+        for cohort in &outcome.cohorts {
+            for (attempt, invoices) in cohort.paid_by_attempt.iter().enumerate().filter(|(_, n)| **n > 0) {
+                *paid.entry(attempt + 1).or_default() += invoices;
+            }
+        }
+        for (attempt, invoices) in paid {
+            rows.push(row(format!("invoices paid by attempt {attempt}"), figure(invoices), ""));
+        }
+        if of(Count::Exhausted) > 0 {
+            rows.push(row("dunning ended without payment", figure(of(Count::Exhausted)), ""));
+        }
+        if rows.is_empty() { String::new() } else { table("Subscriptions and payments", &rows) }
+    }
+
+    fn latency(&self) -> String {
+        let outcome = &self.outcome;
+        let mut rows = Vec::new();
+        for cohort in outcome.cohorts.iter().filter(|cohort| cohort.served > 0) {
+            let at = |q| quantile(&cohort.latency, q).map_or_else(|| "-".to_owned(), milliseconds);
+            let note = format!("p99 {}   {}", at(0.99), counted(self.each(cohort.served), "call"));
+            rows.push(row(&cohort.cohort, format!("p50 {}", at(0.5)), note));
+        }
+        if rows.is_empty() { String::new() } else { table("Latency of the upstream", &rows) }
+    }
 }
 
-fn money(outcome: &Outcome) -> String {
-    let moved = |movement| outcome.moved(movement);
-    let holds = |account| outcome.balance(account);
-    let figures = outcome.figures();
-    let mut text = String::new();
-    if figures.earned != 0 || figures.invoiced != 0 || figures.processor_fees != 0 || figures.upstream_cost != 0 {
-        text += &statement(
-            outcome,
-            "Margin",
-            &[
-                (" ", "fees, by the second", figures.earned_fees),
-                ("+", "usage, when served", figures.earned_usage),
-                ("+", "paid credit burnt", figures.earned_credit),
-                ("+", "paid credit expired", figures.breakage),
-                ("−", "processor fees", figures.processor_fees),
-                ("−", "upstream cost", figures.upstream_cost),
-            ],
-            ("margin", figures.margin),
-        );
-    }
-    if figures.invoiced != 0 || figures.outstanding != 0 {
-        text += &statement(
-            outcome,
-            "Invoices",
-            &[
-                (" ", "invoiced", figures.invoiced),
-                ("+", "credited beyond the invoice", figures.kept),
-                ("−", "settled from that", figures.applied),
-                ("−", "written off", figures.written_off),
-                ("−", "void", figures.voided),
-                ("−", "outstanding at the end", figures.outstanding),
-                ("−", "refunded or charged back", figures.returned),
-            ],
-            ("collected", figures.collected),
-        );
-    }
-    if moved(Movement::Grant) > 0 {
-        text += &statement(
-            outcome,
-            "Promotional credit (granted, not sold)",
-            &[
-                (" ", "granted", moved(Movement::Grant)),
-                ("−", "spent on calls", moved(Movement::Spend)),
-                ("−", "expired", moved(Movement::Expire)),
-                ("−", "held by calls in flight", -holds(LedgerAccount::HeldPromotional)),
-            ],
-            ("left", -holds(LedgerAccount::Promotional)),
-        );
-    }
-    if moved(Movement::InvoiceCredit) + moved(Movement::CarryCredit) > 0 {
-        text += &statement(
-            outcome,
-            "Paid credit (a liability until burnt)",
-            &[
-                (" ", "bought before the start", moved(Movement::CarryCredit)),
-                ("+", "sold", moved(Movement::InvoiceCredit)),
-                ("−", "burnt", moved(Movement::Burn)),
-                ("−", "expired", moved(Movement::Breakage)),
-                ("−", "held by calls in flight", -holds(LedgerAccount::HeldPrepaid)),
-            ],
-            ("left", -holds(LedgerAccount::Prepaid)),
-        );
-    }
-    if figures.mrr != 0 || moved(Movement::MrrCarried) + moved(Movement::MrrNew) > 0 {
-        text += &statement(
-            outcome,
-            "Monthly recurring revenue",
-            &[
-                (" ", "at the start", moved(Movement::MrrCarried)),
-                ("+", "new", moved(Movement::MrrNew)),
-                ("+", "expansion", moved(Movement::MrrExpansion)),
-                ("+", "reactivation", moved(Movement::MrrReactivation)),
-                ("−", "contraction", moved(Movement::MrrContraction)),
-                ("−", "churn", moved(Movement::MrrChurn)),
-            ],
-            ("at the end", figures.mrr),
-        );
-    }
-    let beside = [
-        ("usage of before the start, in these invoices or not yet", moved(Movement::CarryUsage)),
-        ("usage not invoiced yet", figures.accrued),
-        ("served without credit", figures.leaked),
-    ];
-    let beside = beside.into_iter().filter(|(_, nanos)| *nanos != 0);
-    let rows: Vec<_> =
-        beside.map(|(label, nanos)| row(label, currency(outcome).display(nanos).to_string(), "")).collect();
-    if !rows.is_empty() {
-        text += &table("Beside the invoices", &rows);
-    }
-    text
-}
-
-/// Lines that add up to the last one, which is computed apart from them. The books are exact to the nano; a page shows
-/// the currency's minor unit, cut by largest remainder so that what is shown adds up too.
-fn statement(outcome: &Outcome, title: &str, lines: &[(&str, &str, i128)], (label, total): (&str, i128)) -> String {
-    let signed: Vec<_> = lines.iter().map(|(sign, _, nanos)| if *sign == "−" { -nanos } else { *nanos }).collect();
-    assert_eq!(signed.iter().sum::<i128>(), total, "the statement `{title}` adds up");
-    let currency = currency(outcome);
-    let unit = i128::from(price::minor_unit(currency));
-    let shown = largest_remainder(&signed, unit);
-    let amount = |nanos: i128| currency.display(nanos).to_string();
-    let line = |((sign, label, _), shown): (&(&str, &str, i128), &i128)| {
-        row(format!("{sign} {label}"), amount(if *sign == "−" { -shown } else { *shown }), "")
+/// When calls were refused, as a sparkline, of several replications in number 0; nothing where none was.
+fn refused_over_time(outcome: &Outcome) -> Option<Row> {
+    let buckets = outcome.cohorts.iter().map(|cohort| cohort.timeline.offered.len()).max()?;
+    let refused = |bucket: usize| -> u64 {
+        let columns = outcome.cohorts.iter().flat_map(|cohort| cohort.timeline.refused.values());
+        columns.filter_map(|column| column.get(bucket)).sum()
     };
-    let is_shown = |((_, _, nanos), _): &(&(&str, &str, i128), &i128)| *nanos != 0;
-    let mut rows: Vec<_> = lines.iter().zip(&shown).filter(is_shown).map(line).collect();
-    rows.push(row(format!("= {label}"), amount(shown.iter().sum()), ""));
-    table(title, &rows)
+    let together = buckets.div_ceil(SPARKS).max(1);
+    let sums = (0..buckets).step_by(together).map(|from| (from..buckets.min(from + together)).map(refused).sum());
+    let spark = sparkline(&sums.collect::<Vec<u64>>())?;
+    Some(row("refused over time", "", format!("         {spark}")))
+}
+
+/// Counts as bars of eight heights, the largest the highest; what is there at all is seen.
+fn sparkline(counts: &[u64]) -> Option<String> {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = counts.iter().copied().max().filter(|most| *most > 0)?;
+    let bar = |count: &u64| match count {
+        0 => ' ',
+        _ => BARS[((u128::from(*count) * 8).div_ceil(u128::from(most)) as usize).clamp(1, 8) - 1],
+    };
+    (counts.len() > 1).then(|| counts.iter().map(bar).collect())
 }
 
 /// The parts in whole units: each rounded down, then the largest remainders up, until they sum to the rounded whole.
@@ -254,52 +366,8 @@ fn largest_remainder(parts: &[i128], unit: i128) -> Vec<i128> {
     whole.into_iter().map(|units| units * unit).collect()
 }
 
-fn currency(outcome: &Outcome) -> Currency {
+pub(super) fn currency(outcome: &Outcome) -> Currency {
     Currency::from_code(&outcome.currency).unwrap_or(CURRENCIES[0])
-}
-
-fn collecting(outcome: &Outcome) -> String {
-    let of = |count: Count| outcome.cohorts.iter().map(|cohort| cohort.count(count)).sum::<u64>();
-    let figure = |count: u64| thousands(count.into());
-    let labels = [
-        (Count::Joined, "subscriptions begun"),
-        (Count::Trials, "trials begun"),
-        (Count::Converted, "trials converted"),
-        (Count::Left, "consumers that left"),
-        (Count::Upgrades, "upgrades"),
-        (Count::UpgradesFailed, "upgrades whose payment failed"),
-        (Count::Downgrades, "downgrades"),
-        (Count::TopUps, "top-ups paid"),
-        (Count::Attempts, "attempts to collect"),
-        (Count::Declined, "declined"),
-        (Count::Errors, "errors of the processor"),
-        (Count::Excess, "past the card networks' limits"),
-    ];
-    let counted = labels.into_iter().map(|(count, label)| (label, of(count))).filter(|(_, count)| *count > 0);
-    let mut rows: Vec<_> = counted.map(|(label, count)| row(label, figure(count), "")).collect();
-    let mut paid: BTreeMap<usize, u64> = BTreeMap::new();
-    for cohort in &outcome.cohorts {
-        for (attempt, invoices) in cohort.paid_by_attempt.iter().enumerate().filter(|(_, n)| **n > 0) {
-            *paid.entry(attempt + 1).or_default() += invoices;
-        }
-    }
-    for (attempt, invoices) in paid {
-        rows.push(row(format!("invoices paid by attempt {attempt}"), figure(invoices), ""));
-    }
-    if of(Count::Exhausted) > 0 {
-        rows.push(row("dunning ended without payment", figure(of(Count::Exhausted)), ""));
-    }
-    if rows.is_empty() { String::new() } else { table("Subscriptions and payments", &rows) }
-}
-
-fn latency(outcome: &Outcome) -> String {
-    let mut rows = Vec::new();
-    for cohort in outcome.cohorts.iter().filter(|cohort| cohort.served > 0) {
-        let at = |q| quantile(&cohort.latency, q).map_or_else(|| "-".to_owned(), milliseconds);
-        let note = format!("p99 {}   {}", at(0.99), counted(cohort.served, "call"));
-        rows.push(row(&cohort.cohort, format!("p50 {}", at(0.5)), note));
-    }
-    if rows.is_empty() { String::new() } else { table("Latency of the upstream", &rows) }
 }
 
 /// A latency as people read it.
@@ -341,5 +409,12 @@ mod tests {
             assert!(shown.iter().zip(&parts).all(|(shown, part)| (shown - part).abs() < 10), "{parts:?} → {shown:?}");
             assert!((shown.iter().sum::<i128>() - total).abs() <= 5, "{parts:?} → {shown:?}");
         }
+    }
+
+    #[test]
+    fn a_sparkline_shows_what_is_there_at_all() {
+        assert_eq!(sparkline(&[0, 1, 50, 100]).unwrap(), " ▁▄█");
+        assert_eq!(sparkline(&[0, 0]), None);
+        assert_eq!(sparkline(&[7]), None);
     }
 }

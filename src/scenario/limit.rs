@@ -24,14 +24,18 @@ pub(super) const CALLS_PER_S: u64 = 1_000_000;
 pub(super) const AMOUNT_NANOS: i64 = i64::MAX / 10;
 /// What a token bucket may hold, in tokens × the nanoseconds of its span: the engine counts them in 64 bits.
 pub(super) const BUCKET_LEVEL: u128 = 1 << 62;
+/// Tokens for the retries of one client.
+pub(super) const TOKENS: u64 = 1_000_000;
 /// Calls that a sliding window counts to: the engine remembers each of them.
 pub(super) const LOGGED_CALLS: u64 = 1 << 24;
 /// Nanoseconds of a window.
 pub(super) const WINDOW_NS: u64 = 1 << 62;
-/// Rows of a trace; 48 bytes of memory each.
+/// Rows of a trace, repeats included; 48 bytes of memory for each that is in the file, and 4 each time that it is played.
 pub(super) const TRACE_ROWS: usize = 64 << 20;
-/// Bytes of a trace.
+/// Bytes of a trace, unpacked.
 pub(super) const TRACE_BYTES: u64 = 8 << 30;
+/// Bytes of one row of a trace.
+pub(super) const TRACE_ROW_BYTES: u64 = 1 << 20;
 /// What one call may use of a meter: all rows of a trace together then still fit in 64 bits.
 pub(super) const USAGE: u64 = 100_000_000_000;
 /// Bad rows of a trace that are shown one by one.

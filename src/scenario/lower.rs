@@ -2,6 +2,7 @@
 //! (names that must exist, amounts that must fit). It goes on after problems and returns a model only without errors.
 
 mod change;
+pub(super) mod client;
 mod cohort;
 mod distribution;
 mod gateway;
@@ -94,7 +95,7 @@ impl Lowering<'_> {
         let payments = fields.map("payments").and_then(|payments| self.payments(payments));
         let live = fields.map("live").and_then(|live| self.live(live));
         self.check_faults(fields);
-        self.check_thresholds(fields);
+        let thresholds = self.thresholds(fields, cohorts.as_deref(), payments.as_ref());
         if !is_routed {
             return None;
         }
@@ -117,6 +118,8 @@ impl Lowering<'_> {
             payments: payments?,
             gateway: gateway::gateway(fields.map("gateway")?)?,
             live: live?,
+            replications: fields.quantity("replications")?.value as u32,
+            thresholds,
         })
     }
 

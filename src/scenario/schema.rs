@@ -241,6 +241,12 @@ pub(super) fn one(unit: Unit) -> Object {
             let codes: Vec<&str> = CURRENCIES.iter().map(|currency| currency.code).collect();
             return object(json!({ "enum": codes }));
         }
+        Unit::Failure => {
+            let mut schema = typed(&count, "[45]([0-9]{2}|xx)|connection");
+            schema.insert("minimum".to_owned(), 400.into());
+            schema.insert("maximum".to_owned(), 599.into());
+            return schema;
+        }
         Unit::Quantity(Bounds { least, most }) => {
             let mut schema = typed(&count, &quantity);
             schema.insert("minimum".to_owned(), least.into());

@@ -13,6 +13,7 @@ use farebox_engine::time::{Clock, DAY, HOUR, SECOND, Span as TimeSpan};
 
 use super::*;
 
+mod clients;
 mod lowered;
 mod table;
 mod variants;
@@ -305,7 +306,7 @@ consumers:
 fn trace_of(loaded: &Loaded) -> &Trace {
     match &loaded.scenario.cohorts[0].arrivals {
         Arrivals::Trace(trace) => trace,
-        Arrivals::Poisson { .. } => panic!("not a trace"),
+        Arrivals::Poisson { .. } | Arrivals::Patterned(_) => panic!("not a trace"),
     }
 }
 

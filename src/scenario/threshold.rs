@@ -1,15 +1,24 @@
-//! Thresholds: `metric{label=value, …}.statistic op value`, checked in full, though nothing judges a run by them yet.
+//! Thresholds: `metric{label=value, …}.statistic op value`. What no run could ever tell is an error here; what this version
+//! does not tell yet is said to be unsupported.
 
+use farebox_engine::model::{
+    Became, Collected, Comparison, Line, Measure, Number, Selector, Statistic, Threshold as Model,
+};
 use farebox_engine::money::Currency;
 
 use super::cause;
 use super::diagnostic::{enumerate, quote};
 use super::suggest::did_you_mean;
 use super::unit::{Bounds, Complaint, Least, Unit};
+use super::value::Value;
 
-/// What of a threshold depends on the rest of the file.
+/// A threshold, and what of it depends on the rest of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Threshold {
+    /// What is judged; `None` where this version cannot.
+    pub(super) model: Option<Model>,
+    /// Why this version cannot judge it.
+    pub(super) unsupported: Option<Complaint>,
     /// Its labels that name something of the scenario.
     pub(super) names: Vec<Named>,
     /// Bytes of its text.
@@ -29,7 +38,7 @@ pub(super) struct Named {
 
 /// What a statistic is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Measure {
+enum Dimension {
     Count,
     Share,
     Time,
@@ -40,60 +49,105 @@ enum Measure {
 
 struct Metric {
     name: &'static str,
-    statistics: &'static [(&'static str, Measure)],
+    statistics: &'static [Known],
     labels: &'static [&'static str],
 }
 
+/// A statistic: its name, its unit, and what is measured; `None` where this version cannot.
+type Known = (&'static str, Dimension, Option<Measure>);
+
 const LABELS: &[&str] = &["cohort", "plan", "route", "status", "cause", "kind", "outcome", "upstream"];
 const WHO: &[&str] = &["cohort", "plan"];
-const NUMBERS: &[(&str, Measure)] = &[("count", Measure::Count), ("rate", Measure::Share)];
-const VALUED: &[(&str, Measure)] = &[("count", Measure::Count), ("rate", Measure::Share), ("value", Measure::Money)];
+
+const CALLS: &[Known] = &[
+    ("count", Dimension::Count, Some(Measure::Calls(Number::Count))),
+    ("rate", Dimension::Share, Some(Measure::Calls(Number::Rate))),
+];
+const REFUSALS: &[Known] = &[
+    ("count", Dimension::Count, Some(Measure::Refusals(Number::Count))),
+    ("rate", Dimension::Share, Some(Measure::Refusals(Number::Rate))),
+];
+const FAILURES: &[Known] = &[
+    ("count", Dimension::Count, Some(Measure::Failures(Number::Count))),
+    ("rate", Dimension::Share, Some(Measure::Failures(Number::Rate))),
+];
+/// What only an oracle knows.
+const JUDGED: &[Known] =
+    &[("count", Dimension::Count, None), ("rate", Dimension::Share, None), ("value", Dimension::Money, None)];
+const LATENCY: &[Known] = &[
+    ("mean", Dimension::Time, Some(Measure::Latency(Statistic::Mean))),
+    ("p50", Dimension::Time, Some(Measure::Latency(Statistic::Quantile(500)))),
+    ("p90", Dimension::Time, Some(Measure::Latency(Statistic::Quantile(900)))),
+    ("p95", Dimension::Time, Some(Measure::Latency(Statistic::Quantile(950)))),
+    ("p99", Dimension::Time, Some(Measure::Latency(Statistic::Quantile(990)))),
+    ("p999", Dimension::Time, Some(Measure::Latency(Statistic::Quantile(999)))),
+    ("max", Dimension::Time, Some(Measure::Latency(Statistic::Max))),
+];
+const DUNNING: &[Known] = &[
+    ("attempts", Dimension::Count, Some(Measure::Dunning(Collected::Attempts))),
+    ("declined", Dimension::Count, Some(Measure::Dunning(Collected::Declined))),
+    ("recovered", Dimension::Share, Some(Measure::Dunning(Collected::Recovered))),
+    ("exhausted", Dimension::Count, Some(Measure::Dunning(Collected::Exhausted))),
+    ("churned", Dimension::Count, Some(Measure::Dunning(Collected::Churned))),
+];
+const CHURN: &[Known] = &[
+    ("count", Dimension::Count, Some(Measure::Churn(Number::Count))),
+    ("rate", Dimension::Share, Some(Measure::Churn(Number::Rate))),
+];
+
+const fn revenue(name: &'static str) -> Known {
+    (name, Dimension::Money, Some(Measure::Revenue(name)))
+}
+
+/// Every figure of a money report; a test holds them equal to the engine's.
+const REVENUE: &[Known] = &[
+    revenue("invoiced"),
+    revenue("collected"),
+    revenue("earned"),
+    revenue("margin"),
+    revenue("mrr"),
+    revenue("outstanding"),
+    revenue("written_off"),
+    revenue("kept"),
+    revenue("captured"),
+    revenue("applied"),
+    revenue("voided"),
+    revenue("returned"),
+    revenue("earned_fees"),
+    revenue("earned_usage"),
+    revenue("earned_credit"),
+    revenue("breakage"),
+    revenue("accrued"),
+    revenue("processor_fees"),
+    revenue("upstream_cost"),
+    revenue("leaked"),
+];
 
 /// All that is measured.
 const METRICS: &[Metric] = &[
-    Metric { name: "calls", statistics: NUMBERS, labels: LABELS },
-    Metric { name: "requests", statistics: NUMBERS, labels: LABELS },
-    Metric { name: "refusals", statistics: NUMBERS, labels: LABELS },
-    Metric { name: "failures", statistics: NUMBERS, labels: LABELS },
-    Metric { name: "false_refusals", statistics: VALUED, labels: LABELS },
-    Metric { name: "leaks", statistics: VALUED, labels: LABELS },
-    Metric {
-        name: "latency",
-        statistics: &[
-            ("mean", Measure::Time),
-            ("p50", Measure::Time),
-            ("p90", Measure::Time),
-            ("p95", Measure::Time),
-            ("p99", Measure::Time),
-            ("p999", Measure::Time),
-            ("max", Measure::Time),
-        ],
-        labels: LABELS,
-    },
-    Metric {
-        name: "revenue",
-        statistics: &[
-            ("invoiced", Measure::Money),
-            ("collected", Measure::Money),
-            ("earned", Measure::Money),
-            ("margin", Measure::Money),
-            ("mrr", Measure::Money),
-            ("outstanding", Measure::Money),
-            ("written_off", Measure::Money),
-        ],
-        labels: WHO,
-    },
-    Metric {
-        name: "dunning",
-        statistics: &[("attempts", Measure::Count), ("recovered", Measure::Share), ("churned", Measure::Count)],
-        labels: WHO,
-    },
-    Metric { name: "churn", statistics: NUMBERS, labels: WHO },
-    Metric { name: "ledger", statistics: &[("balanced", Measure::Fact)], labels: &[] },
+    Metric { name: "calls", statistics: CALLS, labels: LABELS },
+    // Without retries of clients, which are not built yet, each call is one request.
+    Metric { name: "requests", statistics: CALLS, labels: LABELS },
+    Metric { name: "refusals", statistics: REFUSALS, labels: LABELS },
+    Metric { name: "failures", statistics: FAILURES, labels: LABELS },
+    Metric { name: "false_refusals", statistics: JUDGED, labels: LABELS },
+    Metric { name: "leaks", statistics: JUDGED, labels: LABELS },
+    Metric { name: "latency", statistics: LATENCY, labels: LABELS },
+    Metric { name: "revenue", statistics: REVENUE, labels: WHO },
+    Metric { name: "dunning", statistics: DUNNING, labels: WHO },
+    Metric { name: "churn", statistics: CHURN, labels: WHO },
+    Metric { name: "ledger", statistics: &[("balanced", Dimension::Fact, Some(Measure::Balanced))], labels: &[] },
 ];
 
 /// Two characters before one, so that `<=` is not read as `<`.
-const OPERATORS: &[&str] = &["<=", ">=", "==", "!=", "<", ">"];
+const OPERATORS: &[Comparison] = &[
+    Comparison::AtMost,
+    Comparison::AtLeast,
+    Comparison::Equal,
+    Comparison::Other,
+    Comparison::Below,
+    Comparison::Above,
+];
 
 /// Reads a threshold; amounts must be in `currency`.
 pub(super) fn parse(text: &str, currency: Option<Currency>) -> Result<Threshold, Complaint> {
@@ -102,19 +156,19 @@ pub(super) fn parse(text: &str, currency: Option<Currency>) -> Result<Threshold,
     let metric = metric.ok_or_else(|| {
         unknown(format!("unknown metric {}", quote(name)), name, METRICS.iter().map(|metric| metric.name))
     })?;
-    let (names, rest) = match rest.strip_prefix('{') {
+    let (labels, rest) = match rest.strip_prefix('{') {
         Some(inside) => labels(text, metric, inside)?,
-        None => (Vec::new(), rest),
+        None => (Labels::default(), rest),
     };
-    let statistics = || metric.statistics.iter().map(|(name, _)| *name);
+    let statistics = || metric.statistics.iter().map(|(name, ..)| *name);
     let Some(rest) = rest.strip_prefix('.') else {
         let message = format!("{} does not say what of {} is meant", quote(text), quote(name));
         let example = format!("{}.{}", name, metric.statistics[0].0);
         return Err(Complaint::new(message, format!("write one of {}, such as `{example}`", enumerate(statistics()))));
     };
     let (statistic, rest) = word(rest);
-    let measure = metric.statistics.iter().find(|(known, _)| *known == statistic).map(|(_, measure)| *measure);
-    let measure = measure.ok_or_else(|| {
+    let found = metric.statistics.iter().find(|(known, ..)| *known == statistic);
+    let (_, dimension, measure) = *found.ok_or_else(|| {
         unknown(format!("{} has no statistic {}", quote(name), quote(statistic)), statistic, statistics())
     })?;
     if rest.starts_with('{') {
@@ -124,19 +178,76 @@ pub(super) fn parse(text: &str, currency: Option<Currency>) -> Result<Threshold,
             format!("write them before the dot, such as `{name}{{plan=pro}}.{statistic}`"),
         ));
     }
-    compare(text, measure, rest.trim(), currency)?;
-    Ok(Threshold { names, length: text.len() })
+    let (comparison, line) = compare(text, dimension, rest.trim(), currency)?;
+    contradiction(name, &labels.selector)?;
+    let unsupported = untold(name, measure, &labels.selector);
+    let Labels { names, selector } = labels;
+    let text_of = || text.to_owned();
+    let model = measure.map(|measure| Model { text: text_of(), measure, selector, comparison, line });
+    Ok(Threshold { model: model.filter(|_| unsupported.is_none()), unsupported, names, length: text.len() })
+}
+
+/// What can never be: a refusal that was served.
+fn contradiction(metric: &str, selector: &Selector) -> Result<(), Complaint> {
+    let Some(own) = [("refusals", Became::Refused), ("failures", Became::Failed)].into_iter().find(|it| it.0 == metric)
+    else {
+        return Ok(());
+    };
+    if let Some(outcome) = selector.outcome.filter(|outcome| *outcome != own.1) {
+        let message = format!("{} are never `{}`", quote(metric), outcome.name());
+        return Err(Complaint::new(message, "leave `outcome` out, or write `calls`"));
+    }
+    let of_failures = selector.kind == Some("upstream") || selector.cause.is_some_and(is_failure);
+    let of_refusals =
+        selector.kind.is_some_and(|kind| kind != "upstream") || selector.cause.is_some_and(|it| !is_failure(it));
+    if (metric == "refusals" && of_failures) || (metric == "failures" && of_refusals) {
+        let other = if metric == "refusals" { "failures" } else { "refusals" };
+        let message = format!("{} never have that cause", quote(metric));
+        return Err(Complaint::new(message, format!("write `{other}`")));
+    }
+    Ok(())
+}
+
+fn is_failure(cause: &str) -> bool {
+    cause::FAILURES.contains(&cause)
+}
+
+/// Why this version cannot tell what is asked for.
+fn untold(metric: &str, measure: Option<Measure>, selector: &Selector) -> Option<Complaint> {
+    let Some(measure) = measure else {
+        let message = format!("{} is not supported yet: no oracle says which answers were wrong", quote(metric));
+        return Some(Complaint::new(message, "leave it out"));
+    };
+    let of_cause = selector.cause.is_some() || selector.kind.is_some() || selector.status.is_some();
+    if selector.cause.is_some_and(is_failure)
+        || selector.kind == Some("upstream")
+        || (of_cause && (metric == "failures" || selector.outcome == Some(Became::Failed)))
+    {
+        let message = "failures are not told apart by their cause yet";
+        return Some(Complaint::new(message, "leave `status`, `cause` and `kind` out, or write `outcome=failed`"));
+    }
+    if matches!(measure, Measure::Latency(_)) && (of_cause || selector.routes.is_some()) {
+        let message = "latency is told apart by `outcome`, `cohort` and `plan` only in this version";
+        return Some(Complaint::new(message, "leave the other labels out"));
+    }
+    None
+}
+
+#[derive(Default)]
+struct Labels {
+    names: Vec<Named>,
+    selector: Selector,
 }
 
 /// The labels up to the closing brace, and what follows it.
-fn labels<'a>(text: &'a str, metric: &Metric, inside: &'a str) -> Result<(Vec<Named>, &'a str), Complaint> {
+fn labels<'a>(text: &'a str, metric: &Metric, inside: &'a str) -> Result<(Labels, &'a str), Complaint> {
     let Some((inside, rest)) = inside.split_once('}') else {
         return Err(Complaint::new(
             format!("the `{{` in {} is not closed", quote(text)),
             "write a `}` behind the labels",
         ));
     };
-    let (mut names, mut seen) = (Vec::new(), Vec::new());
+    let (mut labels, mut seen) = (Labels::default(), Vec::new());
     for part in inside.split(',') {
         let Some((label, value)) = part.split_once('=') else {
             let message = format!("{} in {} is not a label", quote(part.trim()), quote(text));
@@ -154,54 +265,83 @@ fn labels<'a>(text: &'a str, metric: &Metric, inside: &'a str) -> Result<(Vec<Na
             ));
         }
         seen.push(label);
-        if let Some(named) = check_label(text, label, value)? {
-            names.push(named);
-        }
+        labels.take(text, label, value)?;
     }
-    Ok((names, rest))
+    Ok((labels, rest))
 }
 
-/// The label, when it names something of the scenario; else its value is checked here.
-fn check_label(text: &str, label: &'static str, value: &str) -> Result<Option<Named>, Complaint> {
-    let one_of = |known: &[&'static str]| {
-        let message = || format!("unknown {label} {}", quote(value));
-        if known.contains(&value) { Ok(None) } else { Err(unknown(message(), value, known.iter().copied())) }
-    };
-    match label {
-        "kind" => one_of(cause::KINDS),
-        "cause" => one_of(&[cause::REFUSALS, cause::FAILURES].concat()),
-        "outcome" => one_of(cause::OUTCOMES),
-        "status" => Unit::Quantity(Bounds { least: 100, most: 599 }).parse(value, None).map(|_| None),
-        _ => {
+impl Labels {
+    /// Takes a label in; those that name something of the scenario are checked once the whole file is known.
+    fn take(&mut self, text: &str, label: &'static str, value: &str) -> Result<(), Complaint> {
+        let one_of = |known: &[&'static str]| {
+            let message = || format!("unknown {label} {}", quote(value));
+            let found = known.iter().copied().find(|known| *known == value);
+            found.ok_or_else(|| unknown(message(), value, known.iter().copied()))
+        };
+        let selector = &mut self.selector;
+        match label {
+            "kind" => selector.kind = Some(one_of(cause::KINDS)?),
+            "cause" => selector.cause = Some(one_of(&[cause::REFUSALS, cause::FAILURES].concat())?),
+            "outcome" => {
+                let name = one_of(cause::OUTCOMES)?;
+                let all = [Became::Served, Became::Refused, Became::Failed];
+                selector.outcome = all.into_iter().find(|became| became.name() == name);
+            }
+            "status" => {
+                if let Value::Quantity(status) = Unit::Quantity(Bounds { least: 100, most: 599 }).parse(value, None)? {
+                    selector.status = Some(status as u16);
+                }
+            }
+            "cohort" => selector.cohort = Some(value.to_owned()),
+            "plan" => selector.plan = Some(value.to_owned()),
+            "route" => selector.routes = Some(vec![value.to_owned()]),
+            // Which routes an upstream answers is known once the whole file is.
+            _ => drop(selector.routes.get_or_insert_default()),
+        }
+        if ["cohort", "plan", "route", "upstream"].contains(&label) {
             // A part of the text, so the distance of the two is where it begins.
             let at = value.as_ptr() as usize - text.as_ptr() as usize;
-            Ok(Some(Named { label, value: value.to_owned(), at }))
+            self.names.push(Named { label, value: value.to_owned(), at });
         }
+        Ok(())
     }
 }
 
-fn compare(text: &str, measure: Measure, rest: &str, currency: Option<Currency>) -> Result<(), Complaint> {
-    let unit = match measure {
-        Measure::Count => Unit::Quantity(Bounds { least: 0, most: 1_000_000_000_000_000 }),
-        Measure::Share => Unit::Share,
-        Measure::Time => Unit::Duration(Least::Zero),
-        Measure::Money => Unit::Money,
-        Measure::Fact if rest.is_empty() => return Ok(()),
-        Measure::Fact => {
+fn compare(
+    text: &str,
+    dimension: Dimension,
+    rest: &str,
+    currency: Option<Currency>,
+) -> Result<(Comparison, Line), Complaint> {
+    let unit = match dimension {
+        Dimension::Count => Unit::Quantity(Bounds { least: 0, most: 1_000_000_000_000_000 }),
+        Dimension::Share => Unit::Share,
+        Dimension::Time => Unit::Duration(Least::Zero),
+        Dimension::Money => Unit::Money,
+        Dimension::Fact if rest.is_empty() => return Ok((Comparison::Equal, Line { parts: 1, of: 1 })),
+        Dimension::Fact => {
             let message = format!("{} in {} is compared with nothing", quote(rest), quote(text));
             return Err(Complaint::new(message, "leave it out: it holds or it does not"));
         }
     };
-    let Some((_, value)) = OPERATORS.iter().find_map(|op| Some((op, rest.strip_prefix(op)?))) else {
+    let Some((comparison, value)) = OPERATORS.iter().find_map(|op| Some((*op, rest.strip_prefix(op.sign())?))) else {
         let found = if rest.is_empty() { quote(text) } else { format!("{} in {}", quote(rest), quote(text)) };
         let help = format!(
             "write one of {} and a value, such as `< {}`",
-            enumerate(OPERATORS.iter().copied()),
+            enumerate(OPERATORS.iter().map(|op| op.sign())),
             unit.example()
         );
         return Err(Complaint::new(format!("{found} is no comparison"), help));
     };
-    unit.parse(value.trim(), currency).map(|_| ())
+    let whole = |parts: u64| Line { parts: parts as i64, of: 1 };
+    let line = match unit.parse(value.trim(), currency)? {
+        Value::Quantity(count) => whole(count),
+        Value::Duration(span) => whole(span.ns()),
+        Value::Money(money) => Line { parts: money.nanos(), of: 1 },
+        Value::Share(share) => Line { parts: share.parts as i64, of: share.of },
+        _ => unreachable!("a unit's parser makes values of that unit"),
+    };
+    Ok((comparison, line))
 }
 
 /// The word that a text begins with, and the rest.
@@ -243,13 +383,13 @@ mod tests {
         }
         // A metric whose statistics have no value of their unit could never hold.
         for metric in METRICS {
-            for (statistic, measure) in metric.statistics {
-                let value = match measure {
-                    Measure::Count => "< 5",
-                    Measure::Share => "< 5%",
-                    Measure::Time => "< 5ms",
-                    Measure::Money => "< $5",
-                    Measure::Fact => "",
+            for (statistic, dimension, _) in metric.statistics {
+                let value = match dimension {
+                    Dimension::Count => "< 5",
+                    Dimension::Share => "< 5%",
+                    Dimension::Time => "< 5ms",
+                    Dimension::Money => "< $5",
+                    Dimension::Fact => "",
                 };
                 parsed(&format!("{}.{statistic} {value}", metric.name)).unwrap();
             }
@@ -303,5 +443,64 @@ mod tests {
         ] {
             assert_eq!(parsed(text).unwrap_err(), Complaint::new(message, help), "{text}");
         }
+    }
+
+    /// Two characters are one operator, amounts and shares are exact.
+    #[test]
+    fn a_threshold_becomes_what_is_judged() {
+        let model = |text: &str| parsed(text).unwrap().model.unwrap();
+        let of = |text: &str| (model(text).comparison, model(text).line);
+        assert_eq!(of("refusals.rate <= 0.5%"), (Comparison::AtMost, Line { parts: 5, of: 1_000 }));
+        assert_eq!(of("refusals.count<10k"), (Comparison::Below, Line { parts: 10_000, of: 1 }));
+        assert_eq!(of("revenue.earned >= $0.05"), (Comparison::AtLeast, Line { parts: 50_000_000, of: 1 }));
+        assert_eq!(of("latency.p999 > 2ms"), (Comparison::Above, Line { parts: 2_000_000, of: 1 }));
+        assert_eq!(of("ledger.balanced"), (Comparison::Equal, Line { parts: 1, of: 1 }));
+        let model = model("refusals{kind=billing, status=402, cause=past_due, cohort=a, plan=b, route=/x}.count == 0");
+        let selector = Selector {
+            cohort: Some("a".into()),
+            plan: Some("b".into()),
+            routes: Some(vec!["/x".into()]),
+            status: Some(402),
+            cause: Some("past_due"),
+            kind: Some("billing"),
+            outcome: None,
+        };
+        assert_eq!((model.measure, model.selector), (Measure::Refusals(Number::Count), selector));
+    }
+
+    /// No run could tell it: an error. This version cannot: said, and not run.
+    #[test]
+    fn what_cannot_be_told_says_why() {
+        for (text, message) in [
+            ("refusals{outcome=served}.rate < 1%", "`refusals` are never `served`"),
+            ("refusals{cause=upstream_402}.rate < 1%", "`refusals` never have that cause"),
+            ("failures{kind=billing}.rate < 1%", "`failures` never have that cause"),
+        ] {
+            assert_eq!(parsed(text).unwrap_err().message, message, "{text}");
+        }
+        for (text, message) in [
+            (
+                "false_refusals.count == 0",
+                "`false_refusals` is not supported yet: no oracle says which answers were wrong",
+            ),
+            ("failures{cause=upstream_402}.count < 5", "failures are not told apart by their cause yet"),
+            ("calls{kind=upstream}.rate < 5%", "failures are not told apart by their cause yet"),
+            (
+                "latency{route=/x}.p99 < 1s",
+                "latency is told apart by `outcome`, `cohort` and `plan` only in this version",
+            ),
+        ] {
+            let threshold = parsed(text).unwrap();
+            assert_eq!((threshold.model, threshold.unsupported.unwrap().message.as_str()), (None, message), "{text}");
+        }
+    }
+
+    #[test]
+    fn revenue_has_every_figure() {
+        let mut own: Vec<_> = REVENUE.iter().map(|(name, ..)| *name).collect();
+        let mut figures = farebox_engine::figures::Figures::of(|_| 0).named().map(|(name, _)| name).to_vec();
+        own.sort_unstable();
+        figures.sort_unstable();
+        assert_eq!(own, figures);
     }
 }

@@ -38,6 +38,8 @@ pub(super) enum Unit {
     Date,
     /// A time zone of the tz database: `America/New_York`.
     Zone,
+    /// A status, all of a class, or `connection`: `429`, `5xx`.
+    Failure,
     /// A whole number, with `k` and `M`.
     Quantity(Bounds),
     /// A number up to a thousand, with decimals.
@@ -98,7 +100,7 @@ pub(super) enum Least {
 }
 
 /// What is wrong with a text, and what to write.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Complaint {
     pub(super) message: String,
     pub(super) help: String,
@@ -126,6 +128,7 @@ impl Unit {
             Self::Currency => word::parse_currency(text).map(Value::Currency),
             Self::Date => time::parse_date(text).ok_or_else(|| self.unlike(text)).map(Value::Date),
             Self::Zone => time::parse_zone(text).map(Value::Zone),
+            Self::Failure => word::parse_failure(text).map(Value::Failure),
             Self::Quantity(bounds) => number::quantity_part(self, text, text, bounds).map(Value::Quantity),
             Self::Number(least) => number::parse_number(text, least).map(Value::Number),
             Self::CountPer(period) => number::parse_count_per(text, period).map(Value::Quantity),
@@ -141,7 +144,7 @@ impl Unit {
             Self::Chance | Self::ChancePerMonth => number::parse_chance(self, text).map(Value::Chance),
             Self::Share => number::share_part(self, text, text).map(Value::Share),
             Self::Clock => time::parse_clock(text).map(Value::Clock),
-            Self::Spread => number::parse_spread(text).map(Value::Choice),
+            Self::Spread => number::parse_spread(text).map(Value::HandOut),
             Self::Threshold => threshold::parse(text, currency).map(Value::Threshold),
         }
     }
@@ -157,6 +160,7 @@ impl Unit {
             Self::Currency => "a currency",
             Self::Date => "a date",
             Self::Zone => "a time zone",
+            Self::Failure => "a failure",
             Self::Quantity(_) => "a whole number",
             Self::Number(_) => "a number",
             Self::CountPer(_) => "a number per period",
@@ -186,6 +190,7 @@ impl Unit {
             Self::Currency => format!("write {}", one_of(CURRENCIES.iter().map(|known| known.code))).into(),
             Self::Date => "write year, month and day, such as `2026-03-01`".into(),
             Self::Zone => "write a name of the tz database, such as `America/New_York`, or `UTC`".into(),
+            Self::Failure => "write a status from 400 to 599, `4xx`, `5xx` or `connection`".into(),
             Self::Quantity(_) => "write digits, such as `400`, `10k`, `2.5M` or `1_000`".into(),
             Self::Number(_) => "write a number up to 1000, such as `1.5`".into(),
             Self::CountPer(Period::Day) => "write a number per day, such as `500/day`".into(),
@@ -219,6 +224,7 @@ impl Unit {
             Self::Currency => "USD",
             Self::Date => "2026-03-01",
             Self::Zone => "America/New_York",
+            Self::Failure => "429",
             Self::Quantity(Bounds { least, .. }) => return short(least).into(),
             Self::Number(_) => "1.5",
             Self::CountPer(Period::Day) => "500/day",

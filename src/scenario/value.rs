@@ -2,7 +2,7 @@
 
 use farebox_engine::draw::Chance;
 pub(super) use farebox_engine::model::Length;
-use farebox_engine::model::{Period, Share, UnitPrice};
+use farebox_engine::model::{Failures, HandOut, Period, Share, UnitPrice};
 use farebox_engine::money::{Currency, Money};
 use farebox_engine::time::{self, Clock};
 use jiff::civil::Date;
@@ -22,6 +22,7 @@ pub(super) enum Value {
     Date(Date),
     Zone(TimeZone),
     Bool(bool),
+    Failure(Failures),
     Quantity(u64),
     Number(f64),
     Duration(time::Span),
@@ -35,6 +36,7 @@ pub(super) enum Value {
     Chance(Chance),
     Share(Share),
     Clock(Clock),
+    HandOut(HandOut),
     Threshold(Threshold),
     /// Not read yet: it is merged onto something first.
     Overlay(Node),
@@ -194,6 +196,10 @@ impl Fields {
 
     pub(super) fn clock(&self, name: &str) -> Option<Clock> {
         self.project(name, |value| if let Value::Clock(it) = value { Some(*it) } else { None }).map(|it| it.value)
+    }
+
+    pub(super) fn hand_out(&self, name: &str) -> Option<HandOut> {
+        self.project(name, |value| if let Value::HandOut(it) = value { Some(*it) } else { None }).map(|it| it.value)
     }
 
     pub(super) fn list(&self, name: &str) -> Option<&[Spanned<Value>]> {

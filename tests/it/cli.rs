@@ -42,11 +42,15 @@ fn help_says_what_it_is_for_and_how_it_ends() {
           init         Write a scenario to start from, with a line about each key
           validate     Check scenario files and say everything that is wrong with them
           plan         Say what a run will do, and what of it cannot work, without running it
+          explain      Tell one consumer's story: what they did, what they were refused and why, what they
+                       paid
           schema       Print the JSON Schema of scenario files, for editors
           simulate     Play a scenario in virtual time: no sockets, the same bytes for the same seed
           load         Play a scenario on real sockets, against the built-in gateway
           run          Simulate and load, check that both took the same decisions, and report
           serve        Serve one role alone, until Ctrl-C
+          prove        Play what theory has formulas for, and show both side by side
+          import       Turn what others have recorded into a trace that a scenario plays
           doctor       Check whether this machine can carry a load, and say what to change
           completions  Print a completion script for a shell
 

@@ -12,10 +12,11 @@ use farebox::forecast::Forecast;
 use farebox::simulate::{everyone, simulate};
 use farebox_engine::distribution::Distribution;
 use farebox_engine::model::{
-    Arrivals, Attribute, Joined, Meter, PerMeter, Period, Price, Route, Scenario, Tier, Trace, TraceRow, UnitPrice,
+    Arrivals, Attribute, Joined, Meter, Pattern, PerMeter, Period, Price, Process, Route, Scenario, Shape, Tier, Trace,
+    TraceRow, UnitPrice,
 };
 use farebox_engine::money::Money;
-use farebox_engine::time::{DAY, Span};
+use farebox_engine::time::{Clock, DAY, Span};
 use farebox_engine::world::World;
 use serde_json::Value;
 
@@ -132,7 +133,7 @@ fn a_plan_says_what_a_run_will_do() {
           calls       34,680  with those of periods that began before the start
           components     200  at most 1 consumer each
           time        420 µs  24 ns a call and core (optimised build), on 2 threads
-          memory      17 MiB  the program, 60 kB per cohort and thread, and traces
+          memory      17 MiB  the program, 76 kB per cohort and thread, and traces
 
         Not forecast
           `free`: refusals by rate limits
@@ -306,7 +307,7 @@ fn a_spread_of_nothing_is_the_plan_without_one() {
 fn a_trace_is_counted() {
     let rows = |consumer: Option<u32>| {
         let row = |nth: u64| TraceRow { at: Span::from_ns(nth * DAY / 1_000), consumer, usage: [1, 3, 0, 0] };
-        Arrivals::Trace(Trace { rows: (0..60_000).map(row).collect(), most: [1, 3, 0, 0] })
+        Arrivals::Trace(Trace { rows: (0..60_000).map(row).collect(), most: [1, 3, 0, 0], ..Default::default() })
     };
     let plan = |consumer| {
         forecast(&changed(|scenario| {
@@ -376,6 +377,105 @@ fn the_first_period_is_as_long_as_the_calendar_says() {
         }));
         assert_eq!(plan.allowances[0].period_ns, days * DAY, "{joined:?}");
     }
+}
+
+// === plan, of other arrivals than Poisson's ===
+
+/// Ten times as many calls by day as by night, and none on Sundays.
+fn days_of_work() -> Shape {
+    let mut hours = [1.0; 24];
+    hours[8..18].fill(10.0);
+    Shape::new(&hours, &[1.0, 1.0, 1.0, 1.0, 1.0, 0.2, 0.0]).unwrap()
+}
+
+fn patterned(process: Process, shape: Option<Shape>) -> Arrivals {
+    Arrivals::Patterned(Pattern { mean_gap_ns: DAY as f64 / 2.0, spread: None, process, shape })
+}
+
+const BURSTY: Process = Process::Bursty { burst: Span::from_ns(DAY / 4), pause: Span::from_ns(2 * DAY) };
+
+/// Calls and their deviation are those of a simulation, in five weeks and two days.
+#[test]
+fn calls_of_every_process_are_as_many_and_as_dispersed_as_planned() {
+    for process in [Process::Poisson, Process::Constant, BURSTY] {
+        for shape in [None, Some(days_of_work())] {
+            let scenario = changed(|scenario| {
+                scenario.horizon = Span::from_ns(37 * DAY);
+                scenario.cohorts[0].count = 4_000;
+                scenario.cohorts[0].arrivals = patterned(process, shape.clone());
+            });
+            let plan = forecast(&scenario);
+            let world = World::whole(Arc::new(scenario)).unwrap();
+            let counts: Vec<f64> = world.consumers().map(|consumer| world.calls(consumer).count() as f64).collect();
+            let calls: f64 = counts.iter().sum();
+            assert!(
+                (calls - plan.expected).abs() < 5.0 * plan.deviation + 1.0,
+                "{process:?}: {calls} {}",
+                plan.expected
+            );
+            let mean = calls / 4_000.0;
+            let central = |power| counts.iter().map(|count| (count - mean).powi(power)).sum::<f64>() / 4_000.0;
+            let (variance, deviation) = (central(2), ((central(4) - central(2).powi(2)) / 4_000.0).sqrt());
+            let planned = plan.deviation.powi(2) / 4_000.0;
+            // Of a constant process the spread of the fraction says how well its variance is known.
+            assert!((variance - planned).abs() < 5.0 * deviation.max(0.002), "{process:?}: {variance} {planned}");
+        }
+    }
+}
+
+/// Who wants more than an allowance: of constant calls a known share, by the hours the mixture of all periods; in bursts
+/// nothing is said.
+#[test]
+fn chances_are_those_of_the_process_or_not_told() {
+    let plan = |process, shape: Option<Shape>| {
+        forecast(&changed(|scenario| {
+            // A day's allowance; what a day has depends on which it is.
+            scenario.plans[0].usage_period = Some(Period::Day);
+            scenario.plans[0].allowance[0] = Some(2);
+            scenario.cohorts[0].joined = Joined::Start;
+            scenario.cohorts[0].arrivals = patterned(process, shape);
+        }))
+    };
+    let start = changed(|_| ()).start.weekday().to_monday_zero_offset() as usize;
+    let of_the_day: f64 = (24 * start..24 * start + 24).map(|hour| days_of_work().multiple(hour)).sum::<f64>() / 24.0;
+    let shaped = plan(Process::Poisson, Some(days_of_work()));
+    assert!((shaped.allowances[0].chance.unwrap() - poisson_at_least(3, 2.0 * of_the_day)).abs() < 1e-6);
+    let constant = plan(Process::Constant, Some(days_of_work())).allowances[0].chance.unwrap();
+    assert!((constant - (2.0 * of_the_day - 2.0).clamp(0.0, 1.0)).abs() < 1e-6, "{constant}");
+    let bursty = plan(BURSTY, None);
+    assert_eq!((bursty.allowances[0].chance, bursty.allowances[0].calls_beyond), (None, None));
+    assert!(bursty.not_forecast.iter().any(|what| what.contains("bursts")), "{:?}", bursty.not_forecast);
+    assert!(shaped.not_forecast.iter().any(|what| what.contains("even rate")), "{:?}", shaped.not_forecast);
+}
+
+/// A load of a whole week needs connections for its busiest hour; one of a Sunday has no calls, and is warned of.
+#[test]
+fn a_load_is_planned_by_its_busiest_hour() {
+    let plan = |seconds: u64, arrivals: Arrivals, rate_per_s: f64| {
+        forecast(&changed(|scenario| {
+            scenario.start = jiff::civil::date(2026, 3, 1).at(0, 0, 0, 0);
+            scenario.cohorts[0].arrivals = arrivals;
+            scenario.live.rate_per_s = rate_per_s;
+            scenario.live.clock = Some(Clock::new(Span::from_ns(DAY), Span::from_secs(1)));
+            scenario.live.duration = Span::from_secs(seconds);
+        }))
+    };
+    let even = plan(14, patterned(Process::Constant, None), 1_000.0);
+    let shaped = plan(14, patterned(Process::Poisson, Some(days_of_work())), 1_000.0);
+    assert!((shaped.load.peak_rate_per_s / 1_000.0 - days_of_work().peak()).abs() < 1e-6);
+    assert!((shaped.load.calls - 14_000.0).abs() < 1.0 && (even.load.peak_rate_per_s - 1_000.0).abs() < 1e-6);
+    let busiest = plan(14, patterned(Process::Poisson, None), shaped.load.peak_rate_per_s);
+    assert_eq!(shaped.load.in_flight_p99, busiest.load.in_flight_p99);
+    assert!(farebox::forecast::text::render(&shaped).contains("in the busiest quarter of an hour"));
+    // 1 March 2026 is a Sunday.
+    let sunday = plan(1, patterned(Process::Poisson, Some(days_of_work())), 1_000.0);
+    assert!(
+        sunday.load.calls.abs() < 1e-6 && sunday.warnings[0].contains("0% of their mean rate"),
+        "{:?}",
+        sunday.warnings
+    );
+    let bursty = plan(14, patterned(BURSTY, None), 1_000.0);
+    assert!(bursty.load.in_flight_p99 > even.load.in_flight_p99);
 }
 
 /// Rates without a mean are the reader's to refuse; a forecast of one must still end, with figures that say so.

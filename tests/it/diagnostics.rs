@@ -347,21 +347,21 @@ fn a_scenario_that_is_not_there_is_no_scenario_that_is_wrong() {
 /// What has no effect yet is no mistake, but nobody plays a scenario as if it did not ask for it.
 #[test]
 fn what_is_not_supported_yet_is_valid_and_is_not_run() {
-    let text =
-        HELLO.replace("horizon", "replications: 20\nhorizon") + "variants: { more: { gateway: { nodes: 4 } } }\n";
+    let text = HELLO.replace("horizon", "gateway: { dialect: kong }\nhorizon")
+        + "variants: { more: { gateway: { nodes: 4 } } }\n";
     let folder = Folder::new("unsupported").with("hello.yaml", &text);
     expect![[r#"
         exit code 0
         --- stdout ---
         hello.yaml: `hello` is valid: 1 plan, 1 cohort, 100 consumers, 30 days, 1 variant; 2 things in it are not supported yet and cannot be run
         --- stderr ---
-        unsupported: `replications` is not supported yet
-         --> hello.yaml:2:1
+        unsupported: `dialect` is not supported yet
+         --> hello.yaml:2:12
           |
-        2 | replications: 20
-          | ^^^^^^^^^^^^
+        2 | gateway: { dialect: kong }
+          |            ^^^^^^^
           |
-          = help: leave it out, or write `replications: 1`
+          = help: leave it out, or write `dialect: problem`
 
         unsupported: `nodes` is not supported yet
          --> hello.yaml:8:32
@@ -376,13 +376,13 @@ fn what_is_not_supported_yet_is_valid_and_is_not_run() {
     expect![[r#"
         exit code 3
         --- stderr ---
-        error: `replications` is not supported yet
-         --> hello.yaml:2:1
+        error: `dialect` is not supported yet
+         --> hello.yaml:2:12
           |
-        2 | replications: 20
-          | ^^^^^^^^^^^^
+        2 | gateway: { dialect: kong }
+          |            ^^^^^^^
           |
-          = help: leave it out, or write `replications: 1`
+          = help: leave it out, or write `dialect: problem`
 
         error: `hello.yaml` has 1 error
         hint: `farebox validate` accepts it; this version cannot run it

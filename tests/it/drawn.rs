@@ -26,7 +26,8 @@ use farebox_engine::distribution::Distribution;
 use farebox_engine::draw::Chance;
 use farebox_engine::log::{Entry, Event, History};
 use farebox_engine::model::{
-    Act, AppliesTo, Card, Fees, Limit, PastAllowance, PerMeter, Plan, Prepaid, Returns, Scenario, SpendControl,
+    Act, AppliesTo, Arrivals, Card, Fees, Limit, PastAllowance, Pattern, PerMeter, Plan, Prepaid, Process, Returns,
+    Scenario, SpendControl,
 };
 use farebox_engine::money::Money;
 use farebox_engine::time::Span;
@@ -147,6 +148,13 @@ const RARE: &[&str] = &[
     "unknown attribute ",
     "a rate of zero asks for nobody at all",
     "unknown variant ",
+    " is outside of the scenario's folder",
+    "this allowance has no period, and the plan no fee to take it from",
+    "a sliding window remembers each call, and these are too many",
+    "by these weights nobody ever calls",
+    "in its busiest moments this rate is more than ",
+    " these rates have no mean",
+    "a throttle of zero lets nothing pass",
 ];
 
 #[test]
@@ -318,6 +326,21 @@ fn the_loads_change_without_any_of_what_they_ask_for() {
         ("paid grants", |it| prepaid(it, |prepaid| prepaid.grants.iter_mut().for_each(|it| it.paid = false))),
         ("order of grants", |it| prepaid(it, |prepaid| prepaid.grants.iter_mut().for_each(|it| it.priority = 0))),
         ("top-ups", |it| prepaid(it, |prepaid| prepaid.auto_top_up = None)),
+        ("even spacing", |it| {
+            patterns(it, |of| {
+                if of.process == Process::Constant {
+                    of.process = Process::Poisson;
+                }
+            });
+        }),
+        ("bursts", |it| {
+            patterns(it, |of| {
+                if let Process::Bursty { .. } = of.process {
+                    of.process = Process::Poisson;
+                }
+            });
+        }),
+        ("shapes", |it| patterns(it, |of| of.shape = None)),
         ("churn", |it| it.cohorts.iter_mut().for_each(|cohort| cohort.churn = Chance::NEVER)),
         ("discounts", |it| it.cohorts.iter_mut().for_each(|cohort| cohort.discount = None)),
         ("time zones", |it| it.cohorts.iter_mut().for_each(|cohort| cohort.zone = TimeZone::UTC)),
@@ -359,6 +382,14 @@ fn matters(load: &Load, take_out: TakeOut) -> bool {
 fn plans(scenario: &mut Scenario, change: impl Fn(&mut Plan)) {
     let later = scenario.changes.iter_mut().map(|change| &mut change.becomes);
     scenario.plans.iter_mut().chain(later).for_each(change);
+}
+
+fn patterns(scenario: &mut Scenario, change: impl Fn(&mut Pattern)) {
+    for cohort in &mut scenario.cohorts {
+        if let Arrivals::Patterned(pattern) = &mut cohort.arrivals {
+            change(pattern);
+        }
+    }
 }
 
 fn limits(scenario: &mut Scenario, are_out: fn(&Limit) -> bool) {

@@ -147,7 +147,7 @@ impl Account {
                     assert!(open.remove(&hold), "{hold:?} is settled twice, or after it was released");
                     served += 1;
                 }
-                Event::Failed { hold } => {
+                Event::Failed { hold, .. } => {
                     assert!(open.remove(&hold), "{hold:?} is released twice, or after it was settled");
                     failed += 1;
                 }
@@ -636,10 +636,10 @@ fn a_head_request_is_a_call_without_a_body() {
 fn a_stamp_counts_only_with_the_token_of_the_run() {
     let rig = Rig::new(PLANS);
     let mut client = rig.client();
-    for stamp in ["guessed 7 99 0 0", "c0ffe 7 99 0 0", "7 99 0 0", "c0ffee", "c0ffee7 99 0 0", ""] {
+    for stamp in ["guessed 7 1 99 0 0", "c0ffe 7 1 99 0 0", "7 1 99 0 0", "c0ffee", "c0ffee7 1 99 0 0", ""] {
         assert_eq!(client.get(&format!("{}farebox-stamp: {stamp}\r\n", keyed(SCRIPT, ""))).status(), 200);
     }
-    assert_eq!(client.get(&format!("{}farebox-stamp: c0ffee 7\r\n", keyed(SCRIPT, ""))).status(), 200);
+    assert_eq!(client.get(&format!("{}farebox-stamp: c0ffee 7 1\r\n", keyed(SCRIPT, ""))).status(), 200);
     let histories = rig.gateway.finish(GRACE, WallClock::now).unwrap().histories;
     let decided = histories[0].log.iter().filter_map(|entry| match entry.event {
         Event::Decided { call, .. } => Some(call),

@@ -1,30 +1,39 @@
 //! The integration tests, in one binary: linking is what costs.
 //!
 //! - `cli`: the program from outside: exit code, standard output and standard error of whole commands.
+//! - `clients`: presets of clients beside what their libraries do.
 //! - `commands`: `init`, `plan` and `doctor`: whole answers, and figures beside exact sums and a simulation.
 //! - `diagnostics`: broken scenarios beside what is said of them.
 //! - `determinism`: the same seed, the same bytes.
 //! - `docs`: what the documents say is true: their scenarios, links and commands.
 //! - `drawn`: random scenarios over the whole language, read, broken, played on both halves.
+//! - `import`: access logs become traces, and nothing of them is passed over in silence.
+//! - `explain`: the stories of single consumers.
 //! - `live`: the gateway on sockets: refusals, aborts, what travels through it.
 //! - `proofs`: that both halves decide alike, and that the proofs can fail.
+//! - `prove`: textbook formulas beside what is simulated: whole answers of the command.
 //! - `schema`: the JSON Schema beside the parser.
 //! - `tidy`: the few rules that the architecture stands on.
-//! - `trace`: recorded calls, counted and paid to the nano.
+//! - `trace`: recorded calls, counted and paid to the nano, repeated, packed, and built to hurt.
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its snapshots with them")]
 #![expect(clippy::unwrap_used, reason = "also in what tests share: a test that cannot go on has failed")]
 
 mod cli;
+mod clients;
 mod commands;
 mod determinism;
 mod diagnostics;
 mod docs;
 mod drawn;
+mod explain;
 mod fixture;
+mod import;
 mod live;
 mod program;
 mod proofs;
+mod prove;
 mod schema;
+mod thresholds;
 mod tidy;
 mod trace;

@@ -32,6 +32,11 @@ impl Folder {
         self
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// `farebox` with these arguments, apart by blanks, in this folder.
     pub(crate) fn farebox(&self, arguments: &str) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_farebox"));
@@ -58,6 +63,11 @@ impl Program {
         shell.current_dir(self.0.get_current_dir().expect("every program runs in the folder of its test"));
         shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(shell)
+    }
+
+    pub(crate) fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
+        self.0.stdin(stdin);
+        self
     }
 
     pub(crate) fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {

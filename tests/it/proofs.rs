@@ -250,8 +250,8 @@ fn lockstep_finds_whatever_was_changed() {
         &|live| decide(live, 2, Decision::Refuse(Cause::RateLimited)),
         expect![[r#"
             lockstep: agent/0 differs at event 2
-              expected: Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, route: 0, decision: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false }) } })
-              found:    Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, route: 0, decision: Refuse(RateLimited) } })"#]],
+              expected: Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, attempt: 1, route: 0, decision: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false }) } })
+              found:    Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, attempt: 1, route: 0, decision: Refuse(RateLimited) } })"#]],
     );
     fails(
         &|live| used(live, 4, 23),
@@ -264,8 +264,8 @@ fn lockstep_finds_whatever_was_changed() {
         &|live| live.log[3].now.traffic = live.log[3].now.traffic + Span::from_ns(1),
         expect![[r#"
             lockstep: agent/0 differs at event 3
-              expected: Some(Entry { now: Now { traffic: Time(900000000), billing: Time(900000000) }, event: Decided { call: 2, route: 0, decision: Refuse(CreditExhausted) } })
-              found:    Some(Entry { now: Now { traffic: Time(900000001), billing: Time(900000000) }, event: Decided { call: 2, route: 0, decision: Refuse(CreditExhausted) } })"#]],
+              expected: Some(Entry { now: Now { traffic: Time(900000000), billing: Time(900000000) }, event: Decided { call: 2, attempt: 1, route: 0, decision: Refuse(CreditExhausted) } })
+              found:    Some(Entry { now: Now { traffic: Time(900000001), billing: Time(900000000) }, event: Decided { call: 2, attempt: 1, route: 0, decision: Refuse(CreditExhausted) } })"#]],
     );
     fails(
         &|live| _ = live.log.pop(),
@@ -279,7 +279,7 @@ fn lockstep_finds_whatever_was_changed() {
         expect![[r#"
             lockstep: agent/0 differs at event 1
               expected: Some(Entry { now: Now { traffic: Time(450000000), billing: Time(450000000) }, event: Served { hold: HoldId { slot: 0, generation: 0 }, usage: [1, 20, 0, 0] } })
-              found:    Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, route: 0, decision: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false }) } })"#]],
+              found:    Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, attempt: 1, route: 0, decision: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false }) } })"#]],
     );
     fails(
         &|live| live.log.push(live.log[4]),
@@ -309,16 +309,16 @@ fn replay_finds_whatever_does_not_follow_from_the_log() {
     fails(
         &|live| decide(live, 2, Decision::Refuse(Cause::RateLimited)),
         expect![[r#"
-        replay: agent/0 differs at call 1
-          expected: Refuse(RateLimited)
-          found:    Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false })"#]],
+            replay: agent/0 differs at call 1, attempt 1
+              expected: Refuse(RateLimited)
+              found:    Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false })"#]],
     );
     fails(
         &|live| decide(live, 3, first_decision(live)),
         expect![[r#"
-        replay: agent/0 differs at call 2
-          expected: Admit(Admission { hold: HoldId { slot: 0, generation: 0 }, in_grace: false })
-          found:    Refuse(CreditExhausted)"#]],
+            replay: agent/0 differs at call 2, attempt 1
+              expected: Admit(Admission { hold: HoldId { slot: 0, generation: 0 }, in_grace: false })
+              found:    Refuse(CreditExhausted)"#]],
     );
     fails(
         &|live| used(live, 1, 19),
@@ -330,9 +330,9 @@ fn replay_finds_whatever_does_not_follow_from_the_log() {
     fails(
         &|live| _ = live.log.remove(0),
         expect![[r#"
-        replay: agent/0 differs at call 1
-          expected: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false })
-          found:    Admit(Admission { hold: HoldId { slot: 0, generation: 0 }, in_grace: false })"#]],
+            replay: agent/0 differs at call 1, attempt 1
+              expected: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false })
+              found:    Admit(Admission { hold: HoldId { slot: 0, generation: 0 }, in_grace: false })"#]],
     );
     fails(
         &|live| _ = live.log.pop(),

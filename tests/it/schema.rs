@@ -41,8 +41,8 @@ plans:
 consumers:
   hobby: { count: 3k, plan: free, joined: spread, traffic: { rate: { gamma: { shape: 0.5, mean: 12/day } }, arrivals: poisson, routes: { /v1/search: 80%, /v1/chat: 20% } } }
   startups: { count: \"800\", plan: pro, time_zone: America/New_York, traffic: { rate: 0.5/min }, payment: { card: { declines: 8.25%, hard: 10%, broke: 10d, funded: 20d, lasts: 40mo, updater: 70% } }, discount: { off: 20%, for: 3mo }, reacts: [ { when: quota_exhausted, do: downgrade, to: free, chance: 3%, after: { p50: 2h, p95: 3d } }, { when: refused, more_than: 500/day, do: churn } ] }
-  scripts: { count: 2.5M, plan: payg, traffic: { rate: 1/h, repeat: false }, payment: {}, churn: 0%/month, joined: { signups: 40/month }, client: none }
-  post: { count: 1, plan: post, traffic: { rate: 1/h, map: even, shape: { hours: [0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 2, 1, 1, 1, 0.5, 0, 0] } }, payment: none }
+  scripts: { count: 2.5M, plan: payg, traffic: { rate: 1/h }, payment: {}, churn: 0%/month, joined: { signups: 40/month }, client: none }
+  post: { count: 1, plan: post, traffic: { rate: 1/h, shape: { hours: [0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 2, 1, 1, 1, 0.5, 0, 0] } }, payment: none }
 upstreams:
   search: { latency: { p50: 30ms, p95: 250ms }, errors: 0%, streaming: false, cost: { input: €0.60 per 1M } }
 gateway: { nodes: 1, counters: exact, spend_control: check_then_debit, entitlement_cache: 0s, refusals: { quota_exhausted: 429 } }

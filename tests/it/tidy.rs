@@ -106,26 +106,58 @@ const ENGINE: [&[&str]; 7] = [
     &["billing"],
     &["world"],
     &["sim"],
-    &["figures", "log", "record"],
+    &["figures", "log", "moments", "record"],
     &["outcome"],
 ];
 
 /// What each part of the shell may use beside itself: other parts, and modules of the engine.
-const SHELL: [(&str, &[&str]); 8] = [
+const SHELL: [(&str, &[&str]); 12] = [
     ("control", &[]),
-    ("scenario", &["engine::model", "engine::time", "engine::money", "engine::draw", "engine::distribution"]),
+    ("unpack", &[]),
+    ("import", &[]),
+    ("scenario", &["engine::model", "engine::time", "engine::money", "engine::draw", "engine::distribution", "unpack"]),
     ("simulate", &["engine::*", "control"]),
     (
         "forecast",
         &["engine::model", "engine::time", "engine::money", "engine::draw", "engine::distribution", "engine::world"],
     ),
+    // `forecast` for the Poisson law.
+    ("prove", &["engine::*", "control", "forecast", "simulate"]),
     ("live", &["engine::*", "mock_upstreams", "control"]),
-    // `engine::billing` for the names of movements and causes, `live` for what a load has shown.
-    ("report", &["engine::outcome", "engine::money", "engine::time", "engine::billing", "live"]),
+    ("measure", &["engine::*"]),
+    // `engine::billing` for the names of movements and causes, `engine::model` for what a scenario left out, `live` for what
+    // a load has shown.
+    (
+        "report",
+        &[
+            "engine::outcome",
+            "engine::figures",
+            "engine::model",
+            "engine::money",
+            "engine::time",
+            "engine::billing",
+            "live",
+            "measure",
+        ],
+    ),
     ("compare", &["engine::outcome", "engine::money", "engine::time"]),
     (
         "cli",
-        &["compare", "control", "engine::*", "forecast", "live", "mock_upstreams", "report", "scenario", "simulate"],
+        &[
+            "compare",
+            "control",
+            "engine::*",
+            "forecast",
+            "import",
+            "live",
+            "measure",
+            "mock_upstreams",
+            "prove",
+            "report",
+            "scenario",
+            "simulate",
+            "unpack",
+        ],
     ),
 ];
 

@@ -1,16 +1,19 @@
 //! `farebox load`: plays a scenario on real sockets.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use farebox_engine::money::thousands;
 use farebox_engine::world::World;
 
+use super::judged::judge;
 use crate::cli::args;
 use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::plan::{self, Plan};
 use crate::cli::printer::Printer;
 use crate::live::result::{Limit, LoadReport};
 use crate::live::stage::{self, FreeRun};
+use crate::measure::Subject;
 use crate::report::load as page;
 use crate::report::text::{self, counted, milliseconds};
 
@@ -20,16 +23,27 @@ pub fn load(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure
     let world = plan.scaled()?;
     let run = free_run(&plan, &world, printer)?;
     let report = LoadReport::new(&world, &run);
-    plan.add_json("outcome.json", &report.outcome);
     plan.add_json("run.json", &report);
-    let text = format!("{}{}", text::render_load(&report.outcome), page::render(&report));
-    let verdict = judge(&report, printer);
-    plan.finish(&text, &report, verdict, printer)
+    let mut verdict = Verdict::passed();
+    let (scenario, latency) = (plan.scenario.clone(), latency(&run));
+    let subject = Subject { scenario: &scenario, outcome: &report.outcome, latency: Some(&latency) };
+    let judgement = judge(&mut plan, &subject, args.strict, &mut verdict);
+    let text = format!("{}{}{}", text::render_load(&report.outcome), page::render(&report), judgement.page);
+    check_generator(&report, &mut verdict, printer);
+    plan.finish(&text, &judgement.with(&report), verdict, printer)
+}
+
+/// Latency from the intended start, by what became of the calls: `[upper end of the bucket in ns, calls]`.
+fn latency(run: &FreeRun) -> BTreeMap<&'static str, Vec<[u64; 2]>> {
+    let classes = run.load.latency.iter().map(|(class, histogram)| {
+        let buckets = histogram.iter_recorded();
+        (class.name(), buckets.map(|bucket| [bucket.value_iterated_to(), bucket.count_at_value()]).collect())
+    });
+    classes.collect()
 }
 
 /// A load that could not be offered as asked is not valid.
-pub fn judge(report: &LoadReport, printer: &mut Printer) -> Verdict {
-    let mut verdict = Verdict::passed();
+pub fn check_generator(report: &LoadReport, verdict: &mut Verdict, printer: &mut Printer) {
     if let Some(limit) = report.limit() {
         let of = |calls: u64| format!("{} of {}", thousands(calls.into()), counted(report.offered, "call"));
         let why = match limit {
@@ -48,7 +62,6 @@ pub fn judge(report: &LoadReport, printer: &mut Printer) -> Verdict {
         printer.warning(&format!("generator-limited, so the figures say nothing about the gateway: {why}"));
         verdict.note(Exit::RunInvalid);
     }
-    verdict
 }
 
 /// Offers the load to the gateway at its own pace, with a line of progress.

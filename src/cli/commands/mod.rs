@@ -2,9 +2,13 @@
 
 pub mod completions;
 pub mod doctor;
+pub mod explain;
+pub mod import;
 pub mod init;
+pub mod judged;
 pub mod load;
 pub mod plan;
+pub mod prove;
 pub mod run;
 pub mod schema;
 pub mod serve;

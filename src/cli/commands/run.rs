@@ -6,7 +6,7 @@ use farebox_engine::billing::gate::Decision;
 use farebox_engine::log::History;
 use farebox_engine::world::World;
 
-use super::load::{free_run, judge};
+use super::load::{check_generator, free_run};
 use super::simulate;
 use crate::cli::args;
 use crate::cli::exit::{Exit, Failure, Verdict};
@@ -18,24 +18,24 @@ use crate::live::stage;
 use crate::report::{self, text};
 
 /// Plays the scenario of `args` in both halves.
-pub fn run(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure> {
-    let mut plan = Plan::live(args, printer)?;
+pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> {
+    let mut plan = Plan::live(&args.live, printer)?;
+    plan.set_replications(args.replications);
     let outcome = simulate::outcome(&plan, printer)?;
-    plan.add_json("outcome.json", &outcome);
-    let mut page = text::render(&outcome);
-    if plan.was_interrupted() {
-        return plan.finish(&page, &outcome, Verdict::passed(), printer);
-    }
-    let Some(report) = live(&plan, printer)? else {
-        return plan.finish(&page, &outcome, Verdict::passed(), printer);
+    let mut verdict = Verdict::passed();
+    let judgement = simulate::simulated(&mut plan, &outcome, args.live.strict, &mut verdict);
+    let report = if plan.was_interrupted() { None } else { live(&plan, printer)? };
+    let Some(report) = report else {
+        return plan.finish(&judgement.page, &judgement.with(&outcome), verdict, printer);
     };
+    let mut page = judgement.page.clone();
     plan.add_json("run.json", &report);
     page += "\nThe load on sockets: ";
     page += &text::render_gateway(&report.load.outcome);
     page += &report::load::render(&report.load);
     page += &report::run::render(&report);
-    let verdict = judge(&report.load, printer);
-    plan.finish(&page, &report, verdict, printer)
+    check_generator(&report.load, &mut verdict, printer);
+    plan.finish(&page, &judgement.with(&report), verdict, printer)
 }
 
 /// The load, first in lockstep with its twin, then free-running; `None` when an interrupt has cut the lockstep short,

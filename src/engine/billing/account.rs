@@ -113,6 +113,8 @@ pub struct Account {
     pub(crate) timers: Timers,
     pub(crate) books: Books,
     pub(crate) tally: Tally,
+    /// When what was invoiced, less what was credited, in nanos: one entry per line of an invoice.
+    pub(crate) invoiced: Vec<(Time, i64)>,
     /// The last reading of the clocks that this account has seen.
     pub(crate) seen: Now,
 }
@@ -220,9 +222,39 @@ impl Account {
         closing.chain(&self.earlier).chain([&self.usage])
     }
 
+    /// Reads something of each part that a call needs, see [`crate::sim`].
+    pub(crate) fn glance(&self) -> i64 {
+        let units = &self.tally.units;
+        let parts = [
+            self.seen.traffic.ns(),
+            self.suspended_until.ns(),
+            self.timers.first().ns(),
+            self.holds.next_expiry().ns(),
+            self.holds.pending().next().map_or(0, |hold| hold.quote.nanos()),
+            self.usage.allowance[0].cast_signed(),
+            self.usage.taken[0].cast_signed(),
+            self.usage.reserved[0].cast_signed(),
+            self.usage.charged.nanos(),
+            self.grants.iter().next().map_or(0, |grant| grant.remaining.nanos()),
+            self.limits.iter().map(LimitState::glance).fold(0, i64::wrapping_add),
+            self.books.moved(Movement::HoldPrepaid).nanos(),
+            self.books.moved(Movement::Spend).nanos(),
+            units.included[0].wrapping_add(units.credited[0]).wrapping_add(units.billed[0]).cast_signed(),
+        ];
+        parts.into_iter().fold(0, i64::wrapping_add)
+    }
+
     /// Posts a movement of an amount that is never negative.
     #[inline]
     pub(crate) fn post(&mut self, movement: Movement, amount: Money) -> Result<(), Overflow> {
+        // Mostly known when this is compiled, and then it costs nothing.
+        match movement {
+            Movement::Invoice | Movement::InvoiceUsage | Movement::InvoiceCredit => {
+                self.invoiced.push((self.seen.traffic, amount.nanos()));
+            }
+            Movement::CreditFee => self.invoiced.push((self.seen.traffic, -amount.nanos())),
+            _ => {}
+        }
         self.books.post(movement, amount)
     }
 

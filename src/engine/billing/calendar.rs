@@ -46,6 +46,23 @@ impl Calendar {
         local_ns.div_euclid(i128::from(DAY)) as i64
     }
 
+    /// How long the local week that an instant is in has lasted by the zone's clocks, from Monday's midnight on; in ns.
+    pub fn since_monday(&self, at: Time) -> i64 {
+        let at = self.timestamp(at);
+        let local_ns = at.as_nanosecond() + i128::from(self.offset(at).seconds()) * i128::from(SECOND);
+        // 1 January 1970 was a Thursday.
+        (local_ns + 3 * i128::from(DAY)).rem_euclid(7 * i128::from(DAY)) as i64
+    }
+
+    /// The instants after `from` and before `until` at which the zone's clocks may be changed.
+    pub fn clock_changes(&self, from: Time, until: Time) -> Vec<Time> {
+        if self.fixed.is_some() {
+            return Vec::new();
+        }
+        let changes = self.zone.following(self.timestamp(from)).map(|change| self.time(change.timestamp()));
+        changes.take_while(|change| *change < until).collect()
+    }
+
     /// How many seconds the period has that ends at the start: anchors are spread over it.
     ///
     /// # Panics

@@ -288,10 +288,12 @@ impl Metered {
 impl CohortTerms {
     fn new(cohort: &Cohort, scenario: &Scenario, cohorts: Address) -> Self {
         let most: Vec<_> = match &cohort.arrivals {
-            Arrivals::Poisson { .. } => (0..scenario.routes.len()).map(|route| scenario.most(route)).collect(),
+            Arrivals::Poisson { .. } | Arrivals::Patterned(_) => {
+                (0..scenario.routes.len()).map(|route| scenario.most(route)).collect()
+            }
             Arrivals::Trace(trace) => vec![trace.most; scenario.routes.len()],
         };
-        let routes: Vec<_> = cohort.routes.iter().map(|(route, _)| *route as u16).collect();
+        let routes = routes_called(cohort, scenario);
         let most_of = |meter: usize| routes.iter().map(|route| most[*route as usize][meter]).max().unwrap_or(0);
         Self {
             address: cohorts.named(&cohort.name),
@@ -305,6 +307,22 @@ impl CohortTerms {
             most,
         }
     }
+}
+
+/// The routes that a cohort calls at all: those of its mix, or those that its trace names.
+fn routes_called(cohort: &Cohort, scenario: &Scenario) -> Vec<u16> {
+    let named = match &cohort.arrivals {
+        Arrivals::Trace(trace) => &trace.routes[..],
+        Arrivals::Poisson { .. } | Arrivals::Patterned(_) => &[],
+    };
+    if named.is_empty() {
+        return cohort.routes.iter().map(|(route, _)| *route as u16).collect();
+    }
+    let mut is_called = vec![false; scenario.routes.len()];
+    for route in named {
+        is_called[*route as usize] = true;
+    }
+    (0..).zip(is_called).filter(|(_, is_called)| *is_called).map(|(route, _)| route).collect()
 }
 
 /// What a plain call uses: one request and nothing else.

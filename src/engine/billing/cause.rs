@@ -67,6 +67,24 @@ pub enum Kind {
     Upstream,
 }
 
+/// How many kinds there are.
+pub const KINDS: usize = 4;
+
+impl Kind {
+    /// Every kind, in the order of its index.
+    pub const ALL: [Self; KINDS] = [Self::Auth, Self::Billing, Self::Limit, Self::Upstream];
+
+    /// Its name in scenarios and outcomes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Billing => "billing",
+            Self::Limit => "limit",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
 /// How many causes there are.
 pub const CAUSES: usize = 24;
 

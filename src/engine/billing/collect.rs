@@ -409,6 +409,16 @@ impl Account {
         }
     }
 
+    /// The consumer's software buys what it usually does: what the plan tops up by, else what it opened with; once at a time.
+    pub fn buy_usual_credit(&mut self, now: Now, catalog: &Catalog, actions: &mut Vec<Action>) {
+        let (_, plan) = self.terms(catalog);
+        let Some(prepaid) = plan.prepaid.as_ref().filter(|_| self.top_up.pending.is_empty()) else { return };
+        let opening = || prepaid.grants.first().map(|grant| grant.amount);
+        if let Some(amount) = prepaid.auto_top_up.map(|terms| terms.add).or_else(opening) {
+            self.buy_credit(now, catalog, amount, actions);
+        }
+    }
+
     pub(super) fn ask_for_credit(
         &mut self,
         amount: Money,

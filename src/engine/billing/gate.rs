@@ -358,9 +358,13 @@ impl Account {
         Ok(())
     }
 
-    /// The call failed after it was admitted: what it held goes back, nothing is billed.
-    pub fn failed(&mut self, now: Now, catalog: &Catalog, hold: HoldId) -> Result<(), Overflow> {
+    /// The call failed after it was admitted: what it held goes back, nothing is billed. What the upstream has `used` up
+    /// for it costs all the same.
+    pub fn failed(&mut self, now: Now, catalog: &Catalog, hold: HoldId, used: &PerMeter<u64>) -> Result<(), Overflow> {
         self.saw(now);
+        if !catalog.costs.is_empty() {
+            self.bear_cost(catalog, used)?;
+        }
         match self.holds.resolve(hold) {
             Some(place) => self.settle(now, catalog, place, self.most(catalog, place), &PerMeter::default()),
             None => Ok(()),

@@ -1,5 +1,7 @@
 //! Holds: what a call in flight has reserved. A hold is pending, then resolved exactly once: posted, released or expired.
 
+use std::iter;
+
 use crate::billing::grant::Reserved;
 use crate::model::{METERS_MAX, PerMeter};
 use crate::money::Money;
@@ -43,11 +45,15 @@ pub enum Pays {
 }
 
 /// The holds of one account. A resolved hold stays where it is until its place is used again, so that it can be read in
-/// place: holds are made and resolved with every call, and never moved.
+/// place: holds are made and resolved with every call, and never moved. Most accounts have one call in flight at a time:
+/// the first place is at hand, the others are elsewhere.
 #[derive(Clone, Debug)]
 pub struct Holds {
-    slots: Vec<Slot>,
-    free: Vec<u32>,
+    first: Slot,
+    others: Vec<Slot>,
+    /// The place that was freed last, from which the next free one is known; [`NONE_FREE`]: there is none.
+    free: u32,
+    open: u32,
     next_expiry: Time,
 }
 
@@ -56,22 +62,33 @@ struct Slot {
     hold: Hold,
     generation: u32,
     is_open: bool,
+    next_free: u32,
+}
+
+const NONE_FREE: u32 = u32::MAX;
+
+impl Slot {
+    const FRESH: Self = Self { hold: Hold::NONE, generation: 0, is_open: false, next_free: NONE_FREE };
 }
 
 impl Default for Holds {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), next_expiry: Time::NEVER }
+        Self { first: Slot::FRESH, others: Vec::new(), free: 0, open: 0, next_expiry: Time::NEVER }
     }
 }
 
 /// What is in places that nothing holds is no part of the state.
 impl PartialEq for Holds {
     fn eq(&self, other: &Self) -> bool {
-        let open =
-            |holds: &Self| -> Vec<_> { holds.slots.iter().map(|slot| (slot.generation, slot.is_open)).collect() };
+        let places = |holds: &Self| -> Vec<_> {
+            holds
+                .slots()
+                .map(|slot| (slot.generation, slot.is_open, (!slot.is_open).then_some(slot.next_free)))
+                .collect()
+        };
         self.free == other.free
             && self.next_expiry == other.next_expiry
-            && open(self) == open(other)
+            && places(self) == places(other)
             && self.pending().eq(other.pending())
     }
 }
@@ -96,31 +113,38 @@ impl Holds {
     #[inline]
     pub(crate) fn open(&mut self, expires: Time) -> (HoldId, &mut Hold) {
         self.next_expiry = self.next_expiry.min(expires);
-        let place = match self.free.pop() {
-            Some(place) => place,
-            None => self.new_place(),
-        };
-        let slot = &mut self.slots[place as usize];
+        self.open += 1;
+        if self.free == NONE_FREE {
+            self.new_place();
+        }
+        let place = self.free;
+        let slot = if place == 0 { &mut self.first } else { &mut self.others[place as usize - 1] };
+        self.free = slot.next_free;
         slot.is_open = true;
         slot.hold.expires = expires;
         (HoldId { slot: place, generation: slot.generation }, &mut slot.hold)
     }
 
     #[cold]
-    fn new_place(&mut self) -> u32 {
-        self.slots.push(Slot { hold: Hold::NONE, generation: 0, is_open: false });
-        (self.slots.len() - 1) as u32
+    fn new_place(&mut self) {
+        self.others.push(Slot::FRESH);
+        self.free = self.others.len() as u32;
     }
 
     /// Resolves a hold: the place where it can be read, the first time; `None` ever after.
     #[inline]
     pub(crate) fn resolve(&mut self, id: HoldId) -> Option<usize> {
         let place = id.slot as usize;
-        let slot = self.slots.get_mut(place).filter(|slot| slot.is_open && slot.generation == id.generation)?;
+        let slot = if place == 0 { &mut self.first } else { self.others.get_mut(place - 1)? };
+        if !slot.is_open || slot.generation != id.generation {
+            return None;
+        }
         slot.is_open = false;
         slot.generation = slot.generation.wrapping_add(1);
-        self.free.push(id.slot);
-        if self.free.len() == self.slots.len() {
+        slot.next_free = self.free;
+        self.free = id.slot;
+        self.open -= 1;
+        if self.open == 0 {
             self.next_expiry = Time::NEVER;
         }
         Some(place)
@@ -129,7 +153,11 @@ impl Holds {
     /// The hold at the place of one that was just resolved.
     #[inline]
     pub(crate) fn at(&self, place: usize) -> &Hold {
-        &self.slots[place].hold
+        if place == 0 { &self.first.hold } else { &self.others[place - 1].hold }
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        iter::once(&self.first).chain(&self.others)
     }
 
     /// Resolves one hold whose time has come, if there is one.
@@ -138,11 +166,11 @@ impl Holds {
             return None;
         }
         let due = |slot: &Slot| slot.is_open && slot.hold.expires <= traffic;
-        let Some(place) = self.slots.iter().position(due) else {
+        let Some((place, slot)) = (0..).zip(self.slots()).find(|(_, slot)| due(slot)) else {
             self.next_expiry = self.pending().map(|hold| hold.expires).min().unwrap_or(Time::NEVER);
             return None;
         };
-        self.resolve(HoldId { slot: place as u32, generation: self.slots[place].generation })
+        self.resolve(HoldId { slot: place, generation: slot.generation })
     }
 
     /// No hold expires before this traffic instant.
@@ -154,12 +182,12 @@ impl Holds {
     /// How many holds are open.
     #[inline]
     pub fn open_count(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.open as usize
     }
 
     /// The open holds.
     pub fn pending(&self) -> impl Iterator<Item = &Hold> {
-        self.slots.iter().filter(|slot| slot.is_open).map(|slot| &slot.hold)
+        self.slots().filter(|slot| slot.is_open).map(|slot| &slot.hold)
     }
 }
 

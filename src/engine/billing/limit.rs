@@ -42,6 +42,13 @@ pub struct LimitState {
     log: VecDeque<Time>,
 }
 
+impl LimitState {
+    /// Reads it, see [`crate::sim`].
+    pub(crate) fn glance(&self) -> i64 {
+        self.at.ns().wrapping_add(self.level.cast_signed())
+    }
+}
+
 impl LimitTerms {
     /// The largest number that a limit counts to: for buckets `burst × per` (after reduction by the greatest common
     /// divisor of requests and ns), for windows the ns of their length.

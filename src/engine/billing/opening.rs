@@ -126,6 +126,7 @@ impl Account {
             timers: Timers::default(),
             books: Books::default(),
             tally: Tally::default(),
+            invoiced: Vec::new(),
             seen: Now { traffic: LONG_AGO, billing: LONG_AGO },
         }
     }

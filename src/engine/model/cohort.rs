@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use crate::distribution::Distribution;
 use crate::draw::Chance;
-use crate::model::{Length, PerMeter, Share};
+use crate::model::{Client, Length, PerMeter, Shape, Share};
 use crate::money::Money;
 use crate::time::Span;
 
@@ -27,8 +27,10 @@ pub struct Cohort {
     pub discount: Option<Discount>,
     /// When they call.
     pub arrivals: Arrivals,
-    /// Which routes they call: `(index, share)`; the shares sum to 1. Calls of a trace say it themselves.
+    /// Which routes they call: `(index, share)`; the shares sum to 1. A trace may say it itself, row by row.
     pub routes: Vec<(usize, f64)>,
+    /// What their software does with a failed call.
+    pub client: Client,
     /// How they pay; `None`: there is no payment method.
     pub card: Option<Card>,
     /// What they do about refusals.
@@ -48,6 +50,7 @@ impl Cohort {
             discount: None,
             arrivals,
             routes: vec![(0, 1.0)],
+            client: Client::none(),
             card: Some(Card::good()),
             reactions: Vec::new(),
         }
@@ -87,9 +90,71 @@ pub enum Arrivals {
         /// Each consumer's own rate as a multiple of that, drawn once; `None`: all alike.
         spread: Option<Distribution>,
     },
+    /// Another process, or a rate that follows the hours of the week.
+    Patterned(Pattern),
     /// Recorded calls, spread over the cohort: row i belongs to the consumer drawn at (seed, cohort, trace, i), or to
-    /// the one that its consumer column names.
+    /// the one that its consumer column names. Rows are counted on when the trace starts again.
     Trace(Trace),
+}
+
+impl Arrivals {
+    /// The mean time between two calls of one consumer, in ns, and what each one's own rate is as a multiple of that;
+    /// `None` where calls are recorded.
+    pub fn drawn(&self) -> Option<(f64, Option<&Distribution>)> {
+        match self {
+            Self::Poisson { mean_gap_ns, spread } => Some((*mean_gap_ns, spread.as_ref())),
+            Self::Patterned(pattern) => Some((pattern.mean_gap_ns, pattern.spread.as_ref())),
+            Self::Trace(_) => None,
+        }
+    }
+}
+
+/// Drawn calls that are no plain Poisson process.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    /// The mean time between two calls of one consumer over many weeks, in ns.
+    pub mean_gap_ns: f64,
+    /// Each consumer's own rate as a multiple of that, drawn once; `None`: all alike.
+    pub spread: Option<Distribution>,
+    /// How the calls of one consumer follow each other.
+    pub process: Process,
+    /// How their rate follows the hours of the week in the cohort's zone; `None`: not at all.
+    pub shape: Option<Shape>,
+}
+
+impl Pattern {
+    /// The rate in the busiest moments, in a burst in the busiest hour, as a multiple of the mean.
+    pub fn peak(&self) -> f64 {
+        self.process.peak() * self.shape.as_ref().map_or(1.0, Shape::peak)
+    }
+}
+
+impl Process {
+    /// The rate in a burst as a multiple of the mean; 1 without bursts.
+    pub fn peak(self) -> f64 {
+        match self {
+            Self::Poisson | Self::Constant => 1.0,
+            Self::Bursty { burst, pause } => (burst.ns() as f64 + pause.ns() as f64) / burst.ns() as f64,
+        }
+    }
+}
+
+/// How the calls of one consumer follow each other where the rate is even. Where it follows the week, time passes for
+/// the process as fast as the shape says: at twice the mean rate, gaps, bursts and pauses are half as long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Process {
+    /// At random, whatever was before.
+    Poisson,
+    /// Evenly spaced, from a moment on that is drawn for each consumer.
+    Constant,
+    /// In bursts: an interrupted Poisson process. Bursts and pauses follow each other, of exponential lengths, and in a
+    /// burst calls come at random at the rate at which the long-run mean is the consumer's.
+    Bursty {
+        /// The mean length of a burst.
+        burst: Span,
+        /// The mean length of a pause.
+        pause: Span,
+    },
 }
 
 /// Recorded calls in time order, the first at the scenario's start.
@@ -99,6 +164,44 @@ pub struct Trace {
     pub rows: Vec<TraceRow>,
     /// Per meter the largest quantity of any row: what is held before the answer tells.
     pub most: PerMeter<u64>,
+    /// Per row the index of the route that it calls; empty where the cohort's own mix says it. Beside the rows, so that
+    /// a trace without routes pays nothing for them.
+    pub routes: Vec<u16>,
+    /// How the rows that name no consumer are handed out.
+    pub hand_out: HandOut,
+    /// After how long it starts again, counted from its first row and later than its last; `None`: it ends.
+    pub repeats: Option<Span>,
+}
+
+impl Trace {
+    /// How often all of its rows come before `end`, and how many come of the time that is not over by then.
+    pub fn played(&self, end: Span) -> (u64, usize) {
+        let (times, rest) = match self.repeats {
+            Some(length) => (end.ns() / length.ns().max(1), Span::from_ns(end.ns() % length.ns().max(1))),
+            None => (0, end),
+        };
+        (times, self.rows.partition_point(|row| row.at < rest))
+    }
+
+    /// How many rows come before `end`, over all its repeats.
+    pub fn rows_before(&self, end: Span) -> u64 {
+        let (times, rest) = self.played(end);
+        times.saturating_mul(self.rows.len() as u64).saturating_add(rest as u64)
+    }
+}
+
+/// How the rows of a trace are handed out to consumers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum HandOut {
+    /// Each consumer is as likely as any other.
+    #[default]
+    Even,
+    /// Zipf's law: the consumer of rank k, counted from 1 in the cohort's own order, has the weight k to the power of
+    /// minus the exponent.
+    Zipf {
+        /// Above zero; the larger, the more go to the first consumers.
+        exponent: f64,
+    },
 }
 
 /// One recorded call.

@@ -1,17 +1,26 @@
 //! The validated scenario: who, what, when. Built by `scenario::lower` in the shell, which has already said everything
 //! that is wrong with the file; nothing after it sees a string that needs parsing.
 
+mod client;
 mod cohort;
 mod payments;
 mod plan;
 mod price;
+mod shape;
+mod threshold;
 
-pub use cohort::{Act, Arrivals, Card, Cohort, Discount, Funds, Joined, Reaction, Trace, TraceRow, When};
+pub use client::{Beyond, Client, Delay, Failures, Hint, Jitter, Method, On402, Retry, RetryAfter, Tokens};
+pub use cohort::{
+    Act, Arrivals, Card, Cohort, Discount, Funds, HandOut, Joined, Pattern, Process, Reaction, Trace, TraceRow, When,
+};
 pub use payments::{Dunning, Fees, Finally, Payments, Processor, Returns};
 pub use plan::{AppliesTo, Change, GrantTerms, Limit, PastAllowance, Plan, Prepaid, Rate, Rollover, TopUp};
 pub use price::{Price, Tier, UnitPrice};
+pub use shape::{HOURS, Shape, WEEK};
+pub use threshold::{Became, Collected, Comparison, Line, Measure, Number, Selector, Statistic, Threshold};
 
 use crate::distribution::Distribution;
+use crate::draw::Chance;
 use crate::money::Currency;
 use crate::time::{Clock, Span};
 
@@ -56,6 +65,10 @@ pub struct Scenario {
     pub gateway: Gateway,
     /// How `load` and `run` play it on real sockets.
     pub live: Live,
+    /// How often the simulation is repeated with other draws; at least 1.
+    pub replications: u32,
+    /// What must hold for a run to pass.
+    pub thresholds: Vec<Threshold>,
 }
 
 impl Scenario {
@@ -76,6 +89,8 @@ impl Scenario {
             upstream: Upstream {
                 name: "api".to_owned(),
                 latency: Distribution::Constant(0.0),
+                errors: Chance::NEVER,
+                capacity: None,
                 cost: PerMeter::default(),
             },
             payments: Payments::new(),
@@ -87,6 +102,8 @@ impl Scenario {
                 connections: 64,
                 in_flight: 4_000,
             },
+            replications: 1,
+            thresholds: Vec::new(),
         }
     }
 }
@@ -176,6 +193,10 @@ pub struct Upstream {
     pub name: String,
     /// How long it takes to answer, in ns.
     pub latency: Distribution,
+    /// The chance that an attempt fails there: it answers 500, after the same latency.
+    pub errors: Chance,
+    /// How many attempts it works on at once; more of them wait in line. `None`: any number.
+    pub capacity: Option<u32>,
     /// What an answer costs to make, per unit of a meter, whoever pays for it.
     pub cost: PerMeter<Option<UnitPrice>>,
 }

@@ -96,7 +96,7 @@ fn any(draws: &mut Draws) -> Scenario {
         scenario.plans.push(plan(draws));
     }
     let most = [1, 60, 0, 0];
-    scenario.cohorts[0].arrivals = Arrivals::Trace(Trace { rows: Vec::new(), most });
+    scenario.cohorts[0].arrivals = Arrivals::Trace(Trace { rows: Vec::new(), most, ..Default::default() });
     let mut at = 0;
     for _ in 0..draws.below(4) {
         at += draws.below(60);

@@ -124,8 +124,11 @@ fn credit_outlives_the_subscription_and_expires() {
 #[test]
 fn a_hold_may_span_two_grants() {
     let mut scenario = prepaid(vec![grant(2, 0, None, false), grant(5, 1, None, false)], None);
-    scenario.cohorts[0].arrivals =
-        crate::model::Arrivals::Trace(crate::model::Trace { rows: Vec::new(), most: [5, 0, 0, 0] });
+    scenario.cohorts[0].arrivals = crate::model::Arrivals::Trace(crate::model::Trace {
+        rows: Vec::new(),
+        most: [5, 0, 0, 0],
+        ..Default::default()
+    });
     let mut party = Story::begin(&scenario, &[]);
     let hold = party.admitted(after(days(1))).hold;
     assert_eq!(left(&party), [(2, 0), (5, 2)]);

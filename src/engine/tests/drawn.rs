@@ -10,10 +10,10 @@ use super::{days, secs};
 use crate::distribution::{Distribution, Z99};
 use crate::draw::{Chance, Words};
 use crate::model::{
-    Act, AppliesTo, Arrivals, Attribute, Card, Change, Cohort, Discount, Dunning, Fees, Finally, Funds, GrantTerms,
-    Joined, Length, Limit, Live, METERS_MAX, Meter, PastAllowance, Payments, PerMeter, Period, Plan, Prepaid, Price,
-    Rate, Reaction, Returns, Rollover, Route, Scenario, Share, SpendControl, Tier, TopUp, Trace, TraceRow, UnitPrice,
-    When,
+    Act, AppliesTo, Arrivals, Attribute, Card, Change, Client, Cohort, Discount, Dunning, Fees, Finally, Funds,
+    GrantTerms, HandOut, Joined, Length, Limit, Live, METERS_MAX, Meter, On402, PastAllowance, Pattern, Payments,
+    PerMeter, Period, Plan, Prepaid, Price, Process, Rate, Reaction, Returns, Rollover, Route, Scenario, Shape, Share,
+    SpendControl, Tier, TopUp, Trace, TraceRow, UnitPrice, When,
 };
 use crate::money::Money;
 use crate::time::{Clock, DAY, HOUR, SECOND, Span};
@@ -126,7 +126,7 @@ fn plain_plan(name: &str, horizon: Span, dice: &mut Dice) -> Plan {
 fn plain_cohort(number: u64, scenario: &Scenario, gap: u64, dice: &mut Dice) -> Cohort {
     let count = 1 + dice.below(6) as u32;
     let arrivals = if dice.coin() {
-        Arrivals::Poisson { mean_gap_ns: gap as f64, spread: None }
+        poisson_or_patterned(gap, None, number)
     } else {
         Arrivals::Trace(trace(u64::from(count) * scenario.horizon.ns() / gap, count, 2, scenario.horizon, dice))
     };
@@ -134,6 +134,28 @@ fn plain_cohort(number: u64, scenario: &Scenario, gap: u64, dice: &mut Dice) -> 
     cohort.plan = dice.below(scenario.plans.len() as u64) as usize;
     cohort.card = Some(Card::declining(Chance::of(dice.one_of(&[0, 3, 7, 10]), 10)));
     cohort
+}
+
+/// A plain Poisson process, or any other, half of them at a rate that follows the week; bursts from far shorter than a gap to
+/// far longer.
+fn poisson_or_patterned(gap: u64, spread: Option<Distribution>, number: u64) -> Arrivals {
+    // With dice of its own: what else is drawn stays as it is.
+    let dice = &mut Dice::new(gap ^ number ^ 0xA77);
+    if dice.coin() {
+        return Arrivals::Poisson { mean_gap_ns: gap as f64, spread };
+    }
+    let length = |dice: &mut Dice| Span::from_ns(1 + gap / 100 * dice.one_of(&[1, 30, 100, 2_000]));
+    let process = match dice.below(3) {
+        0 => Process::Poisson,
+        1 => Process::Constant,
+        _ => Process::Bursty { burst: length(dice), pause: length(dice) },
+    };
+    let shape = dice.seldom(2, |dice| {
+        let hours = [(); 24].map(|()| dice.one_of(&[0.0, 0.5, 1.0, 1.0, 9.0]));
+        let weekdays = [(); 7].map(|()| dice.one_of(&[0.0, 0.2, 1.0, 1.0]));
+        Shape::new(&hours, &weekdays)
+    });
+    Arrivals::Patterned(Pattern { mean_gap_ns: gap as f64, spread, process, shape: shape.flatten() })
 }
 
 /// Rows in time order, a third of them at one instant with the row before; half of them name their consumer. The last
@@ -152,6 +174,25 @@ fn trace(rows: u64, consumers: u32, meters: usize, horizon: Span, dice: &mut Dic
         let consumer = dice.coin().then(|| dice.below(consumers.into()) as u32);
         trace.rows.push(TraceRow { at: Span::from_ns(at), consumer, usage });
         trace.most.iter_mut().zip(usage).for_each(|(most, used)| *most = (*most).max(used));
+    }
+    trace
+}
+
+/// The trace with routes of its own, in other hands, or its first third again and again. With dice of its own, so that
+/// what else is drawn stays as it was.
+fn varied(mut trace: Trace, scenario: &Scenario) -> Trace {
+    let dice = &mut Dice::new(trace.rows.len() as u64 ^ 0x7ACE);
+    if dice.coin() {
+        let routes = scenario.routes.len() as u64;
+        trace.routes = trace.rows.iter().map(|_| dice.below(routes) as u16).collect();
+    }
+    if dice.coin() {
+        trace.hand_out = HandOut::Zipf { exponent: 1.0 };
+    }
+    if dice.one_in(4) {
+        trace.rows.truncate(trace.rows.len() / 3);
+        trace.routes.truncate(trace.rows.len());
+        trace.repeats = trace.rows.last().map(|row| row.at + secs(1 + dice.below(1_000)));
     }
     trace
 }
@@ -224,7 +265,19 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     scenario.gateway.spend_control =
         dice.one_of(&[SpendControl::Reserve, SpendControl::Reserve, SpendControl::CheckThenDebit]);
     payments(&mut scenario, dice);
+    scenario.upstream.errors = Chance::of(dice.one_of(&[0, 0, 0, 2]), 10);
+    for cohort in &mut scenario.cohorts {
+        cohort.client = client(dice);
+    }
     scenario
+}
+
+fn client(dice: &mut Dice) -> Client {
+    if dice.coin() {
+        return Client::none();
+    }
+    let preset = Client::preset(dice.one_of(&Client::PRESETS)).unwrap();
+    Client { on_402: dice.one_of(&[On402::Fail, On402::WaitRetryAfter, On402::TopUpThenRetry]), ..preset }
 }
 
 fn attributes(dice: &mut Dice) -> Vec<Attribute> {
@@ -402,13 +455,13 @@ fn cohort(number: u64, scenario: &Scenario, gap: u64, dice: &mut Dice) -> Cohort
     let count = 1 + dice.below(5) as u32;
     let arrivals = if dice.one_in(4) {
         let rows = u64::from(count) * scenario.horizon.ns() / gap;
-        Arrivals::Trace(trace(rows, count, scenario.meters.len(), scenario.horizon, dice))
+        Arrivals::Trace(varied(trace(rows, count, scenario.meters.len(), scenario.horizon, dice), scenario))
     } else {
         let spread = dice.seldom(3, |dice| match dice.below(2) {
             0 => Distribution::log_normal(1.0, 4.0, Z99),
             _ => Distribution::Gamma { shape: 2.0, mean: 1.0 },
         });
-        Arrivals::Poisson { mean_gap_ns: gap as f64, spread }
+        poisson_or_patterned(gap, spread, number)
     };
     let mut cohort = Cohort::new(&format!("cohort {number}"), count, arrivals);
     cohort.plan = dice.below(scenario.plans.len() as u64) as usize;
@@ -512,6 +565,7 @@ pub(super) fn calm(seed: u64) -> Scenario {
     scenario.changes.clear();
     scenario.payments = Payments { fees: scenario.payments.fees, ..Payments::new() };
     scenario.upstream.latency = Distribution::Constant(0.0);
+    scenario.upstream.errors = Chance::NEVER;
     for plan in &mut scenario.plans {
         plan.limits.clear();
         (plan.trial, plan.spend_cap, plan.routes) = (None, None, None);
@@ -527,6 +581,7 @@ pub(super) fn calm(seed: u64) -> Scenario {
         cohort.churn = Chance::NEVER;
         cohort.card = Some(Card::good());
         cohort.reactions.clear();
+        cohort.client = Client::none();
     }
     scenario
 }

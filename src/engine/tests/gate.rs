@@ -164,7 +164,7 @@ fn a_price_finer_than_a_nano_is_charged_to_the_nano() {
     let mut plan = Plan::new("tokens");
     plan.prepaid = Some(Prepaid::opening(dollars(1)));
     plan.prices[1] = Some(Price::PerUnit(UnitPrice { amount: Money::from_nanos(37_500_000), per: 1_000_000 }));
-    let trace = Arrivals::Trace(Trace { rows: Vec::new(), most });
+    let trace = Arrivals::Trace(Trace { rows: Vec::new(), most, ..Default::default() });
     let scenario = scenario(days(1), plan, Cohort::new("one", 1, trace));
     let mut party = Story::begin(&scenario, &[]);
     for i in 0..998 {
@@ -196,7 +196,8 @@ fn usage_past_what_was_held_is_cut_off() {
 fn tokens(allowance: u64, most: u64) -> Scenario {
     let mut scenario = daily(0);
     scenario.plans[0].allowance = [None, Some(allowance), None, None];
-    scenario.cohorts[0].arrivals = Arrivals::Trace(Trace { rows: Vec::new(), most: [1, most, 0, 0] });
+    scenario.cohorts[0].arrivals =
+        Arrivals::Trace(Trace { rows: Vec::new(), most: [1, most, 0, 0], ..Default::default() });
     scenario
 }
 
@@ -222,7 +223,8 @@ fn a_weighted_call_may_cross_the_line_and_counts_in_full_while_in_flight() {
 #[test]
 fn an_answer_goes_before_a_call_of_the_same_instant() {
     let row = |at, tokens| TraceRow { at: secs(at), consumer: None, usage: [1, tokens, 0, 0] };
-    let trace = Trace { rows: vec![row(0, 1), row(0, 1), row(0, 60), row(10, 1)], most: [1, 60, 0, 0] };
+    let trace =
+        Trace { rows: vec![row(0, 1), row(0, 1), row(0, 60), row(10, 1)], most: [1, 60, 0, 0], ..Default::default() };
     let mut scenario = tokens(100, 60);
     scenario.cohorts[0].arrivals = Arrivals::Trace(trace);
     scenario.upstream.latency = Distribution::Constant(10_000_000_000.0);
@@ -323,7 +325,8 @@ fn limited_in_every_way() -> Story {
     plan.usage_period = Some(Period::Day);
     plan.allowance = [None, Some(5), None, None];
     plan.limits = vec![HOURLY, Limit::Concurrency(1)];
-    scenario.cohorts[0].arrivals = Arrivals::Trace(Trace { rows: Vec::new(), most: [1, 1, 0, 0] });
+    scenario.cohorts[0].arrivals =
+        Arrivals::Trace(Trace { rows: Vec::new(), most: [1, 1, 0, 0], ..Default::default() });
     Story::begin(&scenario, &[])
 }
 

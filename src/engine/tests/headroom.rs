@@ -16,7 +16,7 @@ use crate::model::{
     UnitPrice,
 };
 use crate::money::Money;
-use crate::sim::{self, Observer, Scratch};
+use crate::sim::{self, Observer, Scratch, Tried};
 use crate::time::{Now, SECOND, Span, Time};
 use crate::world::World;
 use crate::world::schedule::Call;
@@ -41,7 +41,7 @@ impl Observer for Last {
         self.together += passed.calls;
     }
 
-    fn closed(&mut self, account: &Account) {
+    fn closed(&mut self, account: &Account, _: &Tried) {
         self.account = Some(account.clone());
     }
 }
@@ -192,7 +192,7 @@ fn what_is_served_when_something_is_due_is_not_made_together() {
     scenario.plans[0].usage_period = Some(Period::Day);
     let row = |at| TraceRow { at, consumer: None, usage: [1, 2, 0, 0] };
     let rows = vec![row(secs(86_399)), row(secs(86_409))];
-    scenario.cohorts[0].arrivals = Arrivals::Trace(Trace { rows, most: [1, 4, 0, 0] });
+    scenario.cohorts[0].arrivals = Arrivals::Trace(Trace { rows, most: [1, 4, 0, 0], ..Default::default() });
     for (latency, together) in [(Span::from_ns(SECOND - 1), 1), (secs(1), 0)] {
         scenario.upstream.latency = Distribution::Constant(latency.ns() as f64);
         assert_eq!(makes_together(0, &world(scenario.clone())), together);

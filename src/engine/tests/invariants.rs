@@ -22,7 +22,7 @@ use crate::money::Money;
 use crate::time::{Now, Span, Time};
 use crate::world::World;
 use crate::world::party::Party;
-use crate::world::schedule::Call;
+use crate::world::schedule::{Call, Drawn};
 
 // === Watching ===
 
@@ -35,6 +35,8 @@ pub(super) enum Event {
     Due,
     Decided(Decision),
     Served(Call, HoldId),
+    /// The upstream failed it.
+    Failed(HoldId),
     Closed,
 }
 
@@ -72,7 +74,7 @@ pub(super) fn watch(world: &World, consumer: Consumer, mut see: impl FnMut(&Step
     let pace = world.schedule.pace();
     let mut party = world.open(consumer).unwrap();
     see(&Step { world, now: party.account().seen, event: Event::Opened, party: [&party, &party] });
-    let latencies = world.schedule.latency_stream(consumer);
+    let latencies = world.schedule.attempts(consumer, Drawn::Latency);
     let mut queue: BTreeMap<(Time, u8, u64), (Call, Option<HoldId>)> =
         world.calls(consumer).map(|call| ((call.at, 1, call.index), (call, None))).collect();
     let mut has_left = false;
@@ -85,6 +87,11 @@ pub(super) fn watch(world: &World, consumer: Consumer, mut see: impl FnMut(&Step
         has_left |= party.has_left();
         let before = party.clone();
         if let Some(hold) = hold {
+            if world.fails(consumer, call.index, 1) {
+                world.failed(&mut party, now, hold, &call.usage).unwrap();
+                see(&Step { world, now, event: Event::Failed(hold), party: [&before, &party] });
+                continue;
+            }
             world.served(&mut party, now, hold, &call.usage).unwrap();
             see(&Step { world, now, event: Event::Served(call, hold), party: [&before, &party] });
         } else if !has_left {
@@ -143,7 +150,7 @@ fn everything_that_can_happen_happens() {
             *refused.entry(cause.clone()).or_insert(0) += calls;
         }
     }
-    for seed in 14_000..14_100 {
+    for seed in 14_000..14_400 {
         watch_all(&drawn::world(seed), |step| {
             quoted += u32::from(step.accounts()[1].segments().any(|one| one.quoted > Money::ZERO));
         });
@@ -231,12 +238,17 @@ pub(super) fn resolves_once(_: u64, world: &World) {
                 assert!(!reserves || paid <= amount, "{paid} of {amount}");
                 let mut again = after.clone();
                 again.served(step.now, &world.catalog, of, &call.usage).unwrap();
-                again.failed(step.now, &world.catalog, of).unwrap();
+                again.failed(step.now, &world.catalog, of, &[0; 4]).unwrap();
                 let money = |account: &Account, movement| account.books().moved(movement);
                 let others = Movement::ALL.into_iter().filter(|movement| *movement != Cost);
                 others.for_each(|movement| assert_eq!(money(&again, movement), money(after, movement)));
                 assert_eq!(again.open_holds(), after.open_holds());
                 assert_eq!(again.tally().of(Count::Late), after.tally().of(Count::Late) + 1);
+            }
+            Event::Failed(of) => {
+                let amount = amounts.remove(&(after.consumer(), of)).unwrap();
+                let given_back = step.moved(&[ReleasePromotional, ReleasePrepaid]);
+                assert!(paid == 0 && (given_back == amount || after.open_holds() == before.open_holds()));
             }
             _ if after.overdraft == before.overdraft => assert_eq!(paid, 0, "nothing else is paid from credit"),
             _ => {}
@@ -459,7 +471,7 @@ pub(super) fn changes_status_legally(_: u64, world: &World) {
         let [before, after] = step.accounts();
         let (was, is) = (before.status(), after.status());
         assert!(leads_to(was, is), "{was:?} to {is:?}");
-        if matches!(step.event, Event::Decided(..) | Event::Served(..) | Event::Closed) {
+        if matches!(step.event, Event::Decided(..) | Event::Served(..) | Event::Failed(..) | Event::Closed) {
             assert_eq!(was, is, "only time and consumers change a status");
         }
         let oldest = |account: &Account| account.receivables.unpaid().next().map(|invoice| invoice.purpose);
@@ -666,7 +678,7 @@ impl Machine {
         let most = self.catalog.cohorts[self.account.consumer().cohort as usize].most[route];
         let usage = most.map(|most| dice.below(most + 1));
         if dice.one_in(5) {
-            self.account.failed(self.at(), &self.catalog, hold).unwrap();
+            self.account.failed(self.at(), &self.catalog, hold, &usage).unwrap();
         } else {
             self.account.served(self.at(), &self.catalog, hold, &usage).unwrap();
         }

@@ -15,7 +15,7 @@ use crate::draw::Chance;
 use crate::model::{Card, Cohort, Dunning, Finally, Limit, Period, Plan, Prepaid, Price, Rate, UnitPrice};
 use crate::money::Money;
 use crate::outcome::quantile;
-use crate::sim::{self, Observer, Scratch};
+use crate::sim::{self, Observer, Scratch, Tried};
 use crate::time::{DAY, Now, SECOND, Span, Time};
 use crate::world::World;
 use crate::world::schedule::Call;
@@ -54,7 +54,7 @@ impl Observer for Counts {
 
     fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now) {}
 
-    fn closed(&mut self, _: &Account) {
+    fn closed(&mut self, _: &Account, _: &Tried) {
         self.by_consumer.push(std::mem::take(&mut self.current));
     }
 }

@@ -18,8 +18,10 @@ use crate::world::World;
 
 mod any_story;
 mod arithmetic;
+mod arrivals;
 mod calendar_year;
 mod cards;
+mod component;
 mod credit;
 mod drawn;
 mod dunning;
@@ -28,6 +30,7 @@ mod headroom;
 mod invariants;
 mod laws;
 mod limits;
+mod measured;
 mod opening;
 mod oracle;
 mod payments;
@@ -38,6 +41,7 @@ mod regressions;
 mod story;
 mod subscription;
 mod sweep;
+mod trace;
 mod usage_billing;
 mod vendors;
 
@@ -89,9 +93,14 @@ fn everyone(world: &World) -> Vec<Vec<[u32; 2]>> {
     world.scenario.cohorts.iter().map(|cohort| vec![[0, cohort.count]]).collect()
 }
 
+/// Nothing counted yet, over the world's time.
+fn recorder(world: &World) -> Recorder {
+    Recorder::over(world.scenario.cohorts.len(), world.schedule.pace().until.since(Time::START))
+}
+
 /// Plays ranges of consumers, given by cohort.
 fn play(world: &World, parts: &[Vec<[u32; 2]>]) -> Outcome {
-    let mut recorder = Recorder::new(world.scenario.cohorts.len());
+    let mut recorder = recorder(world);
     let mut scratch = Scratch::default();
     for (cohort, ranges) in (0..).zip(parts) {
         for index in ranges.iter().flat_map(|[from, to]| *from..*to) {

@@ -13,6 +13,7 @@ use crate::draw::{Address, Chance};
 use crate::model::{Arrivals, Attribute, Card, Cohort, Limit, Live, Meter, Period, Plan, Rate, Trace, TraceRow};
 use crate::money::Money;
 use crate::time::{DAY, SECOND, Span, Time};
+use crate::world::schedule::Drawn;
 use crate::world::{World, card};
 
 /// A fee of 86,400 × 7 cents a day earns 7 cents a second. So 300 consumers, whose days begin at 300 different seconds,
@@ -122,7 +123,10 @@ fn a_changed_plan_shifts_nobodys_calls() {
         let world = world(scenario(days(3), plan, cohort));
         world.consumers().for_each(|consumer| drop(world.open(consumer).unwrap()));
         let of = |consumer| -> Vec<_> { world.calls(consumer).collect() };
-        world.consumers().map(|consumer| (of(consumer), world.schedule.latency_stream(consumer))).collect::<Vec<_>>()
+        world
+            .consumers()
+            .map(|consumer| (of(consumer), world.schedule.attempts(consumer, Drawn::Latency)))
+            .collect::<Vec<_>>()
     };
     let plain = calls(Some(Period::Day), requests(u64::MAX), Chance::NEVER);
     assert_eq!(plain, calls(Some(Period::Day), requests(2), Chance::NEVER));
@@ -151,7 +155,7 @@ fn a_history_is_the_end_of_every_longer_one() {
 #[test]
 fn every_row_of_a_trace_is_one_call() {
     let row = |i: u64| TraceRow { at: secs(i / 3), consumer: i.is_multiple_of(5).then_some(2), usage: [1, i, 0, 0] };
-    let trace = Trace { rows: (0..500).map(row).collect(), most: [1, 499, 0, 0] };
+    let trace = Trace { rows: (0..500).map(row).collect(), most: [1, 499, 0, 0], ..Default::default() };
     let world = world(scenario(days(1), Plan::new("free"), Cohort::new("all", 4, Arrivals::Trace(trace))));
     let mut seen = Vec::new();
     for consumer in world.consumers() {
@@ -172,7 +176,7 @@ fn rows_are_spread_evenly_and_end_with_the_horizon() {
     let (rows, day) = (8_000u64, 86_400);
     let row = |i: u64| TraceRow { at: secs(i * (day + 1) / rows), consumer: None, usage: ONE_REQUEST };
     let last = [day, day + 1].map(|at| TraceRow { at: secs(at), consumer: Some(0), usage: ONE_REQUEST });
-    let trace = Trace { rows: (0..rows).map(row).chain(last).collect(), most: ONE_REQUEST };
+    let trace = Trace { rows: (0..rows).map(row).chain(last).collect(), most: ONE_REQUEST, ..Default::default() };
     let world = world(scenario(days(1), Plan::new("free"), Cohort::new("all", 4, Arrivals::Trace(trace))));
     let counts: Vec<usize> = world.consumers().map(|consumer| world.calls(consumer).count()).collect();
     assert_eq!(counts.iter().sum::<usize>() as u64, rows);
@@ -184,9 +188,9 @@ fn rows_are_spread_evenly_and_end_with_the_horizon() {
 #[test]
 fn every_purpose_has_draws_of_its_own() {
     let world = world(scenario(days(1), Plan::new("free"), Cohort::new("all", 2, poisson(days(1)))));
-    let purposes = ["arrivals", "history", "anchor", "charge"];
+    let purposes = ["arrivals", "history", "anchor", "charge", "error", "backoff"];
     for consumer in world.consumers() {
-        let latency = world.schedule.latency_stream(consumer);
+        let latency = world.schedule.attempts(consumer, Drawn::Latency);
         for index in 0..2 {
             let of = world.catalog.cohorts[0].address.at(index);
             assert!(purposes.iter().all(|purpose| of.named(purpose).stream() != latency));

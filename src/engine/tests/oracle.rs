@@ -19,12 +19,12 @@ use crate::billing::ledger::Movement;
 use crate::billing::tally::Count;
 use crate::draw::Address;
 use crate::model::{Arrivals, Card, Dunning, Finally, Limit, METERS_MAX, PerMeter, Plan, Price, UnitPrice};
-use crate::sim::{self, Observer, Scratch};
+use crate::sim::{self, Observer, Scratch, Tried};
 use crate::time::{Now, Span, Time};
 use crate::world::World;
 use crate::world::card;
 use crate::world::party::Party;
-use crate::world::schedule::Call;
+use crate::world::schedule::{Call, Drawn};
 
 /// What an admitted call has become, as the oracle remembers it.
 struct Passed {
@@ -100,7 +100,7 @@ impl<'a> Oracle<'a> {
     fn new(world: &'a World, consumer: Consumer) -> Self {
         let cohort = &world.scenario.cohorts[consumer.cohort as usize];
         let most = match &cohort.arrivals {
-            Arrivals::Poisson { .. } => [1, 0, 0, 0],
+            Arrivals::Poisson { .. } | Arrivals::Patterned(_) => [1, 0, 0, 0],
             Arrivals::Trace(trace) => trace.most,
         };
         let plan = &world.scenario.plans[cohort.plan];
@@ -355,7 +355,7 @@ impl Observer for Log {
         unreachable!("in virtual time no upstream fails");
     }
 
-    fn closed(&mut self, account: &Account) {
+    fn closed(&mut self, account: &Account, _: &Tried) {
         self.closed = Some(state(account));
     }
 }
@@ -394,7 +394,7 @@ fn play_slowly(world: &World, consumer: Consumer) -> (Log, Account, Oracle<'_>) 
                     .scenario
                     .upstream
                     .latency
-                    .sample_whole(world.schedule.latency_stream(consumer).word(call.index));
+                    .sample_whole(world.schedule.attempts(consumer, Drawn::Latency).word(call.index));
                 let lands = at + Span::from_ns(latency);
                 oracle.passed.push(oracle.pass(&call, lands));
                 queue.insert((lands, 0, call.index), (call, Some(admission.hold)));

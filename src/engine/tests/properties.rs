@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::drawn::{self, Dice};
 use super::{
-    days, dollars, everyone, for_plain_seeds, for_seeds, play, play_all, poisson, requests, scenario, secs, state,
-    world,
+    days, dollars, everyone, for_plain_seeds, for_seeds, play, play_all, poisson, recorder, requests, scenario, secs,
+    state, world,
 };
 use crate::billing::account::{Account, Consumer};
 use crate::billing::cause::Cause;
@@ -20,7 +20,8 @@ use crate::billing::usage::Units;
 use crate::draw::Chance;
 use crate::log::{self, Entry, Event, History, Replayed};
 use crate::model::{Act, Card, Cohort, Dunning, Finally, PerMeter, Period, Plan, Scenario};
-use crate::outcome::{Billed, CohortOutcome, MergeError, Nanos, Outcome, Usage};
+use crate::moments::Moments;
+use crate::outcome::{Billed, CohortOutcome, MergeError, Nanos, Outcome, RouteOutcome, Timeline, Usage};
 use crate::record::Recorder;
 use crate::sim::Scratch;
 use crate::time::{Span, Time};
@@ -28,8 +29,8 @@ use crate::world::World;
 use crate::world::party::Party;
 use crate::world::schedule::Call;
 
-/// Invariant 7. Each call that the schedule makes until the consumer has left is served, refused or in flight, and so is
-/// each unit that it uses; every consumer that met a refusal is counted once.
+/// Invariant 7. Each call that the schedule makes until the consumer has left is tried, and each attempt is served, failed,
+/// refused or in flight, and so is each unit that it uses; every consumer that met a refusal is counted once.
 #[test]
 fn every_call_and_every_unit_is_accounted_for() {
     for_seeds(1_000..1_200, accounts_for_every_call);
@@ -39,15 +40,14 @@ fn every_call_and_every_unit_is_accounted_for() {
 pub(super) fn accounts_for_every_call(_: u64, world: &World) {
     for (number, cohort) in (0..).zip(&play_all(world).cohorts) {
         let consumers = || world.consumers().filter(|consumer| consumer.cohort == number);
-        let calls: Vec<_> = consumers().flat_map(|consumer| offered(world, consumer)).collect();
+        let calls: Vec<_> = consumers().flat_map(|consumer| tried(world, consumer)).collect();
         assert_eq!(cohort.offered(), calls.len() as u64);
         for (meter, usage) in world.scenario.meters.iter().enumerate() {
             let Usage { served, failed, in_flight, refused } = cohort.usage[&usage.name];
-            assert_eq!(failed, 0);
-            assert_eq!(served + in_flight + refused, calls.iter().map(|call| call.usage[meter]).sum::<u64>());
+            assert_eq!(served + failed + in_flight + refused, calls.iter().map(|call| call.usage[meter]).sum::<u64>());
         }
-        let Usage { served, in_flight, refused, .. } = cohort.usage["requests"];
-        assert_eq!([served, in_flight], [cohort.served, cohort.in_flight]);
+        let Usage { served, failed, in_flight, refused } = cohort.usage["requests"];
+        assert_eq!([served, failed, in_flight], [cohort.served, cohort.failed, cohort.in_flight]);
         assert_eq!(refused, cohort.refused.values().sum::<u64>());
         assert_eq!(cohort.latency.iter().map(|[_, calls]| calls).sum::<u64>(), cohort.served);
         assert_eq!(cohort.consumers_played(), u64::from(world.scenario.cohorts[number as usize].count));
@@ -57,6 +57,27 @@ pub(super) fn accounts_for_every_call(_: u64, world: &World) {
         }
         assert_eq!(cohort.refused.len(), cohort.consumers_refused.len());
     }
+}
+
+/// All attempts at the calls of a consumer: of each call that is made there is a first, and the others follow one by one.
+fn tried(world: &World, consumer: Consumer) -> Vec<Call> {
+    let mut left: Vec<_> = offered(world, consumer);
+    left.reverse();
+    let mut attempts: Vec<Call> = Vec::new();
+    for Entry { now, event } in log::record(world, consumer, &mut Scratch::default()).unwrap().log {
+        let Event::Decided { call, attempt, route, .. } = event else { continue };
+        if attempt == 1 {
+            let first = left.pop().unwrap();
+            assert_eq!((first.index, first.at, first.route), (call, now.traffic, route));
+            attempts.push(first);
+            continue;
+        }
+        let before = attempts.iter().rev().find(|before| before.index == call).unwrap();
+        assert!(before.attempt + 1 == attempt && before.at <= now.traffic && before.route == route);
+        attempts.push(Call { attempt, at: now.traffic, ..*before });
+    }
+    assert!(left.is_empty(), "a call was not made");
+    attempts
 }
 
 /// The calls of a consumer's schedule, up to where a reaction has made them leave.
@@ -94,7 +115,7 @@ fn again(world: &World, party: &mut Party, entry: &Entry) {
     match entry.event {
         Event::Decided { route, .. } => drop(world.request(party, entry.now, route).unwrap()),
         Event::Served { hold, usage } => world.served(party, entry.now, hold, &usage).unwrap(),
-        Event::Failed { hold } => world.failed(party, entry.now, hold).unwrap(),
+        Event::Failed { hold, used } => world.failed(party, entry.now, hold, &used).unwrap(),
     }
 }
 
@@ -102,7 +123,7 @@ fn again(world: &World, party: &mut Party, entry: &Entry) {
 #[test]
 fn an_outcome_is_the_sum_of_its_accounts() {
     let seen = Cell::new(Tally::default());
-    for_seeds(1_400..1_550, |_, world| {
+    for_seeds(1_400..1_900, |_, world| {
         let whole = play_all(world);
         let record = |consumer| log::record(world, consumer, &mut Scratch::default()).unwrap().account;
         let accounts: Vec<_> = world.consumers().map(record).collect();
@@ -248,6 +269,8 @@ fn a_merge_adds_every_number() {
     let scenario = Scenario::new("sums", days(1));
     let mut left = Outcome::new(&scenario, 1, &Recorder::new(0), &[]);
     let mut right = left.clone();
+    let route =
+        |n| RouteOutcome { served: n, failed: 2 * n, in_flight: 3 * n, refused: [("x".to_owned(), 4 * n)].into() };
     let cohort = |from: u32, n: u64| CohortOutcome {
         cohort: "c".to_owned(),
         plan: "p".to_owned(),
@@ -265,6 +288,20 @@ fn a_merge_adds_every_number() {
         counts: [("z".to_owned(), 22 * n)].into(),
         paid_by_attempt: (0..8).map(|k| (11 + k) * n).collect(),
         latency: vec![[1_000, 24 * n], [2_000, 25 * n]],
+        routes: [("/".to_owned(), route(28 * n))].into(),
+        timeline: Timeline {
+            offered: vec![32 * n, 33 * n],
+            served: vec![34 * n, 35 * n],
+            refused: [("billing".to_owned(), vec![36 * n, 37 * n])].into(),
+            invoiced: vec![Nanos(38 * i128::from(n)), Nanos(39 * i128::from(n))],
+        },
+        moments: Some(Moments {
+            earned: 40 * i128::from(n),
+            earned_squares: 41 * i128::from(n),
+            offered_squares: 42 * i128::from(n),
+            refused_squares: 43 * i128::from(n),
+            offered_refused: 44 * i128::from(n),
+        }),
     };
     left.cohorts.push(cohort(0, 1));
     right.cohorts.push(cohort(3, 10));
@@ -319,7 +356,7 @@ fn a_log_played_again_is_what_was_logged() {
 }
 
 pub(super) fn replays_as_logged(_: u64, world: &World) {
-    let (mut told, mut failing) = [0; 2].map(|_| Recorder::new(world.scenario.cohorts.len())).into();
+    let (mut told, mut failing) = [0; 2].map(|_| recorder(world)).into();
     let mut failures = 0;
     for consumer in world.consumers() {
         let history = log::record(world, consumer, &mut Scratch::default()).unwrap();
@@ -330,8 +367,8 @@ pub(super) fn replays_as_logged(_: u64, world: &World) {
 
         let mut log = history.log;
         for entry in log.iter_mut().step_by(3) {
-            if let Event::Served { hold, .. } = entry.event {
-                entry.event = Event::Failed { hold };
+            if let Event::Served { hold, usage } = entry.event {
+                entry.event = Event::Failed { hold, used: usage };
                 failures += 1;
             }
         }
@@ -343,12 +380,14 @@ pub(super) fn replays_as_logged(_: u64, world: &World) {
     let whole = play_all(world);
     assert_eq!(outcome(&told), whole);
     let failing = outcome(&failing);
-    assert_eq!(failing.cohorts.iter().map(|cohort| cohort.failed).sum::<u64>(), failures);
+    let failed = |outcome: &Outcome| outcome.cohorts.iter().map(|cohort| cohort.failed).sum::<u64>();
+    assert_eq!(failed(&failing), failed(&whole) + failures);
     for (cohort, without) in failing.cohorts.iter().zip(&whole.cohorts) {
         assert_eq!(cohort.offered(), without.offered());
         assert_eq!(cohort.usage["requests"].failed, cohort.failed);
         for (meter, usage) in &cohort.usage {
-            assert_eq!(usage.served + usage.failed, without.usage[meter].served);
+            let before = &without.usage[meter];
+            assert_eq!(usage.served + usage.failed, before.served + before.failed);
         }
     }
 }

@@ -23,7 +23,8 @@ fn one(plan: Plan) -> Scenario {
 /// Calls that use tokens beside the request, at most so many.
 fn with_tokens(plan: Plan, most: u64) -> Scenario {
     let mut scenario = one(plan);
-    scenario.cohorts[0].arrivals = Arrivals::Trace(Trace { rows: Vec::new(), most: [1, most, 0, 0] });
+    scenario.cohorts[0].arrivals =
+        Arrivals::Trace(Trace { rows: Vec::new(), most: [1, most, 0, 0], ..Default::default() });
     scenario
 }
 

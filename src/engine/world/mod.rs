@@ -1,7 +1,9 @@
 //! What surrounds the billing rules: consumers that call and react, cards, a processor that is asked to collect. Pure:
 //! every draw has an address, so the same call happens whoever plays it.
 
+pub mod arrivals;
 pub mod card;
+pub mod client;
 pub mod party;
 pub mod processor;
 mod reaction;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 
 use crate::billing::account::{Account, Consumer};
 use crate::billing::catalog::Catalog;
+use crate::billing::cause::Cause;
 use crate::billing::decline::Answer;
 use crate::billing::gate::{Action, Decision, View};
 use crate::billing::headroom::Passed;
@@ -19,14 +22,18 @@ use crate::billing::hold::HoldId;
 use crate::billing::invoice::Charge;
 use crate::billing::ledger::Movement;
 use crate::billing::timer::Deadline;
-use crate::model::{Act, Live, PerMeter, Scenario};
+use crate::draw::Chance;
+use crate::model::{Act, Live, On402, PerMeter, Scenario};
 use crate::money::Overflow;
-use crate::time::{Now, Span, Time};
+use crate::time::{Now, SECOND, Span, Time};
 
 use party::{Happening, Party};
 use processor::Processor;
 use reaction::Reaction;
-use schedule::{Call, Calls, Pace, Schedule};
+use schedule::{Call, Calls, Drawn, Pace, Schedule};
+
+/// The status of an upstream's answer that says it has failed: an internal server error (RFC 9110).
+pub const FAILED: u16 = 500;
 
 /// A scenario made ready to be played, in virtual time or on sockets. Shared by all threads.
 #[derive(Clone, Debug)]
@@ -119,12 +126,23 @@ impl World {
     pub fn request(&self, party: &mut Party, now: Now, route: u16) -> Result<Decision, Overflow> {
         let decision = party.account.request(now, &self.catalog, View::ReadThrough, route);
         if let Ok(Decision::Refuse(cause)) = decision {
-            let reactions = &self.reactions[party.consumer().cohort as usize];
-            if !reactions.is_empty() {
-                reaction::notice(party, reactions, &self.catalog, now, cause);
-            }
+            self.refused(party, now, cause)?;
         }
         decision
+    }
+
+    /// What the consumer, or their software, does about a refusal on the side of the account.
+    fn refused(&self, party: &mut Party, now: Now, cause: Cause) -> Result<(), Overflow> {
+        let cohort = party.consumer().cohort as usize;
+        let reactions = &self.reactions[cohort];
+        if !reactions.is_empty() {
+            reaction::notice(party, reactions, &self.catalog, now, cause);
+        }
+        if cause == Cause::CreditExhausted && self.scenario.cohorts[cohort].client.on_402 == On402::TopUpThenRetry {
+            party.account.buy_usual_credit(now, &self.catalog, &mut party.actions);
+            self.act(party, now)?;
+        }
+        Ok(())
     }
 
     /// How many calls pass for certain, but for the limits, if each is served before the next and before that moment. What
@@ -146,9 +164,31 @@ impl World {
         party.account.served(now, &self.catalog, hold, usage)
     }
 
-    /// The call failed after it was admitted.
-    pub fn failed(&self, party: &mut Party, now: Now, hold: HoldId) -> Result<(), Overflow> {
-        party.account.failed(now, &self.catalog, hold)
+    /// Whether consumers share something: an upstream of limited capacity. Then they are one component.
+    pub fn is_shared(&self) -> bool {
+        self.scenario.upstream.capacity.is_some()
+    }
+
+    /// Whether the upstream fails an attempt.
+    #[inline]
+    pub fn fails(&self, consumer: Consumer, call: u64, attempt: u32) -> bool {
+        let errors = self.scenario.upstream.errors;
+        errors != Chance::NEVER && errors.happens(self.schedule.attempt(consumer, Drawn::Error, call, attempt))
+    }
+
+    /// The call failed after it was admitted; the upstream has used this much for it.
+    pub fn failed(&self, party: &mut Party, now: Now, hold: HoldId, used: &PerMeter<u64>) -> Result<(), Overflow> {
+        party.account.failed(now, &self.catalog, hold, used)
+    }
+
+    /// What a refused client is told to wait, in whole seconds (RFC 9110, `Retry-After`), rounded up so that one who comes
+    /// back then finds a token; `None` where waiting alone does not help, or nobody knows for how long.
+    pub fn retry_after(&self, party: &Party, now: Now, route: u16, cause: Cause) -> Option<Span> {
+        if cause != Cause::RateLimited {
+            return None;
+        }
+        let wait_ns = party.account.margins(now, &self.catalog, route).rate_ns.min(0).unsigned_abs();
+        Some(Span::from_secs(wait_ns.div_ceil(SECOND)))
     }
 
     /// Ends an account at `end`. Time is played on [start, end): what would be due at the end itself belongs to what

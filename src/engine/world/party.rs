@@ -110,6 +110,11 @@ impl Party {
         self.account.consumer()
     }
 
+    /// Reads something of each of its parts, see [`crate::sim`].
+    pub(crate) fn glance(&self) -> i64 {
+        self.agenda.next().ns().wrapping_add(self.answers.next().ns()).wrapping_add(self.account.glance())
+    }
+
     /// Whether the consumer has left by themselves, and calls no more.
     pub fn has_left(&self) -> bool {
         self.account.tally().of(Count::Left) > 0

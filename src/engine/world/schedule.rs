@@ -11,20 +11,46 @@ use crate::billing::catalog::{Catalog, ONE_REQUEST};
 use crate::billing::opening;
 use crate::distribution::{self, Distribution};
 use crate::draw::{Address, Ahead, Chance, Stream, Words, unit};
-use crate::model::{Arrivals, Cohort, Joined, Live, METERS_MAX, PerMeter, Period, REQUESTS, Scenario, Trace};
+use crate::model::{
+    Arrivals, Cohort, HandOut, Joined, Live, METERS_MAX, Pattern, PerMeter, Period, REQUESTS, Scenario, Trace,
+};
 use crate::time::{Clock, DAY, SECOND, Span, Time};
+use crate::world::arrivals::{Activity, Forth, Rhythm};
 
-/// One arrival of one consumer.
+/// One arrival of one consumer; or an attempt at it, of which a client may make several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Call {
     /// Which call of this consumer it is: the address of everything drawn for it.
     pub index: u64,
-    /// When, in traffic time.
+    /// Which attempt at it, from 1.
+    pub attempt: u32,
+    /// When the attempt is made, in traffic time.
     pub at: Time,
     /// The route that it calls.
     pub route: u16,
     /// What it uses when it is served, per meter.
     pub usage: PerMeter<u64>,
+}
+
+/// What is drawn for an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawn {
+    /// How long the upstream takes.
+    Latency,
+    /// Whether it fails.
+    Error,
+    /// How long the client waits before the next.
+    Backoff,
+}
+
+impl Drawn {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Latency => "latency",
+            Self::Error => "error",
+            Self::Backoff => "backoff",
+        }
+    }
 }
 
 /// How the scenario's time is laid over traffic time.
@@ -37,6 +63,9 @@ pub struct Pace {
     /// Calls at or after this instant are not made.
     pub until: Time,
 }
+
+/// Rows of one trace that can be handed out: each is kept as a number of 32 bits.
+pub const ROWS_MAX: u64 = u32::MAX as u64;
 
 impl Pace {
     /// The scenario as it stands.
@@ -57,19 +86,30 @@ impl Pace {
             until: Time::START + live.duration,
         }
     }
+
+    /// How much of the scenario's time is played, an instant more where that is no whole number of nanoseconds.
+    pub fn reach(&self) -> Span {
+        // The conversion saturates, so a pace that plays an eternity plays all that a span can be.
+        Span::from_ns(libm::ceil(self.until.ns() as f64 / self.stretch) as u64)
+    }
+
+    /// How many rows of a trace are played: of one that repeats, those of all its repeats.
+    pub fn rows_of(&self, trace: &Trace) -> u64 {
+        if trace.repeats.is_some() { trace.rows_before(self.reach()) } else { trace.rows.len() as u64 }
+    }
 }
 
-/// Calls per second of scenario time, all cohorts together. A trace counts over its own length; who signs up over time,
-/// for the part of the horizon that they are expected to be there.
+/// Calls per second of scenario time, all cohorts together. A trace counts over its own length, one that repeats over the
+/// time after which it does; who signs up over time, for the part of the horizon that they are expected to be there.
 pub fn mean_rate_per_s(scenario: &Scenario) -> f64 {
     let rate = |cohort: &Cohort| match &cohort.arrivals {
-        Arrivals::Poisson { mean_gap_ns, spread } => {
+        Arrivals::Poisson { mean_gap_ns, spread } | Arrivals::Patterned(Pattern { mean_gap_ns, spread, .. }) => {
             let multiple = spread.as_ref().map_or(1.0, Distribution::mean);
             present(cohort, scenario.horizon) * multiple / mean_gap_ns * SECOND as f64
         }
         Arrivals::Trace(trace) => {
-            let length = trace.rows.last().map_or(0.0, |row| row.at.as_secs_f64());
-            trace.rows.len() as f64 / length.max(1.0)
+            let last = trace.rows.last().map_or(0.0, |row| row.at.as_secs_f64());
+            trace.rows.len() as f64 / trace.repeats.map_or(last.max(1.0), Span::as_secs_f64)
         }
     };
     scenario.cohorts.iter().map(rate).sum()
@@ -106,6 +146,8 @@ struct CohortSchedule {
     membership: Membership,
     calendar: Calendar,
     churn: Chance,
+    /// How much is done until when, where the rate follows the hours of the week.
+    activity: Option<Activity>,
     /// Which routes are called: the upper end of each one's share, and its index.
     routes: Vec<(f64, u16)>,
 }
@@ -138,7 +180,7 @@ struct Amount {
     meters: [bool; METERS_MAX],
 }
 
-/// The rows of consumer c are `rows[begins[c]..begins[c + 1]]`.
+/// The rows of consumer c are `rows[begins[c]..begins[c + 1]]`, counted on through all repeats of the trace.
 #[derive(Clone, Debug)]
 struct Spread {
     begins: Vec<u32>,
@@ -153,12 +195,15 @@ impl Schedule {
             scenario.cohorts.iter().zip(&catalog.cohorts).zip(0..).map(|((cohort, terms), index)| CohortSchedule {
                 address: terms.address,
                 spread: match &cohort.arrivals {
-                    Arrivals::Poisson { .. } => None,
-                    Arrivals::Trace(trace) => Some(Spread::new(trace, cohort.count, terms.address)),
+                    Arrivals::Poisson { .. } | Arrivals::Patterned(_) => None,
+                    Arrivals::Trace(trace) => {
+                        Some(Spread::new(trace, pace.rows_of(trace), cohort.count, terms.address))
+                    }
                 },
                 membership: Membership::new(cohort, index, catalog, end),
                 calendar: terms.calendar.clone(),
                 churn: cohort.churn,
+                activity: Activity::of(scenario, cohort, end),
                 routes: shares(&cohort.routes),
             });
         let cohorts = cohorts.collect();
@@ -217,6 +262,10 @@ impl Schedule {
                 mean_gap_ns: self.mean_gap_ns(consumer),
                 gaps: Ahead::new(self.stream(consumer, "arrivals")),
             },
+            (Arrivals::Patterned(pattern), _) => {
+                let draws = |purpose: &str| self.stream(consumer, purpose);
+                Source::Patterned(Box::new(self.rhythm(consumer, pattern).forth(from, &draws)))
+            }
             (Arrivals::Trace(_), None) => unreachable!("the rows of every trace are handed out"),
         };
         Calls::new(source, self.load(consumer), from, until)
@@ -226,6 +275,10 @@ impl Schedule {
     /// has none. They have an address of their own, so how far back they go shifts no later arrival.
     pub fn history(&self, consumer: Consumer, since: Time) -> History<'_> {
         let mut times = Vec::new();
+        if let (Arrivals::Patterned(pattern), _) = self.arrivals(consumer) {
+            let draws = |purpose: &str| self.stream(consumer, purpose);
+            times = self.rhythm(consumer, pattern).back(self.pace.clock.traffic_at(since), &draws);
+        }
         if let (Arrivals::Poisson { .. }, _) = self.arrivals(consumer) {
             let mean_gap_ns = self.mean_gap_ns(consumer);
             let mut gaps = Ahead::new(self.stream(consumer, "history"));
@@ -247,27 +300,44 @@ impl Schedule {
     #[inline]
     pub fn call(&self, consumer: Consumer, index: u64) -> (u16, PerMeter<u64>) {
         let load = self.load(consumer);
-        let route = load.route(index);
-        match self.arrivals(consumer) {
-            (Arrivals::Trace(trace), Some(spread)) => {
-                (route, trace.rows[spread.of(consumer.index)[index as usize] as usize].usage)
-            }
-            _ => (route, load.usage(route, index)),
+        if let (Arrivals::Trace(trace), Some(spread)) = self.arrivals(consumer) {
+            let row = Recorded::new(trace, spread.of(consumer.index)[index as usize]);
+            return (row.route(trace).unwrap_or_else(|| load.route(index)), trace.rows[row.index].usage);
         }
+        let route = load.route(index);
+        (route, load.usage(route, index))
     }
 
-    /// The draws of one consumer's upstream latencies, by call.
-    pub fn latency_stream(&self, consumer: Consumer) -> Stream {
-        self.stream(consumer, "latency")
+    /// What is drawn for the first attempts at a consumer's calls, by call.
+    pub fn attempts(&self, consumer: Consumer, what: Drawn) -> Stream {
+        self.stream(consumer, what.name())
+    }
+
+    /// What is drawn for an attempt at a call: the stream's word for the first; each later one has an address of its own,
+    /// so that how often others were tried shifts nothing.
+    #[inline]
+    pub fn attempt(&self, consumer: Consumer, what: Drawn, call: u64, attempt: u32) -> u64 {
+        if attempt <= 1 {
+            return self.attempts(consumer, what).word(call);
+        }
+        let own = self.cohort(consumer).address.at(u64::from(consumer.index)).named(what.name());
+        own.at(call).at(u64::from(attempt)).stream().word(0)
     }
 
     /// The mean time between two calls of one consumer, in ns of traffic time.
     fn mean_gap_ns(&self, consumer: Consumer) -> f64 {
-        let (Arrivals::Poisson { mean_gap_ns, spread }, _) = self.arrivals(consumer) else {
-            unreachable!("a trace says itself when its calls come");
-        };
-        let multiple = spread.as_ref().map_or(1.0, |spread| spread.sample(self.stream(consumer, "rate").word(0)));
+        let (mean_gap_ns, spread) = self.arrivals(consumer).0.drawn().expect("a trace says itself when its calls come");
+        let multiple = spread.map_or(1.0, |spread| spread.sample(self.stream(consumer, "rate").word(0)));
         mean_gap_ns * self.pace.stretch / multiple
+    }
+
+    fn rhythm(&self, consumer: Consumer, pattern: &Pattern) -> Rhythm<'_> {
+        Rhythm {
+            process: pattern.process,
+            mean_gap_ns: self.mean_gap_ns(consumer),
+            pace: self.pace,
+            activity: self.cohort(consumer).activity.as_ref(),
+        }
     }
 
     fn load(&self, consumer: Consumer) -> Load<'_> {
@@ -410,13 +480,17 @@ impl Load<'_> {
 }
 
 impl Spread {
-    /// Row i belongs to the consumer that it names, else to the one drawn at (seed, cohort, trace, i).
-    fn new(trace: &Trace, consumers: u32, cohort: Address) -> Self {
+    /// Row i belongs to the consumer that it names, else to the one drawn at (seed, cohort, trace, i). A trace that
+    /// starts again counts on: what is drawn for its rows is what would be drawn had it been written out that often.
+    fn new(trace: &Trace, rows: u64, consumers: u32, cohort: Address) -> Self {
+        assert!(rows <= ROWS_MAX, "whoever asks for a load keeps the rows of its traces within `ROWS_MAX`");
         let stream = cohort.named("trace").stream();
-        let owner = |(i, row): (usize, &crate::model::TraceRow)| {
-            row.consumer.unwrap_or_else(|| Words::after(stream.word(i as u64)).random_range(0..consumers))
+        let hands = Hands::new(trace.hand_out, consumers);
+        let owner = |number: u32| {
+            let named = trace.rows[Recorded::new(trace, number).index].consumer;
+            named.unwrap_or_else(|| hands.draw(stream.word(number.into())))
         };
-        let owners: Vec<u32> = trace.rows.iter().enumerate().map(owner).collect();
+        let owners: Vec<u32> = (0..rows as u32).map(owner).collect();
         let mut begins = vec![0; consumers as usize + 1];
         for owner in &owners {
             begins[*owner as usize + 1] += 1;
@@ -424,14 +498,83 @@ impl Spread {
         for i in 1..begins.len() {
             begins[i] += begins[i - 1];
         }
-        let mut rows: Vec<u32> = (0..trace.rows.len() as u32).collect();
-        rows.sort_by_key(|row| owners[*row as usize]);
-        Self { begins, rows }
+        // Each row goes behind those that its owner has already: the order of time is kept.
+        let mut next = begins.clone();
+        let mut placed = vec![0; owners.len()];
+        for (row, owner) in (0..).zip(owners) {
+            let place = &mut next[owner as usize];
+            placed[*place as usize] = row;
+            *place += 1;
+        }
+        Self { begins, rows: placed }
     }
 
     fn of(&self, consumer: u32) -> &[u32] {
         let consumer = consumer as usize;
         &self.rows[self.begins[consumer] as usize..self.begins[consumer + 1] as usize]
+    }
+}
+
+/// Whose a row is that names nobody.
+enum Hands {
+    Even(u32),
+    /// The upper end of each consumer's share, the last of them 1.
+    Weighted(Vec<f64>),
+}
+
+impl Hands {
+    fn new(hand_out: HandOut, consumers: u32) -> Self {
+        let HandOut::Zipf { exponent } = hand_out else { return Self::Even(consumers) };
+        let mut sum = 0.0;
+        let weights = (1..=consumers).map(|rank| {
+            sum += libm::pow(f64::from(rank), -exponent);
+            sum
+        });
+        let mut upper: Vec<f64> = weights.collect();
+        for end in &mut upper {
+            *end /= sum;
+        }
+        Self::Weighted(upper)
+    }
+
+    fn draw(&self, word: u64) -> u32 {
+        match self {
+            Self::Even(consumers) => Words::after(word).random_range(0..*consumers),
+            Self::Weighted(upper) => {
+                let at = unit(word);
+                // What rounding leaves between the last end and 1 is the last one's.
+                upper.partition_point(|end| *end < at).min(upper.len() - 1) as u32
+            }
+        }
+    }
+}
+
+/// A row of a trace by its number, which counts on when the trace starts again.
+struct Recorded {
+    /// Which row of the trace.
+    index: usize,
+    /// How often the trace has started again before it.
+    repeat: u64,
+}
+
+impl Recorded {
+    fn new(trace: &Trace, number: u32) -> Self {
+        let (number, rows) = (number as usize, trace.rows.len());
+        if number < rows {
+            return Self { index: number, repeat: 0 };
+        }
+        Self { index: number % rows, repeat: (number / rows) as u64 }
+    }
+
+    /// How long after the start it comes.
+    fn at(&self, trace: &Trace) -> Span {
+        let begun = trace.repeats.map_or(0, |length| length.ns().saturating_mul(self.repeat));
+        Span::from_ns(begun.saturating_add(trace.rows[self.index].at.ns()))
+    }
+
+    /// The route that it names.
+    fn route(&self, trace: &Trace) -> Option<u16> {
+        trace.routes.get(self.index).copied()
     }
 }
 
@@ -449,6 +592,7 @@ pub struct Calls<'a> {
 #[derive(Clone, Debug)]
 enum Source<'a> {
     Poisson { mean_gap_ns: f64, gaps: Ahead },
+    Patterned(Box<Forth<'a>>),
     Trace { rows: &'a [u32], trace: &'a Trace, stretch: f64 },
 }
 
@@ -480,10 +624,12 @@ impl<'a> Calls<'a> {
         if self.at >= self.until {
             return false;
         }
-        (call.index, call.at) = (self.index, self.at);
+        (call.index, call.attempt, call.at) = (self.index, 1, self.at);
         self.load.put(self.index, call);
         if let Source::Trace { rows, trace, .. } = &self.source {
-            call.usage = trace.rows[rows[self.index as usize] as usize].usage;
+            let row = Recorded::new(trace, rows[self.index as usize]);
+            call.usage = trace.rows[row.index].usage;
+            call.route = row.route(trace).unwrap_or(call.route);
         }
         self.index += 1;
         self.come();
@@ -504,10 +650,11 @@ impl<'a> Calls<'a> {
                 let draw = |stream, first, block: &mut _| distribution::gaps(*mean_gap_ns, stream, first, block);
                 self.at = self.at + Span::from_ns(gaps.of(self.index, draw));
             }
+            Source::Patterned(forth) => self.at = forth.call(self.index),
             Source::Trace { rows, trace, stretch } => {
-                let row = rows.get(self.index as usize).map(|row| &trace.rows[*row as usize]);
+                let at = rows.get(self.index as usize).map(|number| Recorded::new(trace, *number).at(trace));
                 // Exact to a nanosecond up to 2⁵³ ns, 104 days; to 64 ns at ten years.
-                self.at = row.map_or(Time::NEVER, |row| Time::from_ns((row.at.ns() as f64 * *stretch) as i64));
+                self.at = at.map_or(Time::NEVER, |at| Time::from_ns((at.ns() as f64 * *stretch) as i64));
             }
         }
     }

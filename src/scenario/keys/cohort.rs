@@ -1,6 +1,6 @@
 //! The keys of cohorts: who is on which plan, when they call, how they pay, what they do about a refusal.
 
-use farebox_engine::model::Period;
+use farebox_engine::model::{Client, Period, Retry};
 
 use super::Presence::{Default, Optional, Required};
 use super::Shape::{List as ListOf, Map, One, OneOrMap};
@@ -32,11 +32,11 @@ static COHORT: Table = keys(&[
     key("churn", Default("0%/month"), One(Unit::ChancePerMonth), "How many leave by themselves."),
     key("discount", Optional, Map(&DISCOUNT), "What they pay less, and for how long."),
     key("traffic", Required, Map(&TRAFFIC), "When they call."),
-    planned(
+    key(
         "client",
-        &["none"],
+        Default("none"),
         OneOrMap(Unit::Choice(&CLIENT_PRESET), &CLIENT),
-        "What their software does with a refusal.",
+        "What their software does with a failed call: a library's own rule, or written out.",
     ),
     key("payment", Default("{}"), OneOrMap(Unit::Choice(&PAYMENT_NONE), &PAYMENT), "How they pay."),
     key(
@@ -65,36 +65,50 @@ static TRAFFIC: Table = Table {
             "rate",
             Optional,
             OneOrMap(Unit::Rate, &distribution::RATE),
-            "Calls of one consumer, at random: `400/day`; a distribution spreads the rate over the cohort.",
+            "Calls of one consumer on average: `400/day`; a distribution spreads the rate over the cohort.",
         ),
-        planned(
+        key(
             "shape",
-            &["flat"],
+            Default("flat"),
             OneOrMap(Unit::Choice(&DAY_SHAPE), &WEIGHTS),
-            "How the rate follows hours and days.",
+            "How the rate follows the hours of the week by their clocks: a preset or written out. Over a week it is `rate` on average. `office_hours`: from 8 to 18 o'clock ten times as many calls as in the other hours, on Saturdays and Sundays a fifth of that in every hour. `evenings`: from 18 to 23 o'clock four times as many. `weekends`: on Saturdays and Sundays three times as many.",
         ),
-        planned(
+        key(
             "arrivals",
-            &["poisson"],
+            Default("poisson"),
             OneOrMap(Unit::Choice(&ARRIVALS), &BURSTY_MAP),
-            "How calls follow each other.",
+            "How the calls of one consumer follow each other: at random (`poisson`), evenly spaced from a moment on that is drawn for each consumer (`constant`), or in bursts. With a `shape`, gaps, bursts and pauses are as much shorter as the rate is higher.",
         ),
         key("routes", Optional, Map(&MIX), "Which routes they call; by default all of them evenly."),
         key(
             "trace",
             Optional,
             One(Unit::Text),
-            "Recorded calls: a CSV file beside the scenario, whose first row is the start.",
+            "Recorded calls: a CSV file beside the scenario, plain or packed with gzip, whose first row is the start.",
         ),
         key("columns", Optional, Map(&COLUMNS), "Which columns of the trace are what."),
-        planned("map", &["even"], One(Unit::Spread), "How rows are spread over consumers: `even`, or `zipf(1.0)`."),
-        planned("repeat", &["false"], One(Unit::Bool), "Whether a trace starts again at its end."),
+        key(
+            "map",
+            Default("even"),
+            One(Unit::Spread),
+            "How rows are spread over consumers: `even`, or `zipf(1.0)`, by which the k-th consumer is drawn with the weight 1/k to the power of 1.0.",
+        ),
+        key(
+            "repeat",
+            Default("false"),
+            One(Unit::Bool),
+            "Whether a trace shorter than the horizon starts again: one mean gap between rows after its last.",
+        ),
     ],
     named: None,
     rules: &[
         Rule::ExactlyOne(&["rate", "trace"], "write how often one consumer calls, such as `rate: 400/day`"),
         Rule::Needs("trace", "columns", "name the column of the times, such as `columns: { time: TIMESTAMP }`"),
         Rule::Needs("columns", "trace", "name the file of the trace, such as `trace: calls.csv`"),
+        Rule::Needs("shape", "rate", "write how often one consumer calls; the times of a trace are its own"),
+        Rule::Needs("arrivals", "rate", "write how often one consumer calls; the times of a trace are its own"),
+        Rule::Needs("map", "trace", "leave it out: it is about the rows of a trace"),
+        Rule::Needs("repeat", "trace", "leave it out: it is about the rows of a trace"),
     ],
 };
 
@@ -106,9 +120,14 @@ static WEIGHTS: Table = Table {
             "hours",
             Optional,
             ListOf(&List { item: One(WEIGHT), size: sized("weights", 24, 24) }),
-            "From midnight on.",
+            "The weights of the hours of a day, from midnight on: how many calls are made in each, compared with the others. By default all are alike.",
         ),
-        key("weekdays", Optional, ListOf(&List { item: One(WEIGHT), size: sized("weights", 7, 7) }), "From Monday on."),
+        key(
+            "weekdays",
+            Optional,
+            ListOf(&List { item: One(WEIGHT), size: sized("weights", 7, 7) }),
+            "The weights of the days of a week, from Monday on. By default all are alike.",
+        ),
     ],
     named: None,
     rules: &[Rule::AtLeastOne(&["hours", "weekdays"], "write 24 weights of `hours`, or 7 of `weekdays`")],
@@ -118,7 +137,12 @@ const WEIGHT: Unit = Unit::Number(Least::Zero);
 
 static ARRIVALS: Choice = Choice::of(&["poisson", "constant"]);
 
-static BURSTY_MAP: Table = keys(&[key("bursty", Required, Map(&BURSTY), "Bursts with pauses between them.")]);
+static BURSTY_MAP: Table = keys(&[key(
+    "bursty",
+    Required,
+    Map(&BURSTY),
+    "An interrupted Poisson process: bursts and pauses follow each other, of exponential lengths; in a burst calls come at random, so often that the long-run mean is `rate`.",
+)]);
 
 static BURSTY: Table = keys(&[
     key("burst", Required, One(DURATION_ABOVE_ZERO), "How long a burst takes on average."),
@@ -134,13 +158,19 @@ static COLUMNS: Table = Table {
             "time",
             Required,
             One(Unit::Text),
-            "The column of the times: RFC 3339, `YYYY-MM-DD HH:MM:SS`, or seconds since 1970; UTC unless they say otherwise.",
+            "The column of the times: RFC 3339, `YYYY-MM-DD HH:MM:SS`, or seconds or milliseconds since 1970; UTC unless they say otherwise.",
         ),
         key(
             "consumer",
             Optional,
             One(Unit::Text),
             "The column that says who called; without it, rows are drawn for consumers.",
+        ),
+        key(
+            "route",
+            Optional,
+            One(Unit::Text),
+            "The column of the paths: each is for the route that it is, or the longest one that it begins with; without it, `routes` says the mix.",
         ),
     ],
     named: Some(Named {
@@ -154,40 +184,139 @@ static COLUMNS: Table = Table {
 
 // === Client ===
 
-static CLIENT_PRESET: Choice = Choice::of(&[
-    "none",
-    "openai-python",
-    "anthropic-python",
-    "stripe",
-    "aws-standard",
-    "vercel-ai",
-    "langchain",
-    "urllib3",
-    "reqwest-retry",
-    "axios-retry",
-    "go-retryablehttp",
-]);
+static CLIENT_PRESET: Choice = Choice::of(&Client::PRESETS);
 
-static CLIENT: Table = keys(&[
-    key("retries", Required, quantity(0, 100), "How often it tries again."),
+pub(in crate::scenario) static CLIENT: Table = Table {
+    keys: &[
+        key("method", Default("POST"), One(Unit::Choice(&METHOD)), "The method of its calls; GET is idempotent."),
+        key(
+            "retry_on",
+            Default("[connection, 408, 429, 5xx]"),
+            ListOf(&FAILURES),
+            "The failures that it tries again on: statuses, `4xx` and `5xx` for all of a class, `connection` for no answer. What it does with 402 is `on_402`'s to say.",
+        ),
+        key("never_on", Default("[]"), ListOf(&FAILURES), "Failures that are taken out of `retry_on`."),
+        key(
+            "only_idempotent",
+            Default("[]"),
+            ListOf(&FAILURES),
+            "Failures that it tries again on only where the method is GET.",
+        ),
+        key(
+            "only_with_retry_after",
+            Default("[]"),
+            ListOf(&FAILURES),
+            "Failures that it tries again on only where the answer carries a `Retry-After`, be it zero.",
+        ),
+        key(
+            "attempts",
+            Optional,
+            quantity(1, Retry::ATTEMPTS_MAX as u64),
+            "How many attempts it makes, the first included; by default as many as `give_up_after` allows, 10,000 at most.",
+        ),
+        key(
+            "give_up_after",
+            Optional,
+            One(DURATION_ABOVE_ZERO),
+            "It makes no attempt that would begin later than this after the first.",
+        ),
+        key(
+            "delay",
+            Default("{ base: 500ms, max: 8s, jitter: full }"),
+            OneOrMap(DURATION, &DELAY),
+            "How long it waits between an answer and its next attempt: always the same, or longer each time.",
+        ),
+        key(
+            "retry_after",
+            Default("honour"),
+            OneOrMap(Unit::Choice(&RETRY_AFTER), &RETRY_AFTER_RULE),
+            "What it does with `Retry-After`; a zero there leaves the wait to it.",
+        ),
+        key(
+            "hint",
+            Default("none"),
+            One(Unit::Choice(&HINT)),
+            "The header of an answer that overrides whether it tries again.",
+        ),
+        key(
+            "budget",
+            Optional,
+            Map(&BUDGET),
+            "Tokens that all calls of one consumer pay for retries with; without them there is no retry.",
+        ),
+        key(
+            "on_402",
+            Default("fail"),
+            One(Unit::Choice(&ON_402)),
+            "What it does when payment is required: `fail`; `retry` as after any other failure; `wait_retry_after`, as long as that says, and `fail` without it; or `top_up_then_retry`, after the delay.",
+        ),
+    ],
+    named: None,
+    rules: &[Rule::AtLeastOne(&["attempts", "give_up_after"], "write how often it tries, such as `attempts: 3`")],
+};
+
+static FAILURES: List = List { item: One(Unit::Failure), size: sized("failures", 0, 202) };
+
+static METHOD: Choice = Choice::of(&["GET", "POST"]);
+static RETRY_AFTER: Choice = Choice::of(&["ignore", "honour"]);
+static HINT: Choice = Choice::of(&["none", "x-should-retry", "stripe-should-retry"]);
+static ON_402: Choice = Choice::of(&["fail", "retry", "wait_retry_after", "top_up_then_retry"]);
+
+static DELAY: Table = keys(&[
+    key("base", Required, One(DURATION), "Before the first retry."),
+    key("factor", Default("2"), One(Unit::Number(Least::AboveZero)), "How many times as long before each further one."),
+    key("first", Optional, One(DURATION), "Before the first retry, in place of `base`; the others stay as they are."),
+    key("max", Optional, One(DURATION), "The most, before jitter."),
+    key("min", Default("0s"), One(DURATION), "The least, after jitter."),
     key(
-        "retry_on",
-        Default("[429, 500, 502, 503, 504]"),
-        ListOf(&List { item: quantity(400, 599), size: sized("statuses", 0, 200) }),
-        "The statuses that it tries again on.",
+        "jitter",
+        Default("none"),
+        OneOrMap(Unit::Choice(&JITTER), &JITTER_RANGE),
+        "How it is randomised, uniformly: `full` is anything from nothing to the whole, `equal` half of it and anything from nothing to the other half.",
     ),
-    key("delay", Default("500ms"), One(DURATION), "How long it waits before the first retry."),
-    key("factor", Default("2"), One(Unit::Number(Least::AboveZero)), "How much longer before each further one."),
-    key("longest", Default("8s"), One(DURATION), "How long it waits at most."),
-    key("jitter", Default("none"), One(Unit::Choice(&JITTER)), "How the wait is randomised."),
-    key("retry_after", Default("honour"), One(Unit::Choice(&RETRY_AFTER)), "What it does with `Retry-After`."),
-    key("on_402", Default("fail"), One(Unit::Choice(&ON_402)), "What it does when payment is required."),
 ]);
 
 static JITTER: Choice = Choice::of(&["none", "full", "equal"]);
-static RETRY_AFTER: Choice = Choice::of(&["honour", "ignore"]);
-static ON_402: Choice =
-    Choice::of(&["fail", "wait_retry_after", "pay_once", "top_up_then_retry", "shrink", "fallback"]);
+
+static JITTER_RANGE: Table = keys(&[
+    key("minus", Default("0%"), One(Unit::Share), "At most so much less."),
+    key("plus", Default("0%"), One(Unit::Share), "At most so much more."),
+]);
+
+static RETRY_AFTER_RULE: Table = Table {
+    keys: &[
+        key("on", Default("[4xx, 5xx]"), ListOf(&FAILURES), "The failures that it reads the header of."),
+        key("up_to", Optional, One(DURATION_ABOVE_ZERO), "The longest wait that it takes as it is; by default any."),
+        key(
+            "beyond",
+            Default("give_up"),
+            One(Unit::Choice(&BEYOND)),
+            "What it does about a longer one: `give_up`, wait its own `delay`, or `cap` it.",
+        ),
+        key(
+            "at_least_delay",
+            Default("false"),
+            One(Unit::Bool),
+            "Whether it waits its own delay where that is longer.",
+        ),
+    ],
+    named: None,
+    rules: &[Rule::Needs("beyond", "up_to", "write how long a wait may be, such as `up_to: 120s`")],
+};
+
+static BEYOND: Choice = Choice::of(&["give_up", "delay", "cap"]);
+
+static BUDGET: Table = keys(&[
+    key("tokens", Required, quantity(1, limit::TOKENS), "How many there are at first, and at most."),
+    key("retry", Default("5"), quantity(0, limit::TOKENS), "What a retry costs after an answer."),
+    key("connection", Default("10"), quantity(0, limit::TOKENS), "What a retry costs after no answer."),
+    key(
+        "success",
+        Default("1"),
+        quantity(0, limit::TOKENS),
+        "What comes back with a call that succeeds at once; one that succeeds later gives back what its last retry cost.",
+    ),
+]);
 
 // === Payment ===
 

@@ -18,8 +18,13 @@ static UPSTREAM: Table = Table {
     keys: &[
         key("latency", Optional, OneOrMap(DURATION, &distribution::TIME), "How long it takes to answer."),
         key("cost", Optional, Map(&COST), "What an answer costs to make, by attribute, whoever pays for it."),
-        planned("errors", &["0%"], One(Unit::Chance), "How often it fails."),
-        planned("capacity", &[], quantity(1, 1_000_000), "How many calls it handles at once."),
+        key("errors", Default("0%"), One(Unit::Chance), "How often it fails: it answers 500, and nothing is billed."),
+        key(
+            "capacity",
+            Optional,
+            quantity(1, 1_000_000),
+            "How many calls it works on at once; more of them wait in line, first come first served. By default any number.",
+        ),
         planned(
             "calls",
             &[],

@@ -16,6 +16,8 @@ use farebox_engine::model::METERS_MAX;
 
 use self::Presence::{Default, Optional, Required};
 use self::Shape::{List as ListOf, Map, One, OneOrMap, Overlay};
+#[cfg(test)]
+pub(super) use self::cohort::CLIENT;
 pub(super) use self::payments::{CHARGEBACK_AFTER, REFUND_AFTER};
 pub(super) use self::plan::PLAN;
 use super::limit;
@@ -166,7 +168,12 @@ pub(super) static SCENARIO: Table = keys(&[
         One(LENGTH_ABOVE_ZERO),
         "How long the simulation runs, ten years at most; `1mo` and `1y` are counted on the calendar from `start`.",
     ),
-    planned("replications", &["1"], quantity(1, 10_000), "Independent repeats, for the intervals."),
+    key(
+        "replications",
+        Default("1"),
+        quantity(1, 10_000),
+        "How often the simulation is repeated with other draws; from ten on, figures have intervals.",
+    ),
     key(
         "meters",
         Default("{}"),
@@ -186,9 +193,9 @@ pub(super) static SCENARIO: Table = keys(&[
     key("payments", Default("{}"), Map(&payments::PAYMENTS), "How invoices and top-ups are paid."),
     planned("faults", &[], ListOf(&gateway::FAULTS), "What breaks, when and for how long."),
     key("changes", Default("[]"), ListOf(&plan::CHANGES), "How plans change inside the run."),
-    planned(
+    key(
         "thresholds",
-        &[],
+        Default("[]"),
         ListOf(&List { item: One(Unit::Threshold), size: sized("thresholds", 0, ANY) }),
         "What must hold for the run to pass: `refusals{kind=billing}.rate < 0.5%`.",
     ),

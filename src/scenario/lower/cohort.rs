@@ -66,6 +66,7 @@ impl Lowering<'_> {
         let routes = fields.map("traffic").map(|traffic| self.mix(traffic));
         let on = plan.map(|at| &plans[at]);
         let arrivals = fields.map("traffic").and_then(|traffic| self.arrivals(traffic, fields, on));
+        let client = self.client(fields);
         let card = self.payment(fields);
         let reactions = self.reactions(fields, plan, plans);
         Some(Cohort {
@@ -78,6 +79,7 @@ impl Lowering<'_> {
             discount: discount(fields).ok()?,
             arrivals: arrivals?,
             routes: routes??,
+            client: client?,
             card: card.ok()?,
             reactions: reactions?,
         })

@@ -45,7 +45,14 @@ impl Lowering<'_> {
             }
         }
         let cost = self.cost(fields, scenario, is_first);
-        Some(Upstream { name: name.value.clone(), latency: latency?, cost: cost? })
+        let capacity = fields.quantity("capacity").map(|capacity| capacity.value as u32);
+        Some(Upstream {
+            name: name.value.clone(),
+            latency: latency?,
+            errors: fields.chance("errors")?,
+            capacity,
+            cost: cost?,
+        })
     }
 
     // === Cost ===

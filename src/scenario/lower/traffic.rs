@@ -1,13 +1,15 @@
 //! Traffic: when a cohort calls, and which routes.
 
 use farebox_engine::distribution::Distribution;
-use farebox_engine::model::{Arrivals, METERS_MAX, PerMeter, Price, Trace};
+use farebox_engine::model::{Arrivals, METERS_MAX, Pattern, PerMeter, Price, Process, Shape, Trace};
 
 use super::plan::PlanEntry;
 use super::price::{dearest, is_beyond};
-use super::{Lowering, REQUESTS_NAME};
+use super::{Lowering, REQUESTS_NAME, Reported, place};
 use crate::scenario::diagnostic::{Diagnostic, Span, Spanned, quote};
+use crate::scenario::limit;
 use crate::scenario::trace;
+use crate::scenario::unit;
 use crate::scenario::value::{Fields, Value};
 
 /// The columns of a trace: attributes, each with its column.
@@ -25,7 +27,7 @@ impl Lowering<'_> {
                 let most = self.most_per_call(traffic);
                 self.check_cost(plan, at, "one call of this cohort", &most);
             }
-            return self.poisson(traffic.value("rate")?);
+            return self.drawn_arrivals(traffic);
         }
         if let (Some(plan), Some(at), true) = (plan, at, traffic.map("columns").is_some()) {
             let carried: Vec<String> = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -39,17 +41,38 @@ impl Lowering<'_> {
         Some(Arrivals::Trace(trace))
     }
 
-    /// A rate, of which each consumer has a multiple.
-    fn poisson(&mut self, rate: &Spanned<Value>) -> Option<Arrivals> {
+    /// A Poisson process; or another one, or at a rate that follows the week.
+    fn drawn_arrivals(&mut self, traffic: &Fields) -> Option<Arrivals> {
+        let rate = traffic.value("rate").and_then(|rate| Some((rate.span, self.rate_over_cohort(rate)?)));
+        let (process, shape) = (traffic.value("arrivals"), self.shape(traffic));
+        let process = self::process(&process?.value)?;
+        let (span, (mean_gap_ns, spread)) = rate?;
+        let shape = shape.ok()?;
+        if process == Process::Poisson && shape.is_none() {
+            return Some(Arrivals::Poisson { mean_gap_ns, spread });
+        }
+        let pattern = Pattern { mean_gap_ns, spread, process, shape };
+        self.check_busiest(span, traffic, &pattern)?;
+        Some(Arrivals::Patterned(pattern))
+    }
+
+    /// The mean gap in ns at a rate, and the multiple of the rate that each consumer has.
+    fn rate_over_cohort(&mut self, rate: &Spanned<Value>) -> Option<(f64, Option<Distribution>)> {
         if let Value::Rate(value) = rate.value {
             let rate = self.calls(&Spanned { span: rate.span, value })?;
-            return Some(Arrivals::Poisson { mean_gap_ns: rate.per.ns() as f64 / rate.events as f64, spread: None });
+            return Some((rate.per.ns() as f64 / rate.events as f64, None));
         }
         let (per_second, spread) = match self.distribution(rate)? {
             Distribution::Constant(rate) => (rate, None),
             Distribution::LogNormal { mu, sigma } => (libm::exp(mu), Some(Distribution::LogNormal { mu: 0.0, sigma })),
             Distribution::Exponential { mean } => (mean, Some(Distribution::Exponential { mean: 1.0 })),
             Distribution::Gamma { shape, mean } => (mean, Some(Distribution::Gamma { shape, mean: 1.0 })),
+            Distribution::Pareto { alpha, .. } if alpha <= 1.0 => {
+                let message = format!("with an `alpha` of {alpha} these rates have no mean");
+                let help = "write an `alpha` above 1: a load and a forecast go by the mean rate of a cohort";
+                self.problems.push(Diagnostic::error(rate.span, message).help(help));
+                return None;
+            }
             Distribution::Pareto { min, alpha } => (min, Some(Distribution::Pareto { min: 1.0, alpha })),
             Distribution::Uniform { from, to } => {
                 let middle = f64::midpoint(from, to);
@@ -57,25 +80,74 @@ impl Lowering<'_> {
             }
             Distribution::Empirical(_) => return None,
         };
-        Some(Arrivals::Poisson { mean_gap_ns: 1e9 / per_second, spread })
+        Some((1e9 / per_second, spread))
+    }
+
+    /// How the rate follows the week, `None` where it does not.
+    fn shape(&mut self, traffic: &Fields) -> Result<Option<Shape>, Reported> {
+        let Spanned { span, value } = traffic.value("shape").ok_or(Reported)?;
+        let (hours, weekdays) = match value {
+            Value::Choice("flat") => return Ok(None),
+            Value::Choice(preset) => self::preset(preset),
+            Value::Map(weights) => (weights_of(weights, "hours")?, weights_of(weights, "weekdays")?),
+            _ => return Err(Reported),
+        };
+        if let Some(shape) = Shape::new(&hours, &weekdays) {
+            return Ok(Some(shape));
+        }
+        let problem = Diagnostic::error(*span, "by these weights nobody ever calls");
+        self.problems.push(problem.help("give at least one of them a weight above 0"));
+        Err(Reported)
+    }
+
+    /// Refuses a rate that is too much in bursts and busy hours; one that is spread, by its measure.
+    fn check_busiest(&mut self, rate: Span, traffic: &Fields, pattern: &Pattern) -> Option<()> {
+        let per_s = 1e9 / pattern.mean_gap_ns * pattern.peak();
+        if per_s <= limit::CALLS_PER_S as f64 {
+            return Some(());
+        }
+        let message = format!("in its busiest moments this rate is more than {}/s", unit::short(limit::CALLS_PER_S));
+        let problem = Diagnostic::error(rate, message).help("lower the rate, or spread it more evenly over time");
+        let related = ["arrivals", "shape"].into_iter().find_map(|key| traffic.written(key));
+        self.problems.push(match related {
+            Some(span) => problem.related(span, "which it follows here"),
+            None => problem,
+        });
+        None
     }
 
     fn trace(&mut self, traffic: &Fields, cohort: &Fields, attributes: &Columns<'_>) -> Option<Trace> {
         let (file, columns) = (traffic.text("trace")?, traffic.map("columns")?);
         self.warn_unused(attributes);
+        self.check_said_once(traffic, columns);
         let request = trace::Request {
             folder: self.folder,
             file,
             time: columns.text("time")?,
             consumer: columns.text("consumer"),
+            route: columns.text("route"),
             attributes,
             meters: &self.meters,
+            routes: &self.routes,
             consumers: cohort.quantity("count")?.value,
+            hand_out: traffic.hand_out("map")?,
+            repeat: Spanned { span: place(traffic, "repeat"), value: traffic.bool("repeat")? },
             horizon: self.horizon,
         };
         let (trace, hash) = trace::read(&request, self.problems)?;
         self.traces.push(hash);
         Some(trace)
+    }
+
+    /// What a column says of each row is not said of all of them as well.
+    fn check_said_once(&mut self, traffic: &Fields, columns: &Fields) {
+        for (key, column, what) in
+            [("map", "consumer", "who has which row"), ("routes", "route", "what each row calls")]
+        {
+            let (Some(at), Some(said)) = (traffic.written(key), columns.written(column)) else { continue };
+            let problem = Diagnostic::error(at, format!("`{key}` is given beside a column that says {what}"));
+            self.problems.push(problem.related(said, "the column is named here").help("keep one of the two"));
+        }
     }
 
     // === Routes ===
@@ -195,6 +267,42 @@ impl Lowering<'_> {
             self.problems.push(problem.help(help));
         }
     }
+}
+
+fn process(value: &Value) -> Option<Process> {
+    match value {
+        Value::Choice("poisson") => Some(Process::Poisson),
+        Value::Choice(_) => Some(Process::Constant),
+        Value::Map(map) => {
+            let bursty = map.map("bursty")?;
+            Some(Process::Bursty { burst: bursty.duration("burst")?.value, pause: bursty.duration("pause")?.value })
+        }
+        _ => None,
+    }
+}
+
+/// The presets of `shape`, round numbers that were not measured; the doc of the key repeats them.
+fn preset(name: &str) -> ([f64; 24], [f64; 7]) {
+    let (mut hours, mut weekdays) = ([1.0; 24], [1.0; 7]);
+    match name {
+        "office_hours" => {
+            hours[8..18].fill(10.0);
+            weekdays[5..].fill(0.2);
+        }
+        "evenings" => hours[18..23].fill(4.0),
+        _ => weekdays[5..].fill(3.0),
+    }
+    (hours, weekdays)
+}
+
+/// So many weights, all of them 1 where none are written.
+fn weights_of<const N: usize>(fields: &Fields, name: &str) -> Result<[f64; N], Reported> {
+    let Some(weights) = fields.list(name) else {
+        return if fields.is_broken(name) { Err(Reported) } else { Ok([1.0; N]) };
+    };
+    let number = |weight: &Spanned<Value>| if let Value::Number(weight) = weight.value { Some(weight) } else { None };
+    let weights: Option<Vec<f64>> = weights.iter().map(number).collect();
+    weights.and_then(|weights| weights.try_into().ok()).ok_or(Reported)
 }
 
 /// Two fractions, added. Denominators are one, or 100 times a power of ten, so the larger is a multiple of the smaller.

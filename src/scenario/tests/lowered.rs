@@ -2,7 +2,8 @@
 
 use farebox_engine::distribution::Z99;
 use farebox_engine::model::{
-    Act, Discount, Funds, GrantTerms, Joined, Length, PastAllowance, Plan, Rollover, Scenario, Share, Tier, TopUp, When,
+    Act, Discount, Funds, GrantTerms, Joined, Length, PastAllowance, Pattern, Plan, Process, Rollover, Scenario, Share,
+    Tier, TopUp, When,
 };
 use farebox_engine::time::MINUTE;
 
@@ -266,7 +267,7 @@ fn rates_spread_over_a_cohort() {
     let poisson =
         |rate: &str| match scenario("", &format!("traffic: {{ rate: {rate} }}"), "").cohorts.remove(0).arrivals {
             Arrivals::Poisson { mean_gap_ns, spread } => (mean_gap_ns / 1e9, spread),
-            Arrivals::Trace(_) => panic!("no trace"),
+            Arrivals::Trace(_) | Arrivals::Patterned(_) => panic!("no plain process"),
         };
     let near = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-12;
     let (gap, spread) = poisson("{ p50: 900/day, p99: 9k/day }");
@@ -284,6 +285,82 @@ fn rates_spread_over_a_cohort() {
     );
     assert_eq!(poisson("{ uniform: [ 1/s, 3/s ] }"), (0.5, Some(Distribution::Uniform { from: 0.5, to: 1.5 })));
     assert_eq!(poisson("2/s"), (0.5, None));
+}
+
+#[test]
+fn rates_without_a_mean_are_refused() {
+    let text = text("", "traffic: { rate: { pareto: { min: 1/h, alpha: 1 } } }", "");
+    let rejected = parse("test.yaml", &text, Path::new("")).unwrap_err();
+    assert_eq!(rejected.diagnostics[0].message, "with an `alpha` of 1 these rates have no mean");
+}
+
+/// The pattern of a cohort with this traffic, beside a rate of 400 calls a day.
+fn pattern(traffic: &str) -> Pattern {
+    let traffic = format!("traffic: {{ rate: 400/day, {traffic} }}");
+    match scenario("", &traffic, "").cohorts.remove(0).arrivals {
+        Arrivals::Patterned(pattern) => pattern,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn calls_follow_each_other_as_is_written() {
+    let constant = pattern("arrivals: constant");
+    assert_eq!((constant.process, constant.mean_gap_ns, constant.shape), (Process::Constant, 216e9, None));
+    let bursty = pattern("arrivals: { bursty: { burst: 30s, pause: 5m } }");
+    let lengths = [30, 300].map(farebox_engine::time::Span::from_secs);
+    assert_eq!(bursty.process, Process::Bursty { burst: lengths[0], pause: lengths[1] });
+    let plain = scenario("", "traffic: { rate: 400/day, arrivals: poisson, shape: flat }", "").cohorts.remove(0);
+    assert!(matches!(plain.arrivals, Arrivals::Poisson { spread: None, .. }));
+    let spread = scenario("", "traffic: { rate: { p50: 1/h, p99: 9/h }, arrivals: constant }", "").cohorts.remove(0);
+    assert!(matches!(spread.arrivals, Arrivals::Patterned(Pattern { spread: Some(_), .. })));
+}
+
+/// The presets are what the key's doc says, and what is written out is what is written.
+#[test]
+fn rates_follow_the_hours_of_the_week() {
+    let multiples = |shape: &str| {
+        let shape = pattern(&format!("shape: {shape}")).shape.unwrap();
+        (0..168).map(|hour| shape.multiple(hour)).collect::<Vec<_>>()
+    };
+    let office = multiples("office_hours");
+    let near = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-9;
+    // Monday at 8 and 17, at 7 and 18; Saturday at noon and at midnight.
+    assert!([8, 17].iter().all(|hour| near(office[*hour], 10.0 * office[7])) && near(office[18], office[7]));
+    assert!(near(office[5 * 24 + 12], 2.0 * office[7]) && near(office[6 * 24], 0.2 * office[7]));
+    let evenings = multiples("evenings");
+    assert!(
+        near(evenings[18], 4.0 * evenings[17])
+            && near(evenings[6 * 24 + 22], evenings[18])
+            && near(evenings[23], evenings[17])
+    );
+    let weekends = multiples("weekends");
+    assert!(near(weekends[5 * 24], 3.0 * weekends[0]) && near(weekends[6 * 24 + 23], 3.0 * weekends[4 * 24 + 23]));
+    let days = multiples("{ weekdays: [1, 2, 0, 0, 0, 0, 0.5] }");
+    assert!(near(days[24], 2.0 * days[23]) && days[48] == 0.0 && near(days[167], 0.5 * days[0]));
+    let list = |hour: usize| if hour == 5 { "3" } else { "1" };
+    let hours = multiples(&format!("{{ hours: [{}] }}", (0..24).map(list).collect::<Vec<_>>().join(", ")));
+    assert!(near(hours[24 + 5], 3.0 * hours[24 + 6]) && near(hours.iter().sum::<f64>(), 168.0));
+}
+
+#[test]
+fn arrivals_that_cannot_be_are_refused() {
+    let said = |traffic: &str| {
+        let text = text("", &format!("traffic: {{ {traffic} }}"), "");
+        let rejected = parse("test.yaml", &text, Path::new("")).unwrap_err();
+        rejected.diagnostics.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(said("rate: 1/h, shape: { weekdays: [0, 0, 0, 0, 0, 0, 0] }"), ["by these weights nobody ever calls"]);
+    assert_eq!(
+        said("rate: 1k/s, arrivals: { bursty: { burst: 1s, pause: 1h } }"),
+        ["in its busiest moments this rate is more than 1M/s"]
+    );
+    assert_eq!(said("rate: 1/h, shape: { weekdays: [1, 0] }"), ["2 of 7 weights given"]);
+    assert_eq!(said("rate: 1/h, arrivals: { bursty: { burst: 1s } }"), ["the key `pause` is missing"]);
+    let beside = said("trace: calls.csv, columns: { time: at }, shape: office_hours, arrivals: constant");
+    for problem in ["`shape` needs `rate`", "`arrivals` needs `rate`"] {
+        assert!(beside.iter().any(|said| said == problem), "{beside:?}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Numbers: quantities, rates, percentages. All exact, but for those that only ever become floats.
 
 use farebox_engine::draw::Chance;
-use farebox_engine::model::{Period, Share};
+use farebox_engine::model::{HandOut, Period, Share};
 use farebox_engine::time::{self, DAY, HOUR, MINUTE, SECOND};
 
 use super::time::parse_period;
@@ -118,14 +118,13 @@ pub(super) fn parse_allowance(text: &str) -> Parsed<Allowance> {
     Ok(Allowance { units: quantity_part(Unit::Allowance, text, units, UNITS)?, period })
 }
 
-/// `even` asks for nothing; of `zipf` the exponent is checked, and the word is what remains of it.
-pub(super) fn parse_spread(text: &str) -> Parsed<&'static str> {
+pub(super) fn parse_spread(text: &str) -> Parsed<HandOut> {
     if text == "even" {
-        return Ok("even");
+        return Ok(HandOut::Even);
     }
     let exponent = text.strip_prefix("zipf(").and_then(|rest| rest.strip_suffix(')'));
     let exponent = exponent.ok_or_else(|| Unit::Spread.unlike(text))?;
-    number_part(Unit::Spread, text, exponent, Least::AboveZero).map(|_| "zipf")
+    number_part(Unit::Spread, text, exponent, Least::AboveZero).map(|exponent| HandOut::Zipf { exponent })
 }
 
 // === Percentages ===

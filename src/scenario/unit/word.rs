@@ -1,5 +1,6 @@
 //! Words: names, paths, closed sets.
 
+use farebox_engine::model::Failures;
 use farebox_engine::money::{CURRENCIES, Currency};
 
 use super::{Choice, Complaint, Parsed, Unit};
@@ -34,6 +35,17 @@ pub(super) fn choose(text: &str, choice: &Choice) -> Parsed<&'static str> {
 
 pub(super) fn parse_bool(text: &str) -> Option<bool> {
     text.parse().ok()
+}
+
+pub(super) fn parse_failure(text: &str) -> Parsed<Failures> {
+    let status = || text.parse().ok().filter(|status: &u16| text.len() == 3 && (400..600).contains(status));
+    match text {
+        "connection" => Some(Failures::CONNECTION),
+        "4xx" => Some(Failures::CLIENT),
+        "5xx" => Some(Failures::SERVER),
+        _ => status().map(Failures::status),
+    }
+    .ok_or_else(|| Unit::Failure.unlike(text))
 }
 
 pub(super) fn parse_currency(text: &str) -> Parsed<Currency> {

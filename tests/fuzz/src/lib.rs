@@ -86,10 +86,10 @@ fn play_a_little(mut scenario: Scenario) {
 fn shrink(cohort: &mut Cohort) {
     let named = match &cohort.arrivals {
         Arrivals::Trace(trace) => trace.rows.iter().filter_map(|row| row.consumer).max().map_or(0, |last| last + 1),
-        Arrivals::Poisson { .. } => 0,
+        Arrivals::Poisson { .. } | Arrivals::Patterned(_) => 0,
     };
     cohort.count = cohort.count.min(CONSUMERS_MAX.max(named));
-    if let (Arrivals::Poisson { mean_gap_ns, spread }, Joined::Spread) = (&cohort.arrivals, cohort.joined)
+    if let (Some((mean_gap_ns, spread)), Joined::Spread) = (cohort.arrivals.drawn(), cohort.joined)
         && (spread.is_some() || mean_gap_ns * CALLS_MAX < (366 * DAY) as f64)
     {
         cohort.joined = Joined::Start;
@@ -98,11 +98,13 @@ fn shrink(cohort: &mut Cohort) {
 
 /// The horizon, or what of it the busiest cohort fills with few calls.
 fn shortened(scenario: &Scenario) -> Span {
-    let gaps = scenario.cohorts.iter().filter_map(|cohort| match cohort.arrivals {
-        Arrivals::Poisson { mean_gap_ns, .. } => Some(mean_gap_ns),
-        Arrivals::Trace(_) => None,
-    });
+    let gaps = scenario.cohorts.iter().filter_map(|cohort| Some(cohort.arrivals.drawn()?.0));
     let most = gaps.fold((400 * DAY) as f64, |least, gap| least.min(gap * CALLS_MAX)).max(SECOND as f64);
+    let repeats = scenario.cohorts.iter().filter_map(|cohort| match &cohort.arrivals {
+        Arrivals::Trace(trace) => Some(trace.repeats?.ns() as f64 / trace.rows.len() as f64),
+        Arrivals::Poisson { .. } => None,
+    });
+    let most = repeats.fold(most, |least, gap| least.min(gap * CALLS_MAX)).max(1.0);
     scenario.horizon.min(Span::from_ns(most as u64))
 }
 

@@ -23,6 +23,19 @@ consumers:
   named: { count: 50, plan: pro, traffic: { trace: trace.csv, columns: { time: at, consumer: who, input: in, output: out } } }
 ";
 
+/// The same with routes, in other hands, again and again. By itself, because most rows are for none of its routes.
+const ROUTED: &str = "\
+scenario: routed
+horizon: 1d
+routes:
+  /a: {}
+  /a/b: {}
+plans:
+  free: {}
+consumers:
+  again: { count: 50, plan: free, traffic: { trace: trace.csv, columns: { time: at, route: who }, map: zipf(1.5), repeat: true } }
+";
+
 /// A folder of this process: several may fuzz at once.
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = std::env::temp_dir().join(format!("farebox-fuzz-{}", std::process::id()));
@@ -33,4 +46,5 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
 fuzz_target!(|bytes: &[u8]| {
     std::fs::write(FOLDER.join("trace.csv"), bytes).expect("a temporary file");
     read_and_play(SCENARIO, &FOLDER);
+    read_and_play(ROUTED, &FOLDER);
 });

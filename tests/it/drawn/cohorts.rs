@@ -1,10 +1,13 @@
 //! Random cohorts: who is on which plan, when they call, how they pay, what they do about a refusal.
 
 use super::dice::Dice;
-use super::document::{Form, Keys, Node, names, value};
+use super::document::{Form, Keys, Node, names, value, values};
 use super::scenarios::{Draft, distribution, time};
 
 const ZONES: [&str; 5] = ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland", "Europe/London"];
+
+/// Clients that retry in different ways, each within the seconds of a load.
+const CLIENTS: [&str; 6] = ["none", "openai-python", "stripe", "requests-urllib3", "naive-loop", "aws-standard"];
 
 /// Causes that an account can be in, and what is done about each.
 const WHEN: [&str; 14] = [
@@ -54,7 +57,7 @@ fn cohort(dice: &mut Dice, draft: &Draft, cohorts: usize) -> Node {
         let discount = Keys::default().must("off", value(Form::Percent, dice.one_of(&["20%", "0%", "100%", "33.3%"])));
         cohort = cohort.with("discount", discount.often(dice, 60, "for", Form::Length, &["10d", "1mo", "1y"]).node());
     }
-    cohort = cohort.often(dice, 15, "client", Form::Word, &["none"]);
+    cohort = cohort.often(dice, 30, "client", Form::Word, &CLIENTS);
     if dice.happens(85) {
         cohort = cohort.with("payment", payment(dice));
     }
@@ -73,7 +76,7 @@ fn traffic(dice: &mut Dice, draft: &Draft, is_recorded: bool) -> Node {
             columns.push((name.to_owned(), value(Form::Text, column)));
         }
         traffic = traffic.must("trace", value(Form::Text, "calls.csv")).must("columns", names(columns));
-        traffic = traffic.often(dice, 30, "map", Form::Word, &["even"]);
+        traffic = traffic.often(dice, 30, "map", Form::Word, &["even", "zipf(1.5)"]);
         traffic = traffic.often(dice, 30, "repeat", Form::Word, &["false"]);
     } else {
         let rate = if dice.happens(50) {
@@ -82,9 +85,13 @@ fn traffic(dice: &mut Dice, draft: &Draft, is_recorded: bool) -> Node {
             distribution(dice, Form::Rate, ["2/day", "8/day"], "p99").node()
         };
         traffic = traffic.must("rate", rate);
-        traffic = traffic.often(dice, 20, "arrivals", Form::Word, &["poisson"]);
+        if dice.happens(30) {
+            traffic = traffic.with("arrivals", arrivals(dice));
+        }
+        if dice.happens(30) {
+            traffic = traffic.with("shape", shape(dice));
+        }
     }
-    traffic = traffic.often(dice, 20, "shape", Form::Word, &["flat"]);
     if draft.routes.is_empty() || dice.happens(40) {
         return traffic.node();
     }
@@ -92,6 +99,36 @@ fn traffic(dice: &mut Dice, draft: &Draft, is_recorded: bool) -> Node {
     let shares = if shares.len() > draft.routes.len() { &["100%"] } else { shares };
     let mix = draft.routes.iter().zip(shares).map(|(path, share)| (path.clone(), value(Form::Percent, *share)));
     traffic.with("routes", names(mix.collect())).node()
+}
+
+fn arrivals(dice: &mut Dice) -> Node {
+    let [burst, pause] = match dice.below(5) {
+        0 => return value(Form::Word, "poisson"),
+        1 => return value(Form::Word, "constant"),
+        2 => ["30s", "5m"],
+        3 => ["4h", "10d"],
+        _ => ["2d", "12h"],
+    };
+    let bursty =
+        Keys::default().must("burst", value(Form::Duration, burst)).must("pause", value(Form::Duration, pause));
+    Keys::default().must("bursty", bursty.node()).node()
+}
+
+fn shape(dice: &mut Dice) -> Node {
+    let presets = ["flat", "office_hours", "evenings", "weekends"];
+    let hours = [
+        "0", "0.5", "1", "1", "1", "2", "3", "9", "9", "7", "5", "8", "0", "8", "9", "9", "7", "6", "5", "3", "2", "1",
+        "1", "0",
+    ];
+    let weekdays = ["1", "1", "1", "1.5", "1", "0.5", "0"];
+    match dice.below(4) {
+        0 => Keys::default()
+            .with("hours", values(Form::Number, &hours))
+            .with("weekdays", values(Form::Number, &weekdays))
+            .node(),
+        1 => Keys::default().must("weekdays", values(Form::Number, &weekdays)).node(),
+        _ => value(Form::Word, dice.one_of(&presets)),
+    }
 }
 
 fn payment(dice: &mut Dice) -> Node {

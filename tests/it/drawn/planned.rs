@@ -13,7 +13,7 @@ pub(crate) fn scenario(seed: u64) -> Node {
         set(&mut document, way, node);
     }
     // One thing is asked for in any case.
-    set(&mut document, &["replications"], value(Form::Count, "20"));
+    set(&mut document, &["gateway", "nodes"], value(Form::Count, "20"));
     document
 }
 
@@ -24,14 +24,12 @@ fn all(dice: &mut Dice) -> Vec<(&'static [&'static str], Node)> {
     let points = || Keys::default().must("p50", duration("1s")).must("p99", duration("60s")).node();
     let upstream = Keys::default()
         .with("latency", duration("30ms"))
-        .with("errors", value(Form::Percent, "0.2%"))
-        .with("capacity", value(Form::Count, "64"))
         .with("preset", value(Form::Word, "chat"))
         .with("first_token", points())
         .with("tokens_per_second", value(Form::Count, "80"));
     vec![
         (&["upstreams", "api"], upstream.node()),
-        (&["thresholds"], values(Form::Word, &["refusals{kind=billing, status=402}.rate < 0.5%", "ledger.balanced"])),
+        (&["thresholds"], values(Form::Word, &["false_refusals{kind=billing}.count == 0", "ledger.balanced"])),
         (&["faults"], Node::List(vec![fault("processor_down"), fault("upstream_slow")])),
         (&["gateway", "nodes"], value(Form::Count, "4")),
         (&["gateway", "counters"], Keys::default().must("synced", duration("1s")).node()),
@@ -41,11 +39,6 @@ fn all(dice: &mut Dice) -> Vec<(&'static [&'static str], Node)> {
         (&["gateway", "on_client_abort"], word(dice, &["release", "bill_sent"])),
         (&["payments", "webhooks", "delay"], points()),
         (&["payments", "webhooks", "reorder"], value(Form::Percent, "1%")),
-        (&["consumers", "cohort0", "client"], word(dice, &["openai-python", "aws-standard"])),
-        (&["consumers", "cohort0", "client"], client()),
-        (&["consumers", "cohort0", "traffic", "shape"], word(dice, &["office_hours", "evenings"])),
-        (&["consumers", "cohort0", "traffic", "shape"], weights()),
-        (&["consumers", "cohort0", "traffic", "arrivals"], bursty()),
         (&["live", "warm_up"], duration("5s")),
     ]
 }
@@ -59,26 +52,6 @@ fn fault(kind: &str) -> Node {
         return fault.node();
     }
     fault.with("upstream", value(Form::Name, "api")).with("factor", value(Form::Number, "1.5")).node()
-}
-
-fn client() -> Node {
-    Keys::default()
-        .must("retries", value(Form::Count, "3"))
-        .with("retry_on", values(Form::Count, &["429", "503"]))
-        .with("delay", value(Form::Duration, "500ms"))
-        .with("factor", value(Form::Number, "1.5"))
-        .with("jitter", value(Form::Word, "full"))
-        .with("on_402", value(Form::Word, "top_up_then_retry"))
-        .node()
-}
-
-fn weights() -> Node {
-    Keys::default().must("weekdays", values(Form::Number, &["1", "1", "1", "1.5", "1", "0.5", "0"])).node()
-}
-
-fn bursty() -> Node {
-    let bursty = Keys::default().must("burst", value(Form::Duration, "30s")).must("pause", value(Form::Duration, "5m"));
-    Keys::default().must("bursty", bursty.node()).node()
 }
 
 /// Puts a part where these keys lead, in the place of what is there.

@@ -70,7 +70,7 @@ pub(crate) fn scenario(seed: u64) -> Node {
     }
     top = top.often(dice, 70, "start", Form::Date, &STARTS);
     top = top.often(dice, 30, "description", Form::Text, &["What if?", "Nobody pays: 50% leave, #1."]);
-    top = top.often(dice, 20, "replications", Form::Count, &["1"]);
+    top = top.often(dice, 20, "replications", Form::Count, &["1", "3"]);
     if has_routes {
         top = meters(dice, &mut draft, top);
         top = routes(dice, &mut draft, top);
@@ -144,7 +144,10 @@ pub(super) fn distribution(dice: &mut Dice, form: Form, [low, high]: [&str; 2], 
         0 => Keys::default().must("exponential", first),
         1 => Keys::default().must("uniform", Node::List(vec![first, second])),
         2 => {
-            let pareto = Keys::default().must("min", first).must("alpha", number(dice));
+            // Rates have a mean.
+            let alphas = if form == Form::Rate { ["1.5", "2.5", "1.25"] } else { ["1", "2.5", "1.25"] };
+            let alpha = value(Form::Number, dice.one_of(&alphas));
+            let pareto = Keys::default().must("min", first).must("alpha", alpha);
             Keys::default().must("pareto", pareto.node())
         }
         3 => {
@@ -167,7 +170,13 @@ pub(super) fn time(dice: &mut Dice, points: [&str; 2]) -> Node {
 fn upstream(dice: &mut Dice, draft: &Draft) -> Node {
     let points = dice.one_of(&[["5ms", "20ms"], ["30ms", "250ms"], ["100ms", "900ms"], ["1ms", "2ms"]]);
     let mut upstream = Keys::default().must("latency", time(dice, points));
-    upstream = upstream.often(dice, 20, "errors", Form::Percent, &["0%"]);
+    upstream = upstream.often(dice, 20, "errors", Form::Percent, &["0%", "5%", "30%"]).often(
+        dice,
+        10,
+        "capacity",
+        Form::Count,
+        &["1", "2", "64"],
+    );
     upstream = upstream.often(dice, 10, "streaming", Form::Word, &["false"]);
     if dice.happens(40) {
         let mut costs = vec![("requests".to_owned(), value(Form::Price, draft.money("0.002")))];

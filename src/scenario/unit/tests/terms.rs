@@ -110,13 +110,13 @@ fn shares_commissions_and_numbers() {
         Unit::Spread,
         &["even", "zipf(1.0)", "zipf(0)", "zipf", "zipf(x)", "uneven"],
         &expect![[r#"
-        even = Choice("even")
-        zipf(1.0) = Choice("zipf")
-        `0` in `zipf(0)` is less than 0.01; write 0.01 to 1000
-        `zipf` is not a way to spread rows; write `even`, or `zipf(1.0)`
-        `zipf(x)` is not a way to spread rows; write `even`, or `zipf(1.0)`
-        `uneven` is not a way to spread rows; write `even`, or `zipf(1.0)`
-    "#]],
+            even = HandOut(Even)
+            zipf(1.0) = HandOut(Zipf { exponent: 1.0 })
+            `0` in `zipf(0)` is less than 0.01; write 0.01 to 1000
+            `zipf` is not a way to spread rows; write `even`, or `zipf(1.0)`
+            `zipf(x)` is not a way to spread rows; write `even`, or `zipf(1.0)`
+            `uneven` is not a way to spread rows; write `even`, or `zipf(1.0)`
+        "#]],
     );
 }
 

@@ -1,0 +1,407 @@
+//! `farebox explain`: one consumer's story. Nothing is kept of anybody during a run: the consumer is played again from
+//! their addressed draws, written down, and replayed step by step beside their account.
+
+use std::sync::Arc;
+
+use farebox_engine::billing::account::{Account, Consumer, Status};
+use farebox_engine::billing::gate::Decision;
+use farebox_engine::billing::ledger::{LedgerAccount, MOVEMENTS, Movement};
+use farebox_engine::billing::tally::Count;
+use farebox_engine::log::{self, Entry as Logged, Event};
+use farebox_engine::model::{Cohort, Scenario};
+use farebox_engine::money::{Money, Overflow};
+use farebox_engine::sim::Scratch;
+use farebox_engine::time::{Now, Span, Time};
+use farebox_engine::world::World;
+use farebox_engine::world::party::Party;
+use jiff::civil::DateTime;
+
+use crate::cli::args::{self, Format};
+use crate::cli::exit::{Exit, Failure, Verdict};
+use crate::cli::printer::Printer;
+use crate::cli::{plan, scenario_file};
+use crate::report::explain::{Counts, Ending, Entry, Fact, STRETCHES_MAX, Story, Stretch, render, to_json};
+use crate::scenario;
+
+/// How many calls are told one by one; more are folded.
+const SINGLE_MAX: usize = 40;
+
+/// Tells the story that `args` ask for.
+pub fn explain(args: &args::Explain, printer: &mut Printer) -> Result<Verdict, Failure> {
+    let mut scenario = scenario_file::load(&args.played, printer)?.scenario;
+    scenario.seed = args.seed.unwrap_or(scenario.seed);
+    let consumer = consumer(&args.consumer, &scenario)?;
+    let end = Time::START + scenario.horizon;
+    let from = moment("--from", args.from.as_deref(), &scenario)?.unwrap_or(Time::START);
+    let until = moment("--until", args.until.as_deref(), &scenario)?.unwrap_or(end);
+    if from >= until {
+        return Err(
+            Failure::new(Exit::Usage, "--from is not before --until").hint("the run is told from the earlier on")
+        );
+    }
+    let world = World::whole(Arc::new(scenario)).map_err(plan::overflow)?;
+    let story = tell(&world, consumer, &args.consumer, [from, until]).map_err(plan::overflow)?;
+    match args.format {
+        Format::Text => printer.data(&render(&story))?,
+        Format::Json => {
+            printer.json(&serde_json::to_string_pretty(&to_json(&story)).expect("a story is plain data"))?;
+        }
+    }
+    Ok(Verdict::passed())
+}
+
+/// The consumer of a name such as `startups/17`.
+fn consumer(name: &str, scenario: &Scenario) -> Result<Consumer, Failure> {
+    let found = name.rsplit_once('/').and_then(|(cohort, index)| {
+        let at = scenario.cohorts.iter().position(|known| known.name == cohort)?;
+        let is_plain = index.bytes().all(|byte| byte.is_ascii_digit());
+        let index = index.parse().ok().filter(|index| is_plain && *index < scenario.cohorts[at].count)?;
+        Some(Consumer { cohort: u32::try_from(at).ok()?, index })
+    });
+    found.ok_or_else(|| {
+        let range = |cohort: &Cohort| format!("`{0}/0` to `{0}/{1}`", cohort.name, cohort.count - 1);
+        let shown: Vec<_> = scenario.cohorts.iter().take(20).map(range).collect();
+        let more = scenario.cohorts.len() - shown.len();
+        let more = if more > 0 { format!(", and those of {more} more cohorts") } else { String::new() };
+        Failure::new(Exit::Usage, format!("there is no consumer `{name}`"))
+            .hint(format!("the consumers are {}{more}", shown.join(", ")))
+    })
+}
+
+/// A moment of the run: a date, a date with a time (UTC), or a duration after the start.
+fn moment(option: &str, text: Option<&str>, scenario: &Scenario) -> Result<Option<Time>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    let end = Time::START + scenario.horizon;
+    let after = match text.parse::<DateTime>() {
+        Ok(civil) => {
+            let ns = scenario.start.duration_until(civil).as_nanos();
+            i64::try_from(ns).ok().map(Time::from_ns)
+        }
+        Err(_) => scenario::duration(text).ok().map(|span| Time::START + span),
+    };
+    let Some(at) = after else {
+        return Err(Failure::new(Exit::Usage, format!("{option}: `{text}` is no moment of the run")).hint(
+            "write a date, such as `2026-03-05` or `2026-03-05T09:30`, or a duration after the start, such as `10d`",
+        ));
+    };
+    if at < Time::START || at > end {
+        let last = scenario.start.saturating_add(jiff::Span::new().nanoseconds(end.ns()));
+        return Err(Failure::new(Exit::Usage, format!("{option}: `{text}` is outside the run"))
+            .hint(format!("it is played from {} to {last}, UTC", scenario.start)));
+    }
+    Ok(Some(at))
+}
+
+// === The story ===
+
+/// Plays the consumer, and tells what happened inside the window.
+fn tell(world: &World, consumer: Consumer, name: &str, window: [Time; 2]) -> Result<Story, Overflow> {
+    let history = log::record(world, consumer, &mut Scratch::default())?;
+    let endings = endings(&history.log);
+    let party = world.open(consumer)?;
+    let is_inside = |entry: &&Logged| matches!(entry.event, Event::Decided { .. }) && within(window, entry.now.traffic);
+    let is_single = history.log.iter().filter(is_inside).count() <= SINGLE_MAX;
+    let mut teller =
+        Teller { world, seen: Seen::nothing(), party, window, is_single, stretches: 0, entries: Vec::new() };
+    teller.begin();
+    let (mut calls, mut ending) = (Counts::default(), endings.iter());
+    for logged in &history.log {
+        teller.until(logged.now)?;
+        teller.play(logged, &mut ending, &mut calls)?;
+    }
+    teller.until(Now {
+        traffic: world.end().traffic - Span::from_ns(1),
+        billing: world.end().billing - Span::from_ns(1),
+    })?;
+    world.close(&mut teller.party, world.end())?;
+    let account = teller.party.account();
+    assert_eq!(*account, history.account, "a replay ends where the run did");
+    let scenario = &world.scenario;
+    Ok(Story {
+        scenario: scenario.name.clone(),
+        seed: scenario.seed,
+        consumer: name.to_owned(),
+        currency: scenario.currency,
+        start: scenario.start,
+        from: window[0],
+        until: window[1],
+        calls,
+        money: money(account),
+        at_end: standing(world, account),
+        entries: teller.entries,
+    })
+}
+
+fn within([from, until]: [Time; 2], at: Time) -> bool {
+    from <= at && at < until
+}
+
+/// What became of each call, in the order of their decisions.
+fn endings(log: &[Logged]) -> Vec<Ending> {
+    let mut endings = Vec::new();
+    let mut open = std::collections::BTreeMap::new();
+    for logged in log {
+        match logged.event {
+            Event::Decided { decision: Decision::Refuse(cause), .. } => endings.push(Ending::Refused(cause)),
+            Event::Decided { decision: Decision::Admit(admission), .. } => {
+                open.insert(admission.hold, (endings.len(), admission.in_grace));
+                endings.push(Ending::Unanswered);
+            }
+            Event::Served { hold, .. } => {
+                if let Some((call, in_grace)) = open.remove(&hold) {
+                    endings[call] = if in_grace { Ending::ServedInGrace } else { Ending::Served };
+                }
+            }
+            Event::Failed { hold, .. } => {
+                if let Some((call, _)) = open.remove(&hold) {
+                    endings[call] = Ending::Failed;
+                }
+            }
+        }
+    }
+    endings
+}
+
+/// What is told of an account when it changes.
+#[derive(Clone)]
+struct Seen {
+    standing: Option<(Status, usize)>,
+    period: u32,
+    moved: [Money; MOVEMENTS],
+    counts: [u64; Count::ALL.len()],
+}
+
+impl Seen {
+    fn nothing() -> Self {
+        Self { standing: None, period: 0, moved: [Money::ZERO; MOVEMENTS], counts: [0; Count::ALL.len()] }
+    }
+
+    fn of(world: &World, account: &Account) -> Self {
+        Self {
+            standing: Some((account.status(), account.plan(&world.catalog))),
+            period: account.period(),
+            moved: Movement::ALL.map(|movement| account.books().moved(movement)),
+            counts: Count::ALL.map(|count| account.tally().of(count)),
+        }
+    }
+}
+
+struct Teller<'a> {
+    world: &'a World,
+    party: Party,
+    seen: Seen,
+    window: [Time; 2],
+    /// Whether each call is told on its own.
+    is_single: bool,
+    /// How many stretches of calls stand at the end of the entries.
+    stretches: usize,
+    entries: Vec<Entry>,
+}
+
+impl Teller<'_> {
+    /// How the consumer stood when the run began.
+    fn begin(&mut self) {
+        let now = Seen::of(self.world, self.party.account());
+        let text = standing(self.world, self.party.account());
+        self.seen = now;
+        self.push_facts(Time::START, vec![Fact { text, amount: None }]);
+    }
+
+    /// Does what is due until a moment, each thing at its own.
+    fn until(&mut self, now: Now) -> Result<(), Overflow> {
+        loop {
+            let due = self.party.next_deadline();
+            // Both clocks are one in a simulation of the whole horizon.
+            let at = due.traffic.min(due.billing);
+            if at > now.traffic {
+                break;
+            }
+            self.world.catch_up(&mut self.party, Now { traffic: at, billing: at })?;
+            self.notice(at);
+        }
+        self.world.catch_up(&mut self.party, now)
+    }
+
+    fn play<'e>(
+        &mut self,
+        logged: &Logged,
+        endings: &mut impl Iterator<Item = &'e Ending>,
+        calls: &mut Counts,
+    ) -> Result<(), Overflow> {
+        let Logged { now, event } = logged;
+        match *event {
+            Event::Decided { route, decision, .. } => {
+                let margins = self.party.account().margins(*now, &self.world.catalog, route);
+                let again = self.world.request(&mut self.party, *now, route)?;
+                assert_eq!(again, decision, "a replay decides as the run did");
+                let ending = *endings.next().expect("each decided call has an ending");
+                calls.add(ending, 1);
+                let why = if let Decision::Refuse(cause) = decision { Some((cause, margins)) } else { None };
+                let path = || self.world.scenario.routes[route as usize].path.clone();
+                let mut counts = Counts::default();
+                counts.add(ending, 1);
+                let route = self.is_single.then(path);
+                self.push_call(Stretch { first: now.traffic, last: now.traffic, counts, why, route });
+            }
+            Event::Served { hold, usage } => self.world.served(&mut self.party, *now, hold, &usage)?,
+            Event::Failed { hold, used } => self.world.failed(&mut self.party, *now, hold, &used)?,
+        }
+        self.world.catch_up(&mut self.party, *now)?;
+        self.notice(now.traffic);
+        Ok(())
+    }
+
+    fn push_call(&mut self, call: Stretch) {
+        if !within(self.window, call.first) {
+            return;
+        }
+        if self.is_single {
+            self.entries.push(Entry::Calls(call));
+            return;
+        }
+        let last = match self.entries.last_mut() {
+            Some(Entry::Calls(last)) if self.stretches > 0 => last,
+            _ => {
+                self.stretches = 1;
+                self.entries.push(Entry::Calls(call));
+                return;
+            }
+        };
+        // More than so many stretches have become one already, which takes all that follow.
+        let is_alike = matches!(last.counts.0.as_slice(), [(ending, _)] if *ending == call.counts.0[0].0);
+        if is_alike || self.stretches > STRETCHES_MAX {
+            last.append(call);
+            return;
+        }
+        self.stretches += 1;
+        self.entries.push(Entry::Calls(call));
+        if self.stretches > STRETCHES_MAX {
+            self.fold();
+        }
+    }
+
+    /// Makes one stretch of those at the end.
+    fn fold(&mut self) {
+        let tail = self.entries.split_off(self.entries.len() - self.stretches);
+        let mut stretches =
+            tail.into_iter().filter_map(|entry| if let Entry::Calls(it) = entry { Some(it) } else { None });
+        if let Some(mut all) = stretches.next() {
+            stretches.for_each(|later| all.append(later));
+            self.entries.push(Entry::Calls(all));
+        }
+    }
+
+    fn push_facts(&mut self, at: Time, mut facts: Vec<Fact>) {
+        if facts.is_empty() || !within(self.window, at) {
+            return;
+        }
+        self.stretches = 0;
+        match self.entries.last_mut() {
+            Some(Entry::Facts { at: last, facts: known }) if *last == at => known.append(&mut facts),
+            _ => self.entries.push(Entry::Facts { at, facts }),
+        }
+    }
+
+    /// What has been counted since it was looked last.
+    fn counted(&self, now: &Seen, told: &[(Count, &str)]) -> Vec<Fact> {
+        let has_grown = |count: Count| now.counts[count as usize] > self.seen.counts[count as usize];
+        let new = told.iter().filter(|(count, _)| has_grown(*count));
+        new.map(|(_, text)| Fact { text: (*text).to_owned(), amount: None }).collect()
+    }
+
+    /// Tells what has changed about the account.
+    fn notice(&mut self, at: Time) {
+        let now = Seen::of(self.world, self.party.account());
+        let mut facts = Vec::new();
+        facts.extend(self.counted(&now, &HAPPENED));
+        if now.period != self.seen.period && now.standing.is_some_and(|(status, _)| status != Status::Awaited) {
+            facts.push(Fact { text: "a new usage period begins".to_owned(), amount: None });
+        }
+        for (movement, text) in MOVED {
+            let more = now.moved[movement as usize].checked_sub(self.seen.moved[movement as usize]);
+            if let Some(amount) = more.filter(|more| *more > Money::ZERO) {
+                facts.push(Fact { text: text.to_owned(), amount: Some(amount) });
+            }
+        }
+        facts.extend(self.counted(&now, &NOT_PAID));
+        if now.standing != self.seen.standing {
+            facts.push(Fact { text: format!("now {}", standing(self.world, self.party.account())), amount: None });
+        }
+        self.seen = now;
+        self.push_facts(at, facts);
+    }
+}
+
+/// What is told of counts that grow.
+const HAPPENED: [(Count, &str); 7] = [
+    (Count::Joined, "subscribed"),
+    (Count::Trials, "a trial began"),
+    (Count::Converted, "the trial became a subscription"),
+    (Count::Left, "left"),
+    (Count::Upgrades, "upgraded"),
+    (Count::UpgradesFailed, "an upgrade was not paid"),
+    (Count::Downgrades, "downgraded"),
+];
+
+/// The same of payments, after what they were to pay.
+const NOT_PAID: [(Count, &str); 3] = [
+    (Count::Declined, "a payment was declined"),
+    (Count::Errors, "a payment met an error of the processor"),
+    (Count::Exhausted, "dunning ended without payment"),
+];
+
+/// What is told of money that moves; what calls move is too much to tell.
+const MOVED: [(Movement, &str); 14] = [
+    (Movement::Invoice, "invoiced a fee of"),
+    (Movement::InvoiceUsage, "invoiced usage of"),
+    (Movement::InvoiceCredit, "bought credit of"),
+    (Movement::CreditFee, "credited of the old fee"),
+    (Movement::CreditBalance, "kept to their credit"),
+    (Movement::ApplyBalance, "settled from that credit"),
+    (Movement::Capture, "paid"),
+    (Movement::Void, "not owed any more"),
+    (Movement::WriteOff, "written off"),
+    (Movement::Grant, "granted credit of"),
+    (Movement::Expire, "granted credit expired:"),
+    (Movement::Breakage, "paid credit expired:"),
+    (Movement::Refund, "refunded"),
+    (Movement::Chargeback, "charged back"),
+];
+
+/// `active on pro`.
+fn standing(world: &World, account: &Account) -> String {
+    let plan = &world.scenario.plans[account.plan(&world.catalog)].name;
+    let status = match account.status() {
+        Status::Awaited => return format!("not subscribed yet; will be on {plan}"),
+        Status::Incomplete => "incomplete",
+        Status::IncompleteExpired => "incomplete_expired",
+        Status::Trialing => "trialing",
+        Status::Active => "active",
+        Status::PastDue => "past_due",
+        Status::Unpaid => "unpaid",
+        Status::Paused => "paused",
+        Status::Canceled => "canceled",
+    };
+    format!("{status} on {plan}")
+}
+
+/// What they paid, what they owe, and what they have.
+fn money(account: &Account) -> Vec<(&'static str, Money)> {
+    let books = account.books();
+    let held = |ledger, sign: i128| i64::try_from(sign * books.balance(ledger)).map_or(Money::ZERO, Money::from_nanos);
+    let all = [
+        ("paid", books.moved(Movement::Capture)),
+        ("refunded", books.moved(Movement::Refund)),
+        ("charged back", books.moved(Movement::Chargeback)),
+        ("owed for invoices", held(LedgerAccount::Receivable, 1)),
+        ("used, not invoiced yet", held(LedgerAccount::Accrued, 1)),
+        ("written off", books.moved(Movement::WriteOff)),
+        ("served without credit", held(LedgerAccount::Overdraft, 1)),
+        ("of granted credit spent", books.moved(Movement::Spend)),
+        ("of paid credit spent", books.moved(Movement::Burn)),
+        ("paid credit left", held(LedgerAccount::Prepaid, -1)),
+        ("granted credit left", held(LedgerAccount::Promotional, -1)),
+        ("kept for later invoices", held(LedgerAccount::Balance, -1)),
+    ];
+    all.into_iter().filter(|(_, amount)| *amount != Money::ZERO).collect()
+}

@@ -1,0 +1,165 @@
+//! What must hold for a run to pass: a measure of what happened, to whom, beside a line.
+
+/// A threshold of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// As the file has it.
+    pub text: String,
+    /// What is measured.
+    pub measure: Measure,
+    /// Of what.
+    pub selector: Selector,
+    /// How it must compare with the line.
+    pub comparison: Comparison,
+    /// The line, in the measure's unit.
+    pub line: Line,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Calls that were made, or their share of all that the same consumers made for the same routes.
+    Calls(Number),
+    /// Calls that the gateway refused.
+    Refusals(Number),
+    /// Calls that failed behind the gateway.
+    Failures(Number),
+    /// How long answers took, in ns.
+    Latency(Statistic),
+    /// A figure of the money by its name, in nanos.
+    Revenue(&'static str),
+    /// How collecting went.
+    Dunning(Collected),
+    /// Consumers that left by themselves, or their share of those who were there.
+    Churn(Number),
+    /// Whether the ledger sums to zero; the line is 1.
+    Balanced,
+}
+
+/// Of what is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// How many.
+    Count,
+    /// Which share.
+    Rate,
+}
+
+/// Of a distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statistic {
+    /// The mean.
+    Mean,
+    /// The largest.
+    Max,
+    /// The quantile of so many thousandths.
+    Quantile(u16),
+}
+
+/// Of collecting payments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collected {
+    /// Attempts to collect.
+    Attempts,
+    /// Attempts that were declined.
+    Declined,
+    /// The share that was paid after a failed attempt, of what was or whose dunning ended without payment.
+    Recovered,
+    /// Dunning runs that ended without payment.
+    Exhausted,
+    /// Subscriptions that were canceled because of that.
+    Churned,
+}
+
+/// Labels that narrow a measure; what is left out is not narrowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selector {
+    /// The cohort's name.
+    pub cohort: Option<String>,
+    /// The name of the plan that the cohort is on.
+    pub plan: Option<String>,
+    /// The paths of routes.
+    pub routes: Option<Vec<String>>,
+    /// The HTTP status that the gateway answered with.
+    pub status: Option<u16>,
+    /// The name of the cause.
+    pub cause: Option<&'static str>,
+    /// The name of the cause's kind.
+    pub kind: Option<&'static str>,
+    /// What became of the call.
+    pub outcome: Option<Became>,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Became {
+    /// Answered by the upstream.
+    Served,
+    /// Answered by the gateway.
+    Refused,
+    /// Gone wrong behind the gateway.
+    Failed,
+}
+
+/// How a value must compare with its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `<`
+    Below,
+    /// `<=`
+    AtMost,
+    /// `>`
+    Above,
+    /// `>=`
+    AtLeast,
+    /// `==`
+    Equal,
+    /// `!=`
+    Other,
+}
+
+/// A number that is compared with, exact: `parts` ÷ `of`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The numerator.
+    pub parts: i64,
+    /// The denominator, at least 1.
+    pub of: u64,
+}
+
+impl Became {
+    /// Its name in scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Comparison {
+    /// As scenarios write it.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Below => "<",
+            Self::AtMost => "<=",
+            Self::Above => ">",
+            Self::AtLeast => ">=",
+            Self::Equal => "==",
+            Self::Other => "!=",
+        }
+    }
+
+    /// Whether a value that stands so to the line holds.
+    pub fn holds(self, order: std::cmp::Ordering) -> bool {
+        match self {
+            Self::Below => order.is_lt(),
+            Self::AtMost => order.is_le(),
+            Self::Above => order.is_gt(),
+            Self::AtLeast => order.is_ge(),
+            Self::Equal => order.is_eq(),
+            Self::Other => order.is_ne(),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Consumers that share an upstream of limited capacity: played together, in the order of time.
+//!
+//! What the upstream cannot take at once waits in one line, first come first served, without bound. So how long one
+//! consumer's calls take depends on the others', and what they do about it feeds back.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::hint::black_box;
+use std::mem;
+
+use super::Observer;
+use super::player::{Player, Try};
+use crate::billing::account::Consumer;
+use crate::billing::hold::HoldId;
+use crate::money::Overflow;
+use crate::time::{SECOND, Time};
+use crate::world::World;
+use crate::world::schedule::mean_rate_per_s;
+
+/// An attempt at the upstream, and whose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Visit {
+    player: u32,
+    tried: Try,
+    hold: HoldId,
+}
+
+/// Events between two looks at whether to go on.
+const LOOK: u32 = 4_096;
+
+/// Plays consumers from the start to the end who share the upstream; `consumers` are all of them. Now and then it says how
+/// far it is, and asks whether to go on; whether it came to the end.
+pub fn play_component<O: Observer>(
+    world: &World,
+    consumers: impl Iterator<Item = Consumer>,
+    observer: &mut O,
+    go_on: &mut impl FnMut(Time) -> bool,
+) -> Result<bool, Overflow> {
+    let players: Vec<_> = consumers.map(|consumer| Player::open(world, consumer)).collect::<Result<_, _>>()?;
+    let mut calendar = Calendar::new(world);
+    for (index, player) in (0..).zip(&players) {
+        calendar.enter(player.next_at(), index);
+    }
+    let mut component = Component {
+        calendar,
+        players,
+        in_flight: BinaryHeap::new(),
+        line: VecDeque::new(),
+        free: world.scenario.upstream.capacity.unwrap_or(u32::MAX),
+        end: world.schedule.pace().until,
+        observer,
+    };
+    let mut events = 0;
+    while let Some(at) = component.next()? {
+        events = u32::wrapping_add(events, 1);
+        if events % LOOK == 0 && !go_on(at) {
+            return Ok(false);
+        }
+    }
+    let Component { players, observer, .. } = component;
+    players.into_iter().try_for_each(|player| player.close(observer))?;
+    Ok(true)
+}
+
+struct Component<'a, O> {
+    players: Vec<Player<'a>>,
+    /// When each player makes its next attempt. A player may have earlier entries that hold no longer.
+    calendar: Calendar,
+    /// What the upstream works on, by when it answers.
+    in_flight: BinaryHeap<Reverse<(Time, Visit)>>,
+    /// What waits for the upstream.
+    line: VecDeque<Visit>,
+    /// How many more it can work on.
+    free: u32,
+    end: Time,
+    observer: &'a mut O,
+}
+
+impl<O: Observer> Component<'_, O> {
+    /// Lands an answer, or makes an attempt: when; `None` when nothing comes before the end.
+    fn next(&mut self) -> Result<Option<Time>, Overflow> {
+        let (at, index) = self.calendar.first(&self.players);
+        let lands = self.in_flight.peek().map_or(Time::NEVER, |Reverse((lands, _))| *lands);
+        if lands.min(at) >= self.end {
+            return Ok(None);
+        }
+        if lands <= at {
+            let Reverse((_, visit)) = self.in_flight.pop().expect("it was seen just now");
+            self.land(lands, visit)?;
+        } else {
+            self.calendar.take();
+            // An earlier attempt has come between, or none comes any more.
+            if self.players[index as usize].next_at() == at {
+                self.attempt(at, index)?;
+            }
+        }
+        Ok(Some(lands.min(at)))
+    }
+
+    fn attempt(&mut self, at: Time, index: u32) -> Result<(), Overflow> {
+        let player = &mut self.players[index as usize];
+        let now = player.arrive(at)?;
+        if player.party.has_left() {
+            return Ok(());
+        }
+        let admitted = player.attempt(now, self.observer)?;
+        self.calendar.enter(player.next_at(), index);
+        if let Some((tried, hold)) = admitted {
+            let visit = Visit { player: index, tried, hold };
+            if self.free == 0 {
+                self.line.push_back(visit);
+            } else {
+                self.free -= 1;
+                self.begin(at, visit);
+            }
+        }
+        Ok(())
+    }
+
+    /// The upstream begins to work on an attempt.
+    fn begin(&mut self, at: Time, visit: Visit) {
+        let service = self.players[visit.player as usize].service(&visit.tried);
+        self.in_flight.push(Reverse((at + service, visit)));
+    }
+
+    fn land(&mut self, lands: Time, visit: Visit) -> Result<(), Overflow> {
+        match self.line.pop_front() {
+            Some(next) => self.begin(lands, next),
+            None => self.free += 1,
+        }
+        let player = &mut self.players[visit.player as usize];
+        let before = player.next_at();
+        player.land(lands, &visit.tried, visit.hold, self.observer)?;
+        let after = player.next_at();
+        if after != before && !player.party.has_left() {
+            self.calendar.enter(after, visit.player);
+        }
+        Ok(())
+    }
+}
+
+// === When whose turn is ===
+
+/// When each player makes its next attempt: a calendar queue (Brown: "Calendar queues", CACM 31 (1988)). Time is cut into
+/// pages of a few attempts each; only those of the current page are kept in order.
+struct Calendar {
+    /// Pages to come, by number; what is past the last page is on it.
+    pages: Vec<Vec<(Time, u32)>>,
+    page_ns: u64,
+    current: usize,
+    /// The current page.
+    today: BinaryHeap<Reverse<(Time, u32)>>,
+}
+
+/// Attempts on one page, on average.
+const PAGE: f64 = 32.0;
+const PAGES_MAX: usize = 1 << 18;
+
+impl Calendar {
+    fn new(world: &World) -> Self {
+        let pace = world.schedule.pace();
+        let until = pace.until.ns().max(1).cast_unsigned();
+        let attempts = mean_rate_per_s(&world.scenario) / pace.stretch * (until as f64 / SECOND as f64);
+        let pages = ((attempts / PAGE) as usize).clamp(1, PAGES_MAX);
+        Self {
+            pages: vec![Vec::new(); pages],
+            page_ns: until.div_ceil(pages as u64),
+            current: 0,
+            today: BinaryHeap::new(),
+        }
+    }
+
+    /// Enters a player's next attempt, which is not before the current page; one that never comes is not entered.
+    fn enter(&mut self, at: Time, player: u32) {
+        if at == Time::NEVER {
+            return;
+        }
+        let page = (at.ns().cast_unsigned() / self.page_ns).min(self.pages.len() as u64 - 1) as usize;
+        if page <= self.current {
+            self.today.push(Reverse((at, player)));
+        } else {
+            self.pages[page].push((at, player));
+        }
+    }
+
+    /// The first attempt and whose it is; [`Time::NEVER`] when there is none.
+    #[inline]
+    fn first(&mut self, players: &[Player]) -> (Time, u32) {
+        loop {
+            if let Some(Reverse(first)) = self.today.peek() {
+                return *first;
+            }
+            if self.current + 1 == self.pages.len() {
+                return (Time::NEVER, 0);
+            }
+            self.turn(players);
+        }
+    }
+
+    /// Goes to the next page. Whoever is on it is looked at once: their memory is then fetched for all of them at the same
+    /// time, where else each would be waited for in its turn.
+    fn turn(&mut self, players: &[Player]) {
+        self.current += 1;
+        let page = mem::take(&mut self.pages[self.current]);
+        let seen = page.iter().map(|(_, player)| players[*player as usize].glance()).fold(0, u64::wrapping_add);
+        black_box(seen);
+        self.today.extend(page.into_iter().map(Reverse));
+    }
+
+    fn take(&mut self) {
+        self.today.pop();
+    }
+}

@@ -1,0 +1,215 @@
+//! One consumer as it is played: its party, its calls, and its client's attempts at them.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::{Observer, Tried};
+use crate::billing::account::Consumer;
+use crate::billing::cause::Cause;
+use crate::billing::gate::Decision;
+use crate::billing::hold::HoldId;
+use crate::draw::Ahead;
+use crate::model::{Client, PerMeter};
+use crate::money::Overflow;
+use crate::time::{Now, Span, Time};
+use crate::world::client::{Answered, Attempts, Budget, next_attempt};
+use crate::world::party::Party;
+use crate::world::schedule::{Call, Calls, Drawn};
+use crate::world::{FAILED, World};
+
+/// One consumer as it is played.
+pub(super) struct Player<'a> {
+    pub(super) world: &'a World,
+    pub(super) party: Party,
+    pub(super) latencies: Ahead,
+    pub(super) calls: Calls<'a>,
+    /// The next call, if it is there.
+    pub(super) call: Call,
+    pub(super) is_there: bool,
+    /// Attempts that the client will make again.
+    pub(super) waiting: BinaryHeap<Reverse<Try>>,
+    /// How failed attempts are made again; `None`: not at all.
+    client: Option<&'a Client>,
+    budget: Budget,
+    tried: Tried,
+}
+
+/// An attempt at a call; ordered by when it is made, then by the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Try {
+    /// When it is made.
+    pub(super) at: Time,
+    index: u64,
+    attempt: u32,
+    route: u16,
+    /// When the first attempt was made.
+    since: Time,
+    usage: PerMeter<u64>,
+}
+
+impl Try {
+    fn call(&self) -> Call {
+        let Self { at, index, attempt, route, usage, .. } = *self;
+        Call { index, attempt, at, route, usage }
+    }
+}
+
+impl<'a> Player<'a> {
+    pub(super) fn open(world: &'a World, consumer: Consumer) -> Result<Self, Overflow> {
+        let client = &world.scenario.cohorts[consumer.cohort as usize].client;
+        let mut player = Self {
+            world,
+            party: world.open(consumer)?,
+            latencies: Ahead::new(world.schedule.attempts(consumer, Drawn::Latency)),
+            calls: world.calls(consumer),
+            call: Call::default(),
+            is_there: true,
+            waiting: BinaryHeap::new(),
+            client: (*client != Client::none()).then_some(client),
+            budget: Budget::new(client),
+            tried: Tried::default(),
+        };
+        player.is_there = player.calls.next_into(&mut player.call);
+        Ok(player)
+    }
+
+    /// Attempts at or after this instant are not made, and answers not waited for.
+    #[inline]
+    pub(super) fn end(&self) -> Time {
+        self.world.schedule.pace().until
+    }
+
+    /// When the next attempt is made; [`Time::NEVER`] when there is none before the end.
+    #[inline]
+    pub(super) fn next_at(&self) -> Time {
+        let arrival = if self.is_there { self.call.at } else { Time::NEVER };
+        match self.waiting.peek() {
+            Some(Reverse(again)) if again.at < arrival && again.at < self.end() => again.at,
+            _ => arrival,
+        }
+    }
+
+    /// Whether the next attempt is the first at its call. Of two at one moment, a new call goes first.
+    #[inline]
+    pub(super) fn is_arrival(&self) -> bool {
+        self.is_there && self.waiting.peek().is_none_or(|Reverse(again)| self.call.at <= again.at)
+    }
+
+    /// Does what is due at this instant of traffic.
+    #[inline]
+    pub(super) fn arrive(&mut self, traffic: Time) -> Result<Now, Overflow> {
+        let now = self.world.schedule.pace().clock.at(traffic);
+        self.world.catch_up(&mut self.party, now)?;
+        Ok(now)
+    }
+
+    /// Makes the next attempt, which is due `now`: what is then in flight, if it was admitted.
+    #[inline]
+    pub(super) fn attempt<O: Observer>(
+        &mut self,
+        now: Now,
+        observer: &mut O,
+    ) -> Result<Option<(Try, HoldId)>, Overflow> {
+        let tried = self.take();
+        let decision = self.world.request(&mut self.party, now, tried.route)?;
+        observer.decided(self.party.consumer(), &tried.call(), now, decision);
+        self.tried.count(decision);
+        match decision {
+            Decision::Admit(admission) => Ok(Some((tried, admission.hold))),
+            Decision::Refuse(cause) => {
+                self.refused(&tried, now, cause);
+                Ok(None)
+            }
+        }
+    }
+
+    #[inline]
+    fn take(&mut self) -> Try {
+        if self.is_arrival() {
+            let Call { index, attempt, at, route, usage } = self.call;
+            self.is_there = self.calls.next_into(&mut self.call);
+            return Try { at, index, attempt, route, since: at, usage };
+        }
+        let Reverse(again) = self.waiting.pop().expect("an attempt is due");
+        again
+    }
+
+    /// How long the upstream works on an attempt.
+    #[inline]
+    pub(super) fn service(&mut self, tried: &Try) -> Span {
+        let World { scenario, schedule, .. } = self.world;
+        let drawn = &scenario.upstream.latency;
+        Span::from_ns(if tried.attempt <= 1 {
+            self.latencies.of(tried.index, |stream, first, block| drawn.fill(stream, first, block))
+        } else {
+            drawn.sample_whole(schedule.attempt(self.party.consumer(), Drawn::Latency, tried.index, tried.attempt))
+        })
+    }
+
+    /// The upstream has answered an attempt.
+    #[inline]
+    pub(super) fn land<O: Observer>(
+        &mut self,
+        lands: Time,
+        tried: &Try,
+        hold: HoldId,
+        observer: &mut O,
+    ) -> Result<(), Overflow> {
+        let now = self.arrive(lands)?;
+        let consumer = self.party.consumer();
+        if self.world.fails(consumer, tried.index, tried.attempt) {
+            self.world.failed(&mut self.party, now, hold, &tried.usage)?;
+            observer.failed(consumer, &tried.call(), hold, now);
+            self.answered(tried, now, Answered { status: FAILED, retry_after: None, should_retry: None });
+            return Ok(());
+        }
+        self.world.served(&mut self.party, now, hold, &tried.usage)?;
+        observer.served(consumer, &tried.call(), hold, now, lands.since(tried.at));
+        if let Some(client) = self.client {
+            self.budget.succeeded(client, tried.attempt > 1);
+        }
+        Ok(())
+    }
+
+    /// So many calls were served at their first attempt.
+    pub(super) fn have_succeeded(&mut self, calls: u64) {
+        self.tried.attempts += calls;
+        if let Some(client) = self.client {
+            self.budget.succeeded_at_once(client, calls);
+        }
+    }
+
+    /// The client hears that it was refused.
+    fn refused(&mut self, tried: &Try, now: Now, cause: Cause) {
+        if self.client.is_some() {
+            let status = self.world.catalog.statuses[cause.index()];
+            let retry_after = self.world.retry_after(&self.party, now, tried.route, cause);
+            self.answered(tried, now, Answered { status, retry_after, should_retry: None });
+        }
+    }
+
+    /// The client hears that the attempt has failed, and may wait for another.
+    fn answered(&mut self, tried: &Try, now: Now, answered: Answered) {
+        let Some(client) = self.client else { return };
+        let attempts = Attempts { made: tried.attempt, since: now.traffic.since(tried.since) };
+        let word = self.world.schedule.attempt(self.party.consumer(), Drawn::Backoff, tried.index, tried.attempt);
+        if let Some(wait) = next_attempt(client, &answered, attempts, &mut self.budget, word) {
+            self.waiting.push(Reverse(Try { at: now.traffic + wait, attempt: tried.attempt + 1, ..*tried }));
+        }
+    }
+
+    /// Reads something of each part that an attempt will need, so that it is in the processor's caches then. What comes of
+    /// it means nothing.
+    pub(super) fn glance(&self) -> u64 {
+        let own =
+            [self.tried.attempts.cast_signed(), self.calls.next_at().ns(), self.call.at.ns(), self.latencies.glance()];
+        own.into_iter().fold(self.party.glance(), i64::wrapping_add).cast_unsigned()
+    }
+
+    /// The time is over.
+    pub(super) fn close<O: Observer>(mut self, observer: &mut O) -> Result<(), Overflow> {
+        self.world.close(&mut self.party, self.world.end())?;
+        observer.closed(self.party.account(), &self.tried);
+        Ok(())
+    }
+}

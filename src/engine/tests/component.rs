@@ -1,0 +1,137 @@
+//! Consumers that share an upstream: with room for all they are what they are alone, and how long they wait in line is what
+//! the textbooks say.
+
+use std::sync::Arc;
+
+use super::{days, everyone, for_seeds, play_all, poisson, scenario, secs, world};
+use crate::billing::account::{Account, Consumer};
+use crate::billing::gate::Decision;
+use crate::billing::hold::HoldId;
+use crate::distribution::Distribution;
+use crate::model::{Cohort, Plan, Scenario};
+use crate::outcome::Outcome;
+use crate::record::Recorder;
+use crate::sim::{Observer, Tried, play_component};
+use crate::time::{MINUTE, Now, SECOND, Span, Time};
+use crate::world::World;
+use crate::world::schedule::Call;
+
+fn together(world: &World) -> Outcome {
+    let mut recorder = Recorder::over(world.scenario.cohorts.len(), world.schedule.pace().until.since(Time::START));
+    play_component(world, world.consumers(), &mut recorder, &mut |_| true).unwrap();
+    Outcome::new(&world.scenario, world.schedule.pace().until.ns().cast_unsigned(), &recorder, &everyone(world))
+}
+
+#[test]
+fn an_upstream_with_room_for_all_couples_nobody() {
+    for_seeds(30_000..30_400, |_, world| assert_eq!(together(world), play_all(world)));
+}
+
+/// With one place, two calls of different consumers at the same moment: the second waits for the first.
+#[test]
+fn who_comes_later_waits_in_line() {
+    let mut scenario = line(2, secs(10), Distribution::Constant(SECOND as f64), 1);
+    let row = |ms: u64, consumer| crate::model::TraceRow {
+        at: Span::from_ns(ms * 1_000_000),
+        consumer: Some(consumer),
+        usage: [1, 0, 0, 0],
+    };
+    let rows = vec![row(0, 0), row(400, 1), row(900, 0), row(5_000, 1)];
+    let trace = crate::model::Trace { rows, most: [1, 0, 0, 0], ..Default::default() };
+    scenario.cohorts[0].arrivals = crate::model::Arrivals::Trace(trace);
+    let mut seen = Latencies::default();
+    let world = world(scenario);
+    play_component(&world, world.consumers(), &mut seen, &mut |_| true).unwrap();
+    let ms: Vec<_> = seen.0.iter().map(|latency| latency.ns() / 1_000_000).collect();
+    assert_eq!(ms, [1_000, 1_600, 2_100, 1_000]);
+}
+
+/// Latencies of served calls, in the order of their answers.
+#[derive(Default)]
+struct Latencies(Vec<Span>);
+
+impl Observer for Latencies {
+    fn decided(&mut self, _: Consumer, _: &Call, _: Now, _: Decision) {}
+
+    fn served(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now, latency: Span) {
+        self.0.push(latency);
+    }
+
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now) {}
+
+    fn closed(&mut self, _: &Account, _: &Tried) {}
+}
+
+fn line(consumers: u32, horizon: Span, service: Distribution, capacity: u32) -> Scenario {
+    let mut scenario = scenario(horizon, Plan::new("free"), Cohort::new("all", consumers, poisson(days(1))));
+    scenario.upstream.latency = service;
+    scenario.upstream.capacity = Some(capacity);
+    scenario
+}
+
+/// The mean time at the upstream over replications, against the exact one: five standard errors, and those narrow.
+fn agrees(what: &str, service: &Distribution, capacity: u32, load: f64, exact_ns: f64) {
+    const REPLICATIONS: u64 = 30;
+    let (consumers, mean_ns) = (50, service.mean());
+    let mean_gap = Span::from_ns((f64::from(consumers) * mean_ns / (load * f64::from(capacity))) as u64);
+    let means: Vec<f64> = (0..REPLICATIONS)
+        .map(|seed| {
+            let mut scenario = line(consumers, secs(4_000), service.clone(), capacity);
+            scenario.seed = 1_000 + seed;
+            scenario.cohorts[0].arrivals = poisson(mean_gap);
+            let (world, mut seen) = (World::whole(Arc::new(scenario)).unwrap(), Latencies::default());
+            play_component(&world, world.consumers(), &mut seen, &mut |_| true).unwrap();
+            // What comes while the line is still short is left out.
+            let settled = &seen.0[seen.0.len() / 10..];
+            settled.iter().map(|latency| latency.ns() as f64).sum::<f64>() / settled.len() as f64
+        })
+        .collect();
+    let n = REPLICATIONS as f64;
+    let mean = means.iter().sum::<f64>() / n;
+    let error = (means.iter().map(|one| (one - mean).powi(2)).sum::<f64>() / (n * (n - 1.0))).sqrt();
+    assert!(error < 0.02 * exact_ns, "{what}: the error {error} says little");
+    assert!((mean - exact_ns).abs() < 5.0 * error, "{what}: {mean} is not {exact_ns} ± {error}");
+}
+
+/// The chance that one has to wait (Erlang C), by way of Erlang B's recursion.
+fn erlang_c(servers: u32, offered: f64) -> f64 {
+    let b = (1..=servers).fold(1.0, |b, n| offered * b / (f64::from(n) + offered * b));
+    b / (1.0 - offered / f64::from(servers) * (1.0 - b))
+}
+
+#[test]
+fn exponential_services_wait_as_erlang_says() {
+    let mean = 0.1 * SECOND as f64;
+    for (servers, load) in [(1, 0.6), (4, 0.8), (16, 0.9)] {
+        let offered = load * f64::from(servers);
+        let wait = erlang_c(servers, offered) * mean / (f64::from(servers) * (1.0 - load));
+        agrees(&format!("M/M/{servers}"), &Distribution::Exponential { mean }, servers, load, mean + wait);
+    }
+}
+
+/// Pollaczek and Khinchine: W = λ E[S²] ÷ 2(1 − ρ).
+#[test]
+fn one_server_makes_wait_as_pollaczek_and_khinchine_say() {
+    let mean = 0.1 * SECOND as f64;
+    let half = Distribution::Uniform { from: 0.0, to: 2.0 * mean };
+    for (what, service, second_moment) in [
+        ("M/D/1", Distribution::Constant(mean), mean * mean),
+        ("M/G/1, uniform", half, 4.0 / 3.0 * mean * mean),
+        ("M/G/1, gamma", Distribution::Gamma { shape: 0.5, mean }, 3.0 * mean * mean),
+    ] {
+        let load = 0.6;
+        let wait = load / mean * second_moment / (2.0 * (1.0 - load));
+        agrees(what, &service, 1, load, mean + wait);
+    }
+}
+
+/// Who waits longer than a hold lasts is served all the same, and not billed.
+#[test]
+fn a_line_longer_than_a_hold_lasts_leaves_calls_unbilled() {
+    let mut scenario = line(100, secs(3_600), Distribution::Constant(60.0 * SECOND as f64), 1);
+    scenario.cohorts[0].arrivals = poisson(Span::from_ns(30 * MINUTE));
+    let outcome = together(&world(scenario));
+    let count = |name| outcome.cohorts[0].counts.get(name).copied().unwrap_or(0);
+    assert!(count("late") > 20 && count("expired_holds") >= count("late"), "{:?}", outcome.cohorts[0].counts);
+    assert!(outcome.cohorts[0].in_flight > 50);
+}

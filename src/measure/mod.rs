@@ -1,0 +1,333 @@
+//! What an outcome shows, as numbers with their evidence: a value that is exact, an interval where there is one, and the
+//! reason where there is none. Everything here is derived on reading, in a fixed order; nothing is measured.
+
+pub mod interval;
+pub mod judge;
+
+use std::collections::BTreeMap;
+
+use farebox_engine::billing::cause::Cause;
+use farebox_engine::billing::ledger::LedgerAccount;
+use farebox_engine::billing::tally::Count;
+use farebox_engine::figures::Figures;
+use farebox_engine::model::{Became, Collected, Joined, Measure, Number, Scenario, Selector, Statistic};
+use farebox_engine::outcome::{CohortOutcome, Outcome, RouteOutcome, quantile};
+
+use interval::{Interval, Pair};
+
+/// What is measured: an outcome, and what it does not say of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// What was played.
+    pub scenario: &'a Scenario,
+    /// What happened.
+    pub outcome: &'a Outcome,
+    /// Of a load: latency from the intended start by what became of the calls, as `[upper end in ns, calls]`. A simulation
+    /// has the upstream's instead, in the outcome.
+    pub latency: Option<&'a BTreeMap<&'static str, Vec<[u64; 2]>>>,
+}
+
+/// A value with its evidence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// The value, exact: a numerator and a denominator of at least 1. Over replications it is the mean, of a share the share
+    /// of all; a maximum is the largest.
+    pub value: Pair,
+    /// Where the true value is in 95 of 100 such runs; or why that is not known.
+    pub interval: Result<Interval, &'static str>,
+}
+
+impl Measured {
+    /// The value as a float, for people.
+    pub fn as_f64(&self) -> f64 {
+        self.value.ratio()
+    }
+}
+
+/// Nothing was measured, and why.
+pub type Unmeasured = String;
+
+/// In which unit a measure is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Things that are counted.
+    Count,
+    /// A share of one.
+    Share,
+    /// Nanoseconds.
+    Time,
+    /// Nanos of the currency.
+    Money,
+    /// Yes or no.
+    Fact,
+}
+
+/// The unit of a measure.
+pub fn unit(measure: Measure) -> Unit {
+    match measure {
+        Measure::Calls(Number::Rate)
+        | Measure::Refusals(Number::Rate)
+        | Measure::Failures(Number::Rate)
+        | Measure::Churn(Number::Rate)
+        | Measure::Dunning(Collected::Recovered) => Unit::Share,
+        Measure::Calls(Number::Count)
+        | Measure::Refusals(Number::Count)
+        | Measure::Failures(Number::Count)
+        | Measure::Churn(Number::Count)
+        | Measure::Dunning(_) => Unit::Count,
+        Measure::Latency(_) => Unit::Time,
+        Measure::Revenue(_) => Unit::Money,
+        Measure::Balanced => Unit::Fact,
+    }
+}
+
+impl Subject<'_> {
+    /// Measures; an error says why there is nothing to measure.
+    pub fn measure(&self, measure: Measure, selector: &Selector) -> Result<Measured, Unmeasured> {
+        self.check(selector)?;
+        if let (Measure::Latency(statistic), Some(latency)) = (measure, self.latency) {
+            return of_a_load(latency, statistic, selector);
+        }
+        let each = |cohorts: &[CohortOutcome]| self.of_one(measure, selector, cohorts);
+        let each: Vec<Pair> = self.outcome.replications().map(each).collect::<Result<_, _>>()?;
+        let value = match measure {
+            Measure::Latency(Statistic::Max) => {
+                Pair::whole(each.iter().map(|pair| pair.parts).max().unwrap_or_default())
+            }
+            _ => Pair::sum(&each),
+        };
+        if value.of == 0 {
+            return Err(nothing(measure).to_owned());
+        }
+        Ok(Measured { value, interval: self.interval(measure, selector, &each) })
+    }
+
+    fn check(&self, selector: &Selector) -> Result<(), Unmeasured> {
+        let cohorts = || self.outcome.cohorts.iter().filter(|cohort| is_selected(cohort, selector));
+        if cohorts().next().is_none() {
+            return Err("no cohort has these labels".to_owned());
+        }
+        if cohorts().all(|cohort| cohort.consumers_played() == 0) {
+            return Err("no consumer was played".to_owned());
+        }
+        match selector.status {
+            Some(status) if status != SERVED && !Cause::ALL.iter().any(|cause| self.status(*cause) == status) => {
+                Err(format!("the gateway answers nothing with the status {status}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The status that the gateway answers a refusal with.
+    pub fn status(&self, cause: Cause) -> u16 {
+        let other = self.scenario.gateway.refusals.iter().find(|(name, _)| *name == cause.name());
+        other.map_or(cause.status(), |(_, status)| *status)
+    }
+
+    /// A measure of one replication; its denominator is 0 where there is nothing to measure.
+    fn of_one(&self, measure: Measure, selector: &Selector, cohorts: &[CohortOutcome]) -> Result<Pair, Unmeasured> {
+        let selected = || cohorts.iter().filter(|cohort| is_selected(cohort, selector));
+        let count = |count: Count| selected().map(|cohort| i128::from(cohort.count(count))).sum::<i128>();
+        Ok(match measure {
+            Measure::Calls(number) => self.calls(selector, number, cohorts),
+            Measure::Refusals(number) => {
+                self.calls(&Selector { outcome: Some(Became::Refused), ..selector.clone() }, number, cohorts)
+            }
+            Measure::Failures(number) => {
+                self.calls(&Selector { outcome: Some(Became::Failed), ..selector.clone() }, number, cohorts)
+            }
+            Measure::Latency(statistic) => {
+                if let Some(became) = selector.outcome.filter(|became| *became != Became::Served) {
+                    return Err(format!("a simulation has no latency of calls that were {}", became.name()));
+                }
+                of_buckets(&pooled(selected().map(|cohort| cohort.latency.as_slice())), statistic)
+            }
+            Measure::Revenue(name) => {
+                let figures = Figures::of(|movement| selected().map(|cohort| cohort.moved(movement)).sum());
+                let named = figures.named().into_iter().find(|(figure, _)| *figure == name);
+                Pair::whole(named.expect("the scenario's reader knows every figure").1)
+            }
+            Measure::Dunning(Collected::Attempts) => Pair::whole(count(Count::Attempts)),
+            Measure::Dunning(Collected::Declined) => Pair::whole(count(Count::Declined)),
+            Measure::Dunning(Collected::Exhausted | Collected::Churned) => Pair::whole(count(Count::Exhausted)),
+            Measure::Dunning(Collected::Recovered) => {
+                let later = |cohort: &CohortOutcome| cohort.paid_by_attempt.iter().skip(1).sum::<u64>();
+                let recovered = i128::from(selected().map(later).sum::<u64>());
+                Pair { parts: recovered, of: recovered + count(Count::Exhausted) }
+            }
+            Measure::Churn(Number::Count) => Pair::whole(count(Count::Left)),
+            Measure::Churn(Number::Rate) => Pair { parts: count(Count::Left), of: self.subscribed(selector, cohorts) },
+            Measure::Balanced => {
+                let balance = |account| cohorts.iter().map(|cohort| balance_of(cohort, account)).sum::<i128>();
+                Pair::whole(i128::from(LedgerAccount::ALL.map(balance).iter().sum::<i128>() == 0))
+            }
+        })
+    }
+
+    /// Consumers that were subscribed at any time: those who were there before, and those who came.
+    fn subscribed(&self, selector: &Selector, cohorts: &[CohortOutcome]) -> i128 {
+        let all = self.scenario.cohorts.iter().zip(cohorts).filter(|(_, of)| is_selected(of, selector));
+        let subscribed = all.map(|(cohort, of)| match cohort.joined {
+            Joined::Spread => of.consumers_played(),
+            Joined::Start | Joined::Signups { .. } => of.count(Count::Joined),
+        });
+        subscribed.map(i128::from).sum()
+    }
+
+    /// Calls that the labels select, of all that the same consumers made for the same routes.
+    fn calls(&self, selector: &Selector, number: Number, cohorts: &[CohortOutcome]) -> Pair {
+        let (mut matched, mut all) = (0, 0);
+        for cohort in cohorts.iter().filter(|cohort| is_selected(cohort, selector)) {
+            let asked = |path: &String| selector.routes.as_ref().is_none_or(|routes| routes.contains(path));
+            for (_, route) in cohort.routes.iter().filter(|(path, _)| asked(path)) {
+                matched += i128::from(self.matched(selector, route));
+                all += i128::from(route.offered());
+            }
+        }
+        match number {
+            Number::Rate => Pair { parts: matched, of: all },
+            Number::Count if all == 0 => Pair { parts: 0, of: 0 },
+            Number::Count => Pair::whole(matched),
+        }
+    }
+
+    fn matched(&self, selector: &Selector, route: &RouteOutcome) -> u64 {
+        let Selector { status, cause, kind, outcome, .. } = *selector;
+        let may_be = |became| outcome.is_none_or(|outcome| outcome == became);
+        let without_cause = cause.is_none() && kind.is_none();
+        let mut matched = 0;
+        if may_be(Became::Served) && without_cause && status.is_none_or(|status| status == SERVED) {
+            matched += route.served;
+        }
+        if may_be(Became::Failed) && without_cause && status.is_none() {
+            matched += route.failed;
+        }
+        if outcome.is_none() && without_cause && status.is_none() {
+            matched += route.in_flight;
+        }
+        if may_be(Became::Refused) {
+            let is_meant = |of: &Cause| {
+                cause.is_none_or(|cause| cause == of.name())
+                    && kind.is_none_or(|kind| kind == of.kind().name())
+                    && status.is_none_or(|status| status == self.status(*of))
+            };
+            let refused = route.refused.iter();
+            matched += refused
+                .filter(|(name, _)| Cause::from_name(name).as_ref().is_some_and(is_meant))
+                .map(|(_, calls)| calls)
+                .sum::<u64>();
+        }
+        matched
+    }
+
+    // === Intervals ===
+
+    fn interval(&self, measure: Measure, selector: &Selector, each: &[Pair]) -> Result<Interval, &'static str> {
+        if self.outcome.is_partial() {
+            return Err("the run is partial");
+        }
+        if matches!(measure, Measure::Balanced | Measure::Latency(Statistic::Max)) {
+            return Err("this has none");
+        }
+        let interval = match each.len() {
+            1 => self.over_consumers(measure, selector, each[0])?,
+            2..interval::LEAST => return Err("fewer than 10 replications"),
+            _ => interval::over_replications(each)?,
+        };
+        Ok(match unit(measure) {
+            Unit::Share => interval.within(0.0, 1.0),
+            Unit::Count | Unit::Time => interval.within(0.0, f64::INFINITY),
+            Unit::Money | Unit::Fact => interval,
+        })
+    }
+
+    /// From the differences between the consumers of one replication, where the sums that this takes are kept: those of all
+    /// calls, of all refusals and of what was earned.
+    fn over_consumers(&self, measure: Measure, selector: &Selector, value: Pair) -> Result<Interval, &'static str> {
+        let cohorts: Vec<_> = self.outcome.cohorts.iter().filter(|cohort| is_selected(cohort, selector)).collect();
+        let everything = |cohort: &&CohortOutcome| i128::from(cohort.offered());
+        let refused = |cohort: &&CohortOutcome| i128::from(cohort.refused.values().sum::<u64>());
+        let (offered, refused) = (cohorts.iter().map(everything).sum::<i128>(), cohorts.iter().map(refused).sum());
+        // As many as all of them are all of them.
+        let sums = match measure {
+            Measure::Revenue("earned") => interval::Sums::Earned,
+            Measure::Calls(Number::Count) if value.parts == offered => interval::Sums::Offered,
+            Measure::Calls(Number::Count) | Measure::Refusals(Number::Count) if value.parts == refused => {
+                interval::Sums::Refused
+            }
+            Measure::Calls(Number::Rate) | Measure::Refusals(Number::Rate)
+                if value == (Pair { parts: refused, of: offered }) =>
+            {
+                interval::Sums::RefusedOfOffered
+            }
+            _ => return Err("1 replication, and no sums over consumers are kept for this"),
+        };
+        interval::over_consumers(&cohorts, sums, value)
+    }
+}
+
+/// What a served call is answered with.
+const SERVED: u16 = 200;
+
+fn is_selected(cohort: &CohortOutcome, selector: &Selector) -> bool {
+    selector.cohort.as_ref().is_none_or(|name| *name == cohort.cohort)
+        && selector.plan.as_ref().is_none_or(|name| *name == cohort.plan)
+}
+
+fn balance_of(cohort: &CohortOutcome, account: LedgerAccount) -> i128 {
+    farebox_engine::billing::ledger::balance(account, |movement| cohort.moved(movement))
+}
+
+/// Why a denominator is zero.
+fn nothing(measure: Measure) -> &'static str {
+    match measure {
+        Measure::Dunning(_) => "no payment had to be tried again to its end",
+        Measure::Churn(_) => "nobody was subscribed",
+        Measure::Latency(_) => "no call was served",
+        _ => "no call was made",
+    }
+}
+
+// === Latency ===
+
+fn of_a_load(
+    latency: &BTreeMap<&'static str, Vec<[u64; 2]>>,
+    statistic: Statistic,
+    selector: &Selector,
+) -> Result<Measured, Unmeasured> {
+    if selector.cohort.is_some() || selector.plan.is_some() {
+        return Err("a load tells latency apart by outcome alone".to_owned());
+    }
+    let became = selector.outcome.unwrap_or(Became::Served).name();
+    let value = latency.get(became).map_or(Pair { parts: 0, of: 0 }, |buckets| of_buckets(buckets, statistic));
+    if value.of == 0 {
+        return Err(format!("no call was {became}"));
+    }
+    Ok(Measured { value, interval: Err("a load has none") })
+}
+
+/// Buckets of several cohorts as one distribution.
+fn pooled<'a>(buckets: impl Iterator<Item = &'a [[u64; 2]]>) -> Vec<[u64; 2]> {
+    let mut pooled: BTreeMap<u64, u64> = BTreeMap::new();
+    for [upper, calls] in buckets.flatten() {
+        *pooled.entry(*upper).or_default() += calls;
+    }
+    pooled.into_iter().map(|(upper, calls)| [upper, calls]).collect()
+}
+
+/// A statistic of buckets that are told by their upper ends, so at most a hundredth too high.
+fn of_buckets(buckets: &[[u64; 2]], statistic: Statistic) -> Pair {
+    let at = |ns: Option<u64>| ns.map_or(Pair { parts: 0, of: 0 }, |ns| Pair::whole(i128::from(ns)));
+    match statistic {
+        Statistic::Quantile(thousandths) => at(quantile(buckets, f64::from(thousandths) / 1_000.0)),
+        Statistic::Max => at(buckets.last().map(|[upper, _]| *upper)),
+        Statistic::Mean => {
+            let calls: i128 = buckets.iter().map(|[_, calls]| i128::from(*calls)).sum();
+            let total: i128 = buckets.iter().map(|[upper, calls]| i128::from(*upper) * i128::from(*calls)).sum();
+            Pair { parts: total, of: calls }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

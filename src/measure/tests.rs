@@ -1,0 +1,226 @@
+//! Measures of outcomes that are written down by hand, and what thresholds make of them.
+
+use farebox_engine::model::{Arrivals, Cohort, Comparison, Line, Plan, Threshold};
+use farebox_engine::outcome::Nanos;
+use farebox_engine::record::Recorder;
+use farebox_engine::time::{DAY, Span};
+
+use super::judge::{Found, judge};
+use super::*;
+
+/// Two cohorts on two plans: `a` was refused 3 of 10 calls, `b` none of 10.
+fn scenario() -> Scenario {
+    let mut scenario = Scenario::new("measured", Span::from_ns(30 * DAY));
+    for (index, (plan, cohort)) in [("free", "a"), ("pro", "b")].into_iter().enumerate() {
+        scenario.plans.push(Plan::new(plan));
+        let arrivals = Arrivals::Poisson { mean_gap_ns: DAY as f64, spread: None };
+        scenario.cohorts.push(Cohort { plan: index, ..Cohort::new(cohort, 100, arrivals) });
+    }
+    scenario
+}
+
+fn route(served: u64, refused: &[(&str, u64)]) -> RouteOutcome {
+    let refused = refused.iter().map(|(cause, calls)| ((*cause).to_owned(), *calls)).collect();
+    RouteOutcome { served, failed: 0, in_flight: 0, refused }
+}
+
+fn outcome(scenario: &Scenario) -> Outcome {
+    let everyone = vec![vec![[0, 100]]; 2];
+    let mut outcome = Outcome::new(scenario, 30 * DAY, &Recorder::new(2), &everyone);
+    let [a, b] = &mut outcome.cohorts[..] else { panic!("two cohorts") };
+    a.routes.insert("/x".to_owned(), route(4, &[("quota_exhausted", 1), ("rate_limited", 1)]));
+    a.routes.insert("/y".to_owned(), route(3, &[("past_due", 1)]));
+    b.routes.insert("/x".to_owned(), route(10, &[]));
+    for cohort in [a, b] {
+        let (mut served, mut refused) = (0, BTreeMap::new());
+        for route in cohort.routes.values() {
+            served += route.served;
+            refused.extend(route.refused.clone());
+        }
+        (cohort.served, cohort.refused) = (served, refused);
+        cohort.latency = vec![[10, cohort.served - 1], [90, 1]];
+        cohort.moved = [("invoice".to_owned(), Nanos(7)), ("earn".to_owned(), Nanos(5))].into();
+        cohort.counts = [("attempts".to_owned(), 9), ("exhausted".to_owned(), 1), ("left".to_owned(), 4)].into();
+        cohort.paid_by_attempt = vec![5, 2, 1];
+    }
+    outcome
+}
+
+fn measured(measure: Measure, selector: &Selector) -> Result<Pair, Unmeasured> {
+    let scenario = scenario();
+    let outcome = outcome(&scenario);
+    let subject = Subject { scenario: &scenario, outcome: &outcome, latency: None };
+    subject.measure(measure, selector).map(|measured| measured.value)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with what a measure returns")]
+fn pair(parts: i128, of: i128) -> Result<Pair, Unmeasured> {
+    Ok(Pair { parts, of })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "labels are optional, and this is one that is there")]
+fn some(name: &str) -> Option<String> {
+    Some(name.to_owned())
+}
+
+/// Cause, kind and status narrow what is counted; cohort, plan and route also what it is a share of.
+#[test]
+fn labels_narrow_the_numerator_or_both() {
+    let all = Selector::default;
+    let refusals = |selector: Selector| measured(Measure::Refusals(Number::Rate), &selector);
+    assert_eq!(refusals(all()), pair(3, 20));
+    assert_eq!(refusals(Selector { kind: Some("billing"), ..all() }), pair(2, 20));
+    assert_eq!(refusals(Selector { cause: Some("past_due"), ..all() }), pair(1, 20));
+    assert_eq!(refusals(Selector { status: Some(429), ..all() }), pair(1, 20));
+    assert_eq!(refusals(Selector { cohort: some("a"), ..all() }), pair(3, 10));
+    assert_eq!(refusals(Selector { plan: some("pro"), ..all() }), pair(0, 10));
+    assert_eq!(refusals(Selector { routes: Some(vec!["/y".into()]), ..all() }), pair(1, 4));
+    let calls = |number, selector: Selector| measured(Measure::Calls(number), &selector);
+    assert_eq!(calls(Number::Count, all()), pair(20, 1));
+    assert_eq!(calls(Number::Rate, Selector { outcome: Some(Became::Served), ..all() }), pair(17, 20));
+    assert_eq!(calls(Number::Count, Selector { status: Some(200), cohort: some("a"), ..all() }), pair(7, 1));
+    assert_eq!(calls(Number::Count, Selector { kind: Some("limit"), ..all() }), pair(1, 1));
+    assert_eq!(measured(Measure::Failures(Number::Rate), &all()), pair(0, 20));
+}
+
+/// A scenario that answers another status for a cause moves the cause there.
+#[test]
+fn a_status_is_the_one_that_the_gateway_answers() {
+    let mut scenario = scenario();
+    scenario.gateway.refusals = vec![("quota_exhausted", 429)];
+    let outcome = outcome(&scenario);
+    let subject = Subject { scenario: &scenario, outcome: &outcome, latency: None };
+    let refused = |status| {
+        let selector = Selector { status: Some(status), ..Selector::default() };
+        subject.measure(Measure::Refusals(Number::Count), &selector).map(|measured| measured.value.parts)
+    };
+    assert_eq!((refused(429), refused(402)), (Ok(2), Ok(1)));
+    assert!(refused(418).is_err());
+}
+
+#[test]
+fn money_latency_and_collecting_are_read_off_the_outcome() {
+    let all = Selector::default();
+    assert_eq!(measured(Measure::Revenue("invoiced"), &all), pair(14, 1));
+    assert_eq!(measured(Measure::Revenue("earned"), &Selector { cohort: some("b"), ..all.clone() }), pair(5, 1));
+    assert_eq!(measured(Measure::Latency(Statistic::Quantile(500)), &all), pair(10, 1));
+    assert_eq!(measured(Measure::Latency(Statistic::Max), &all), pair(90, 1));
+    assert_eq!(measured(Measure::Latency(Statistic::Mean), &all), pair(15 * 10 + 2 * 90, 17));
+    assert_eq!(measured(Measure::Dunning(Collected::Attempts), &all), pair(18, 1));
+    assert_eq!(measured(Measure::Dunning(Collected::Recovered), &all), pair(6, 8));
+    assert_eq!(measured(Measure::Churn(Number::Rate), &all), pair(8, 200));
+    assert_eq!(measured(Measure::Balanced, &all), pair(1, 1));
+}
+
+#[test]
+fn over_nothing_there_is_no_measure() {
+    let selector = |cohort: &str, route: &str| Selector {
+        cohort: some(cohort),
+        routes: Some(vec![route.to_owned()]),
+        ..Selector::default()
+    };
+    for number in [Number::Count, Number::Rate] {
+        assert_eq!(measured(Measure::Refusals(number), &selector("b", "/y")), Err("no call was made".to_owned()));
+    }
+    assert_eq!(measured(Measure::Balanced, &selector("c", "/x")), Err("no cohort has these labels".to_owned()));
+    let refused = Selector { outcome: Some(Became::Refused), ..Selector::default() };
+    assert!(measured(Measure::Latency(Statistic::Mean), &refused).is_err());
+}
+
+/// What a load measured from the intended start stands in for the outcome's latency.
+#[test]
+fn the_latency_of_a_load_is_that_from_the_intended_start() {
+    let scenario = scenario();
+    let outcome = outcome(&scenario);
+    let latency = [("served", vec![[200, 3]]), ("refused", vec![[30, 2]])].into();
+    let subject = Subject { scenario: &scenario, outcome: &outcome, latency: Some(&latency) };
+    let at = |selector: &Selector| subject.measure(Measure::Latency(Statistic::Max), selector).map(|it| it.value.parts);
+    assert_eq!(at(&Selector::default()), Ok(200));
+    assert_eq!(at(&Selector { outcome: Some(Became::Refused), ..Selector::default() }), Ok(30));
+    assert!(at(&Selector { outcome: Some(Became::Failed), ..Selector::default() }).is_err());
+    assert!(at(&Selector { cohort: some("a"), ..Selector::default() }).is_err());
+}
+
+// === Thresholds ===
+
+fn threshold(measure: Measure, comparison: Comparison, parts: i64, of: u64) -> Threshold {
+    let line = Line { parts, of };
+    Threshold { text: "t".to_owned(), measure, selector: Selector::default(), comparison, line }
+}
+
+/// Replications whose cohort `a` was refused so many of ten calls each.
+fn replicated(scenario: &Scenario, refused: impl Iterator<Item = u64>) -> Outcome {
+    let one = |(number, refused): (u32, u64)| {
+        let mut outcome = outcome(scenario).as_replication(1, number);
+        for cohort in &mut outcome.cohorts {
+            cohort.routes = [("/x".to_owned(), route(10 - refused, &[("past_due", refused)]))].into();
+        }
+        outcome
+    };
+    let mut outcomes = (0..).zip(refused).map(one);
+    let first = outcomes.next().unwrap();
+    outcomes.fold(first, |mut all, next| {
+        all.stack(next).unwrap();
+        all
+    })
+}
+
+fn found(outcome: &Outcome, mut scenario: Scenario, threshold: Threshold, strict: bool) -> (Found, bool) {
+    scenario.thresholds = vec![threshold];
+    let judged = judge(&Subject { scenario: &scenario, outcome, latency: None }, strict);
+    (judged[0].found, judged[0].fails)
+}
+
+/// Each way to compare, below, on and above the line, which is met exactly: 3 of 20 are 15 %.
+#[test]
+fn a_value_on_the_line_is_on_the_line() {
+    use Comparison::{Above, AtLeast, AtMost, Below, Equal, Other};
+    let scenario = scenario();
+    let outcome = outcome(&scenario);
+    for (comparison, holds) in [
+        (Below, [false, false, true]),
+        (AtMost, [false, true, true]),
+        (Above, [true, false, false]),
+        (AtLeast, [true, true, false]),
+        (Equal, [false, true, false]),
+        (Other, [true, false, true]),
+    ] {
+        let of = |parts| threshold(Measure::Refusals(Number::Rate), comparison, parts, 10_000);
+        let found = [1_499, 1_500, 1_501].map(|parts| found(&outcome, scenario.clone(), of(parts), false).0);
+        assert_eq!(found.map(|found| found == Found::Held), holds, "{comparison:?}");
+    }
+}
+
+/// The interval of twelve replications around their mean of 30 % takes in 31 %, and not 90 %.
+#[test]
+fn an_interval_across_the_line_leaves_it_unsettled() {
+    let scenario = scenario();
+    let outcome = replicated(&scenario, (0..12).map(|r| 2 + r % 3));
+    let below = |parts| threshold(Measure::Refusals(Number::Rate), Comparison::Below, parts, 100);
+    let of = |parts, strict| found(&outcome, scenario.clone(), below(parts), strict);
+    assert_eq!(of(31, false), (Found::Unsettled, false));
+    assert_eq!(of(31, true), (Found::Unsettled, true));
+    assert_eq!(of(29, false), (Found::Unsettled, true));
+    assert_eq!(of(90, true), (Found::Held, false));
+    assert_eq!(of(5, false), (Found::Broken, true));
+}
+
+#[test]
+fn with_fewer_than_ten_replications_there_is_no_interval() {
+    let scenario = scenario();
+    for (replications, reason) in [(9, Err("fewer than 10 replications")), (10, Ok(()))] {
+        let outcome = replicated(&scenario, (0..replications).map(|r| 2 + r % 3));
+        let subject = Subject { scenario: &scenario, outcome: &outcome, latency: None };
+        let measured = subject.measure(Measure::Refusals(Number::Rate), &Selector::default()).unwrap();
+        assert_eq!(measured.interval.map(|_| ()), reason);
+    }
+}
+
+#[test]
+fn what_was_not_measured_fails_and_says_why() {
+    let scenario = scenario();
+    let mut outcome = outcome(&scenario);
+    outcome.cohorts.iter_mut().for_each(|cohort| cohort.routes.clear());
+    let of = threshold(Measure::Refusals(Number::Count), Comparison::Equal, 0, 1);
+    assert_eq!(found(&outcome, scenario, of, false), (Found::NotMeasured, true));
+}

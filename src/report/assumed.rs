@@ -1,0 +1,37 @@
+//! What a simulation took for granted, because the scenario left it out: the defaults that decide most.
+
+use farebox_engine::model::{Arrivals, Card, Cohort, Joined, Scenario};
+
+use super::text::{row, table};
+
+/// The page about it; nothing where the scenario says it all.
+pub fn render(scenario: &Scenario) -> String {
+    let names = |which: &dyn Fn(&Cohort) -> bool| {
+        let named = scenario.cohorts.iter().filter(|cohort| which(cohort)).map(|cohort| cohort.name.as_str());
+        named.collect::<Vec<_>>().join(", ")
+    };
+    let pays = |cohort: &Cohort| {
+        let plan = &scenario.plans[cohort.plan];
+        plan.fee_period.is_some() || plan.prepaid.as_ref().is_some_and(|prepaid| prepaid.auto_top_up.is_some())
+    };
+    let assumed = [
+        (
+            "joined before the start",
+            names(&|cohort| cohort.joined == Joined::Spread),
+            "spread over one billing period, whose usage until then is counted",
+        ),
+        ("always pay", names(&|cohort| pays(cohort) && cohort.card == Some(Card::good())), "cards are never declined"),
+        ("do not react", names(&|cohort| cohort.reactions.is_empty()), "no refusal changes what they do"),
+        (
+            "call at random",
+            names(&|cohort| matches!(cohort.arrivals, Arrivals::Poisson { spread: None, .. })),
+            "one rate for all of the cohort, at any hour alike",
+        ),
+    ];
+    let rows: Vec<_> = assumed
+        .into_iter()
+        .filter(|(_, who, _)| !who.is_empty())
+        .map(|(what, who, how)| row(what, "", format!("{who}: {how}")))
+        .collect();
+    if rows.is_empty() { String::new() } else { table("Assumed", &rows) }
+}

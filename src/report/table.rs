@@ -1,0 +1,174 @@
+//! An outcome as tables in CSV (RFC 4180): one row per number, for spreadsheets and notebooks. `reports/README.md` has the
+//! columns.
+
+use farebox_engine::billing::cause::{Cause, Kind};
+use farebox_engine::billing::ledger::Movement;
+use farebox_engine::billing::tally::Count;
+use farebox_engine::figures::Figures;
+use farebox_engine::outcome::{CohortOutcome, Outcome};
+use farebox_engine::time::SECOND;
+
+use super::text::currency;
+use crate::measure::Subject;
+
+/// Every table: its file's name and its text.
+pub fn all(subject: &Subject<'_>) -> [(&'static str, String); 4] {
+    [
+        ("refusals.csv", refusals(subject)),
+        ("revenue.csv", revenue(subject.outcome)),
+        ("dunning.csv", dunning(subject.outcome)),
+        ("timeline.csv", timeline(subject.outcome)),
+    ]
+}
+
+/// Calls refused, by all that tells them apart. The share is of the calls that the same cohort made for the same route.
+fn refusals(subject: &Subject<'_>) -> String {
+    let header = ["replication", "cohort", "plan", "route", "cause", "kind", "status", "refused", "offered", "share"];
+    let mut rows = Vec::new();
+    for (number, cohort) in each(subject.outcome) {
+        for (path, route) in &cohort.routes {
+            for (name, refused) in &route.refused {
+                let Some(cause) = Cause::from_name(name) else { continue };
+                let kind = cause.kind().name();
+                let offered = route.offered();
+                rows.push(vec![
+                    number.to_string(),
+                    cohort.cohort.clone(),
+                    cohort.plan.clone(),
+                    path.clone(),
+                    name.clone(),
+                    kind.to_owned(),
+                    subject.status(cause).to_string(),
+                    refused.to_string(),
+                    offered.to_string(),
+                    format!("{:.6}", *refused as f64 / offered as f64),
+                ]);
+            }
+        }
+    }
+    write(&header, &rows)
+}
+
+/// Every movement of the journal and every figure derived from it, in the currency's major unit, to the last digit.
+fn revenue(outcome: &Outcome) -> String {
+    let scale = currency(outcome).scale.unsigned_abs();
+    let mut rows = Vec::new();
+    for (number, cohort) in each(outcome) {
+        let figures =
+            Figures::of(|movement| cohort.moved(movement)).named().map(|(name, nanos)| ("figure", name, nanos));
+        let movements = Movement::ALL.map(|movement| ("movement", movement.name(), cohort.moved(movement)));
+        for (what, name, nanos) in figures.into_iter().chain(movements) {
+            let amount = decimal(nanos, scale);
+            rows.push(
+                [&number.to_string(), &cohort.cohort, &cohort.plan, what, name, &amount, &outcome.currency]
+                    .map(str::to_owned)
+                    .into(),
+            );
+        }
+    }
+    write(&["replication", "cohort", "plan", "entry", "name", "amount", "currency"], &rows)
+}
+
+/// What was counted of subscriptions and payments.
+fn dunning(outcome: &Outcome) -> String {
+    let mut rows = Vec::new();
+    for (number, cohort) in each(outcome) {
+        let counts = Count::ALL.map(|count| (count.name().to_owned(), cohort.count(count)));
+        let paid = (1..).zip(&cohort.paid_by_attempt).map(|(nth, paid)| (format!("paid_by_attempt_{nth}"), *paid));
+        for (name, count) in counts.into_iter().chain(paid) {
+            rows.push(vec![number.to_string(), cohort.cohort.clone(), cohort.plan.clone(), name, count.to_string()]);
+        }
+    }
+    write(&["replication", "cohort", "plan", "name", "count"], &rows)
+}
+
+/// When it happened, in replication 0: one row per bucket.
+fn timeline(outcome: &Outcome) -> String {
+    let header = [
+        "replication",
+        "cohort",
+        "plan",
+        "begins_s",
+        "ends_s",
+        "offered",
+        "served",
+        "refused_auth",
+        "refused_billing",
+        "refused_limit",
+        "invoiced",
+        "currency",
+    ];
+    let scale = currency(outcome).scale.unsigned_abs();
+    let mut rows = Vec::new();
+    for (number, cohort) in each(outcome) {
+        let timeline = &cohort.timeline;
+        for (bucket, offered) in timeline.offered.iter().enumerate() {
+            // The last bucket ends with the time that was played, and a timeline of one bucket is all of it.
+            let is_last = bucket + 1 == timeline.offered.len();
+            let begins = bucket as u64 * outcome.bucket_ns;
+            let ends = if is_last { outcome.horizon_ns } else { begins + outcome.bucket_ns };
+            let refused = |kind: Kind| timeline.refused.get(kind.name()).map_or(0, |column| column[bucket]).to_string();
+            rows.push(vec![
+                number.to_string(),
+                cohort.cohort.clone(),
+                cohort.plan.clone(),
+                decimal(begins.into(), SECOND),
+                decimal(ends.into(), SECOND),
+                offered.to_string(),
+                timeline.served[bucket].to_string(),
+                refused(Kind::Auth),
+                refused(Kind::Billing),
+                refused(Kind::Limit),
+                decimal(timeline.invoiced[bucket].0, scale),
+                outcome.currency.clone(),
+            ]);
+        }
+    }
+    write(&header, &rows)
+}
+
+/// Each cohort of each replication, with the replication's number.
+fn each(outcome: &Outcome) -> impl Iterator<Item = (u32, &CohortOutcome)> {
+    let numbers = std::iter::once(outcome.replication).chain(outcome.stacked.iter().map(|it| it.replication));
+    numbers.zip(outcome.replications()).flat_map(|(number, cohorts)| cohorts.iter().map(move |cohort| (number, cohort)))
+}
+
+/// A number of `scale`-ths, exact: `-12.5`.
+fn decimal(units: i128, scale: u64) -> String {
+    let (magnitude, scale) = (units.unsigned_abs(), u128::from(scale));
+    let minus = if units < 0 { "-" } else { "" };
+    let fraction = format!("{:0width$}", magnitude % scale, width = scale.ilog10() as usize);
+    match fraction.trim_end_matches('0') {
+        "" => format!("{minus}{}", magnitude / scale),
+        fraction => format!("{minus}{}.{fraction}", magnitude / scale),
+    }
+}
+
+fn write(header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let in_memory = "a table is written to memory, and all its rows are alike";
+    table.write_record(header).expect(in_memory);
+    for row in rows {
+        table.write_record(row).expect(in_memory);
+    }
+    String::from_utf8(table.into_inner().expect(in_memory)).expect("names of scenarios are text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_exact_decimals() {
+        let cases = [(0, "0"), (1_500_000_000, "1.5"), (-1, "-0.000000001"), (42_000_000_000, "42")];
+        for (nanos, expected) in cases {
+            assert_eq!(decimal(nanos, 1_000_000_000), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_comma_or_a_quote_is_quoted() {
+        let text = write(&["a", "b"], &[vec!["x,y".to_owned(), "say \"no\"".to_owned()]]);
+        assert_eq!(text, "a,b\n\"x,y\",\"say \"\"no\"\"\"\n");
+    }
+}

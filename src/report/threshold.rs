@@ -1,0 +1,88 @@
+//! Thresholds, and figures with their intervals, as pages for the terminal.
+
+use farebox_engine::model::{Collected, Measure, Number, Selector, Statistic};
+use farebox_engine::money::{Currency, thousands};
+use farebox_engine::outcome::Outcome;
+
+use super::text::{Row, currency, milliseconds, row, table};
+use crate::measure::judge::{Found, Judged};
+use crate::measure::{Subject, Unit, unit};
+
+/// What a page about intervals shows.
+const SHOWN: [(&str, Measure); 9] = [
+    ("calls", Measure::Calls(Number::Count)),
+    ("share refused", Measure::Refusals(Number::Rate)),
+    ("earned", Measure::Revenue("earned")),
+    ("collected", Measure::Revenue("collected")),
+    ("margin", Measure::Revenue("margin")),
+    ("monthly recurring revenue", Measure::Revenue("mrr")),
+    ("outstanding", Measure::Revenue("outstanding")),
+    ("recovered by dunning", Measure::Dunning(Collected::Recovered)),
+    ("latency p99", Measure::Latency(Statistic::Quantile(990))),
+];
+
+/// Each threshold with its value and its verdict; nothing without any.
+pub fn render(thresholds: &[Judged], outcome: &Outcome) -> String {
+    let rows: Vec<_> = thresholds.iter().map(|judged| line(judged, currency(outcome))).collect();
+    if rows.is_empty() { String::new() } else { table("Thresholds", &rows) }
+}
+
+fn line(judged: &Judged, currency: Currency) -> Row {
+    let value = judged.measured.map_or_else(|| "-".to_owned(), |value| show(value, judged.unit, currency));
+    let verdict = match (judged.found, judged.fails) {
+        (Found::Held, _) => "held",
+        (Found::Broken, _) => "BROKEN",
+        (Found::Unsettled, false) => "held, unsettled",
+        (Found::Unsettled, true) => "BROKEN, unsettled",
+        (Found::NotMeasured, _) => "BROKEN, nothing measured",
+    };
+    let why = match (&judged.reason, judged.interval) {
+        (Some(reason), _) if judged.found == Found::NotMeasured => format!("{verdict}: {reason}"),
+        (_, Some([from, to])) => {
+            format!("{verdict} ({} to {})", show(from, judged.unit, currency), show(to, judged.unit, currency))
+        }
+        _ => verdict.to_owned(),
+    };
+    row(&judged.threshold, value, why)
+}
+
+/// The figures that have an interval; or why none has.
+pub fn intervals(subject: &Subject<'_>) -> String {
+    let (mut rows, mut reason) = (Vec::new(), None);
+    for (label, measure) in SHOWN {
+        let Ok(measured) = subject.measure(measure, &Selector::default()) else { continue };
+        let (unit, currency) = (unit(measure), currency(subject.outcome));
+        match measured.interval {
+            Ok(interval) => {
+                let note = format!("{} to {}", show(interval.from, unit, currency), show(interval.to, unit, currency));
+                rows.push(row(label, show(measured.as_f64(), unit, currency), note));
+            }
+            Err(why) => reason = reason.or(Some(why)),
+        }
+    }
+    match reason {
+        Some(why) if rows.is_empty() => format!("\nWithout intervals: {why}\n"),
+        _ if rows.is_empty() => String::new(),
+        _ if subject.outcome.replication_count() == 1 => {
+            table("With 95 % intervals, from the differences between consumers", &rows)
+        }
+        _ => table("With 95 % intervals, from the differences between replications", &rows),
+    }
+}
+
+/// A value as people read it.
+fn show(value: f64, unit: Unit, currency: Currency) -> String {
+    match unit {
+        Unit::Count if value.fract() == 0.0 => thousands(value as u128),
+        Unit::Count => format!("{}.{}", thousands(value as u128), (value.fract() * 10.0) as u8),
+        Unit::Share => format!("{:.3} %", value * 100.0),
+        Unit::Time => milliseconds(value as u64),
+        Unit::Money => {
+            let minor = i128::from(currency.scale) / 10i128.pow(currency.exponent.into());
+            let whole = (value / minor as f64).round() as i128;
+            currency.display(whole * minor).to_string()
+        }
+        Unit::Fact if value >= 1.0 => "yes".to_owned(),
+        Unit::Fact => "no".to_owned(),
+    }
+}

@@ -1,0 +1,247 @@
+//! `explain`: one consumer's story, beside what the whole run counted.
+
+use std::collections::BTreeMap;
+
+use expect_test::expect;
+use serde_json::Value;
+
+use crate::program::Folder;
+
+const SCENARIO: &str = "\
+scenario: story
+start: 2026-03-01
+horizon: 60d
+plans:
+  free: { includes: { requests: 20/month }, past_allowance: block }
+  pro: { fee: $49/month, includes: { requests: 1k }, past_allowance: block, grace: 2d }
+  payg: { prepaid: { opening: $0.30 }, prices: { requests: $0.01 } }
+  slow: { includes: { requests: 100k/month }, past_allowance: block, limits: [ { requests: 1/min, kind: token_bucket, burst: 1 } ] }
+consumers:
+  hobby: { count: 3, plan: free, joined: start, traffic: { rate: 1/day } }
+  firms: { count: 2, plan: pro, joined: start, traffic: { rate: 3/day }, payment: { card: { declines: 60% } } }
+  scripts: { count: 1, plan: payg, joined: start, traffic: { rate: 1/day } }
+  bursts: { count: 1, plan: slow, joined: start, traffic: { rate: 30/h } }
+";
+
+fn folder(name: &str) -> Folder {
+    Folder::new(name).with("story.yaml", SCENARIO)
+}
+
+fn json(folder: &Folder, arguments: &str) -> Value {
+    let answer = folder.farebox(&format!("explain story.yaml --format json {arguments}")).run();
+    assert_eq!(answer.code, Some(0), "{answer}");
+    serde_json::from_str(&answer.stdout).unwrap()
+}
+
+#[test]
+fn a_story_on_a_page() {
+    let folder = folder("explain-page");
+    expect![[r#"
+        exit code 0
+        --- stdout ---
+        firms/1 of story · seed 1
+        1 Mar 2026 00:00 to 30 Apr 2026 00:00, UTC
+
+          1 Mar 00:00                  not subscribed yet; will be on pro; subscribed; invoiced a fee of $49.00; paid $49.00; now active on pro
+          1 Mar 09:20 to 31 Mar 11:28  101 calls served
+          1 Apr 00:00                  a new usage period begins; invoiced a fee of $49.00; a payment was declined; now past_due on pro
+          1 Apr 01:05 to 2 Apr 18:23   12 calls served in grace
+          3 Apr 04:18 to 3 Apr 12:36   2 calls refused: past_due
+          4 Apr 00:00                  paid $49.00; now active on pro
+          4 Apr 07:40 to 29 Apr 10:51  63 calls served
+
+        Calls of the whole run
+          made               178
+          served             164
+          served in grace     12
+          refused: past_due    2
+
+        Money of the whole run
+          paid  $98.00
+
+        At the end: active on pro
+    "#]].assert_eq(&folder.farebox("explain story.yaml --consumer firms/1").run().to_string());
+    expect![[r#"
+        exit code 0
+        --- stdout ---
+        scripts/0 of story · seed 1
+        1 Mar 2026 00:00 to 30 Apr 2026 00:00, UTC
+
+          1 Mar 00:00                   not subscribed yet; will be on payg; subscribed; granted credit of $0.30; now active on payg
+          1 Mar 18:17 to 29 Mar 21:36   30 calls served
+          30 Mar 13:04 to 28 Apr 06:07  25 calls refused: credit_exhausted (at the first refusal: credit is $0.01 short)
+
+        Calls of the whole run
+          made                       55
+          served                     30
+          refused: credit_exhausted  25
+
+        Money of the whole run
+          of granted credit spent  $0.30
+
+        At the end: active on payg
+    "#]].assert_eq(&folder.farebox("explain story.yaml --consumer scripts/0").run().to_string());
+    expect![[r#"
+        exit code 0
+        --- stdout ---
+        bursts/0 of story · seed 1
+        1 Mar 2026 12:00 to 1 Mar 2026 13:00, UTC
+
+          1 Mar 12:03:35  / served
+          1 Mar 12:03:54  / refused: rate_limited (41.0 s too early)
+          1 Mar 12:04:29  / refused: rate_limited (5.7 s too early)
+          1 Mar 12:07:38  / served
+          1 Mar 12:07:41  / refused: rate_limited (57.1 s too early)
+          1 Mar 12:08:07  / refused: rate_limited (31.2 s too early)
+          1 Mar 12:09:39  / served
+          1 Mar 12:11:02  / served
+          1 Mar 12:12:12  / served
+          1 Mar 12:12:20  / refused: rate_limited (52.6 s too early)
+          1 Mar 12:16:07  / served
+          1 Mar 12:18:58  / served
+          1 Mar 12:20:44  / served
+          1 Mar 12:21:03  / refused: rate_limited (40.9 s too early)
+          1 Mar 12:21:39  / refused: rate_limited (5.1 s too early)
+          1 Mar 12:24:26  / served
+          1 Mar 12:28:21  / served
+          1 Mar 12:28:35  / refused: rate_limited (46.2 s too early)
+          1 Mar 12:28:53  / refused: rate_limited (28.0 s too early)
+          1 Mar 12:29:05  / refused: rate_limited (16.6 s too early)
+          1 Mar 12:31:00  / served
+          1 Mar 12:31:05  / refused: rate_limited (55.8 s too early)
+          1 Mar 12:34:47  / served
+          1 Mar 12:35:28  / refused: rate_limited (19.6 s too early)
+          1 Mar 12:37:11  / served
+          1 Mar 12:37:34  / refused: rate_limited (37.4 s too early)
+          1 Mar 12:48:00  / served
+          1 Mar 12:51:19  / served
+          1 Mar 12:54:03  / served
+          1 Mar 12:55:59  / served
+          1 Mar 12:57:49  / served
+
+        Calls of the whole run
+          made                   43,142
+          served                 28,803
+          refused: rate_limited  14,339
+
+        At the end: active on slow
+    "#]]
+    .assert_eq(
+        &folder.farebox("explain story.yaml --consumer bursts/0 --from 12h --until 2026-03-01T13:00").run().to_string(),
+    );
+}
+
+#[test]
+fn many_short_stretches_of_calls_are_one_line() {
+    let folder = folder("explain-folds");
+    let story = json(&folder, "--consumer bursts/0");
+    let entries = story["entries"].as_array().unwrap();
+    // The start, and the usage periods: one stretch of calls in each.
+    let (facts, calls): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| entry["facts"].is_array());
+    assert_eq!((facts.len(), calls.len()), (2, 2), "{story:#}");
+    let in_entries: u64 =
+        calls.iter().flat_map(|it| it["calls"].as_object().unwrap().values()).map(|n| n.as_u64().unwrap()).sum();
+    let in_all: u64 = story["calls"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(in_entries, in_all);
+    assert!(in_all > 40_000);
+}
+
+/// Stories are replayed, outcomes counted: they must agree on every call and every payment.
+#[test]
+fn the_stories_of_all_consumers_are_what_the_run_counted() {
+    let folder = folder("explain-all");
+    let simulated = folder.farebox("simulate story.yaml --quiet --format json --out results").run();
+    let outcome: Value = serde_json::from_str(&simulated.stdout).unwrap();
+    for cohort in outcome["cohorts"].as_array().unwrap() {
+        let name = cohort["cohort"].as_str().unwrap();
+        let count = match name {
+            "hobby" => 3,
+            "firms" => 2,
+            _ => 1,
+        };
+        let mut told: BTreeMap<String, u64> = BTreeMap::new();
+        let mut paid = 0.0;
+        for index in 0..count {
+            let story = json(&folder, &format!("--consumer {name}/{index}"));
+            for (ending, calls) in story["calls"].as_object().unwrap() {
+                *told.entry(ending.trim_end_matches(" in grace").to_owned()).or_default() += calls.as_u64().unwrap();
+            }
+            let money = story["money"].as_array().unwrap().iter().find(|it| it["label"] == "paid");
+            paid += money.map_or(0.0, |it| it["amount"].as_str().unwrap().parse::<f64>().unwrap());
+        }
+        let mut counted: BTreeMap<String, u64> = BTreeMap::new();
+        for (cause, calls) in cohort["refused"].as_object().unwrap() {
+            counted.insert(format!("refused: {cause}"), calls.as_u64().unwrap());
+        }
+        counted.insert("served".to_owned(), cohort["served"].as_u64().unwrap());
+        counted.insert("not answered at the end".to_owned(), cohort["in_flight"].as_u64().unwrap());
+        counted.retain(|_, calls| *calls > 0);
+        assert_eq!(told, counted, "{name}");
+        let captured = cohort["moved"]["capture"].as_str().map_or(0.0, |nanos| nanos.parse::<f64>().unwrap()) / 1e9;
+        assert!((paid - captured).abs() < 1e-6, "{name}: {paid} and {captured}");
+    }
+}
+
+#[test]
+fn a_window_shows_what_is_in_it_and_nothing_else() {
+    let folder = folder("explain-window");
+    let story = json(&folder, "--consumer bursts/0 --from 2026-03-05 --until 2026-03-05T01:00");
+    let entries = story["entries"].as_array().unwrap();
+    assert!(entries.len() > 10 && entries.iter().all(|entry| entry["route"] == "/"));
+    let times: Vec<_> = entries.iter().map(|entry| entry["at"].as_str().unwrap()).collect();
+    assert!(times.is_sorted() && times.iter().all(|at| at.starts_with("2026-03-05T00:")), "{times:?}");
+    let refused = entries.iter().find(|entry| !entry["first_refusal"].is_null()).unwrap();
+    assert_eq!(refused["first_refusal"]["cause"], "rate_limited");
+    assert!(refused["first_refusal"]["rate_ns"].as_i64().unwrap() < 0);
+}
+
+#[test]
+fn what_is_asked_wrongly_is_told_what_there_is() {
+    let folder = folder("explain-wrong");
+    let told = |arguments: &str| folder.farebox(&format!("explain story.yaml {arguments}")).run().to_string();
+    let all: String =
+        ["hobby/3", "hobbies/0", "hobby", "hobby/+1", "/"].map(|name| told(&format!("--consumer {name}"))).concat();
+    expect![[r#"
+        exit code 2
+        --- stderr ---
+        error: there is no consumer `hobby/3`
+        hint: the consumers are `hobby/0` to `hobby/2`, `firms/0` to `firms/1`, `scripts/0` to `scripts/0`, `bursts/0` to `bursts/0`
+        exit code 2
+        --- stderr ---
+        error: there is no consumer `hobbies/0`
+        hint: the consumers are `hobby/0` to `hobby/2`, `firms/0` to `firms/1`, `scripts/0` to `scripts/0`, `bursts/0` to `bursts/0`
+        exit code 2
+        --- stderr ---
+        error: there is no consumer `hobby`
+        hint: the consumers are `hobby/0` to `hobby/2`, `firms/0` to `firms/1`, `scripts/0` to `scripts/0`, `bursts/0` to `bursts/0`
+        exit code 2
+        --- stderr ---
+        error: there is no consumer `hobby/+1`
+        hint: the consumers are `hobby/0` to `hobby/2`, `firms/0` to `firms/1`, `scripts/0` to `scripts/0`, `bursts/0` to `bursts/0`
+        exit code 2
+        --- stderr ---
+        error: there is no consumer `/`
+        hint: the consumers are `hobby/0` to `hobby/2`, `firms/0` to `firms/1`, `scripts/0` to `scripts/0`, `bursts/0` to `bursts/0`
+    "#]].assert_eq(&all);
+    let windows = ["--from yesterday", "--from 61d", "--until 2026-02-01", "--from 3d --until 3d"];
+    let all: String = windows.map(|window| told(&format!("--consumer hobby/0 {window}"))).concat();
+    expect![[r#"
+        exit code 2
+        --- stderr ---
+        error: --from: `yesterday` is no moment of the run
+        hint: write a date, such as `2026-03-05` or `2026-03-05T09:30`, or a duration after the start, such as `10d`
+        exit code 2
+        --- stderr ---
+        error: --from: `61d` is outside the run
+        hint: it is played from 2026-03-01T00:00:00 to 2026-04-30T00:00:00, UTC
+        exit code 2
+        --- stderr ---
+        error: --until: `2026-02-01` is outside the run
+        hint: it is played from 2026-03-01T00:00:00 to 2026-04-30T00:00:00, UTC
+        exit code 2
+        --- stderr ---
+        error: --from is not before --until
+        hint: the run is told from the earlier on
+    "#]]
+    .assert_eq(&all);
+}
