@@ -87,6 +87,11 @@ pub struct CohortOutcome {
     pub in_flight: u64,
     /// Calls refused, by cause.
     pub refused: BTreeMap<String, u64>,
+    /// How many of all these were further attempts at a call: where clients try again, a call is counted with each of
+    /// its attempts.
+    pub retried: u64,
+    /// Calls that a further attempt has served.
+    pub recovered: u64,
     /// The same calls by route, as far as any was called.
     pub routes: BTreeMap<String, RouteOutcome>,
     /// Consumers that were refused at least once, by cause.
@@ -344,6 +349,8 @@ impl CohortOutcome {
             failed: all.failed,
             in_flight: all.in_flight,
             refused: all.refused,
+            retried: record.retried,
+            recovered: record.recovered,
             routes: routes(scenario, record),
             consumers_refused: by_cause(&record.consumers_refused),
             usage: usage(scenario, record),
@@ -379,6 +386,8 @@ impl CohortOutcome {
         self.served += other.served;
         self.failed += other.failed;
         self.in_flight += other.in_flight;
+        self.retried += other.retried;
+        self.recovered += other.recovered;
         add(&mut self.refused, &other.refused, |sum, more| *sum += more);
         add(&mut self.routes, &other.routes, RouteOutcome::add);
         self.timeline.add(&other.timeline);

@@ -45,6 +45,9 @@ struct Current {
 pub(crate) struct CohortRecord {
     /// By route, as far as any has been called.
     pub(crate) routes: Vec<RouteRecord>,
+    /// Attempts at calls beside the first of each, and calls that one of them served.
+    pub(crate) retried: u64,
+    pub(crate) recovered: u64,
     pub(crate) consumers_refused: [u64; CAUSES],
     pub(crate) admitted_usage: PerMeter<u64>,
     pub(crate) served_usage: PerMeter<u64>,
@@ -246,6 +249,8 @@ impl CohortRecord {
     fn new(buckets: usize) -> Self {
         Self {
             routes: Vec::new(),
+            retried: 0,
+            recovered: 0,
             consumers_refused: [0; CAUSES],
             admitted_usage: PerMeter::default(),
             served_usage: PerMeter::default(),
@@ -285,6 +290,7 @@ impl Observer for Recorder {
         let record = &mut self.cohorts[consumer.cohort as usize];
         let bucket = &mut record.timeline[self.current.bucket];
         bucket.decided += 1;
+        record.retried += u64::from(call.attempt > 1);
         match decision {
             Decision::Admit(_) => {
                 record.route(call.route).admitted += 1;
@@ -303,6 +309,7 @@ impl Observer for Recorder {
         let bucket = self.bucket_of_earlier(call.at);
         let record = &mut self.cohorts[consumer.cohort as usize];
         record.timeline[bucket].served += 1;
+        record.recovered += u64::from(call.attempt > 1);
         record.route(call.route).served += 1;
         add(&mut record.served_usage, &call.usage);
         record.latency.count(latency);

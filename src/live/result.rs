@@ -33,9 +33,13 @@ pub struct LoadReport {
     pub billing_ns_per_s: u64,
     /// Calls that the schedule asked for.
     pub offered: u64,
-    /// Calls that were sent.
+    /// Attempts at them beside the first of each: what clients tried again.
+    pub retried: u64,
+    /// Calls that such an attempt has served.
+    pub recovered: u64,
+    /// Attempts that were sent.
     pub sent: u64,
-    /// Calls that were not sent, because too many were in flight.
+    /// Attempts that were not sent, because too many were in flight.
     pub dropped: u64,
     /// Answers by HTTP status.
     pub statuses: BTreeMap<u16, u64>,
@@ -94,7 +98,9 @@ impl LoadReport {
             interrupted: run.interrupted,
             billing_ns_per_s: world.schedule.pace().clock.at(Time::from_ns(SECOND as i64)).billing.ns().cast_unsigned(),
             offered: load.offered,
-            sent: load.offered - load.dropped,
+            retried: load.retried,
+            recovered: load.recovered,
+            sent: load.offered + load.retried - load.dropped,
             dropped: load.dropped,
             statuses: load.statuses.clone(),
             errors: load.errors.iter().map(|(error, calls)| (error.name(), *calls)).collect(),

@@ -170,5 +170,20 @@ pub fn population(signups: &[f64], churn: f64) -> f64 {
     signups.iter().rev().fold(0.0, |stayed, joined| joined + (1.0 - churn) * stayed)
 }
 
+/// How long one waits for a single server, in mean service times (Pollaczek and Khinchine): ρ m / 2(1 − ρ), where m is
+/// `E[S²] ÷ E[S]²`.
+pub fn wait_of_one(load: f64, second_moment: f64) -> f64 {
+    load * second_moment / (2.0 * (1.0 - load))
+}
+
+/// How long one waits for one of several servers of exponential service, in mean service times: C(c, a) ÷ (c − a), with
+/// Erlang's C by way of his B.
+pub fn wait_of_many(servers: u32, load: f64) -> f64 {
+    let offered = load * f64::from(servers);
+    let b = erlang_b(servers, offered);
+    let waits = b / (1.0 - load * (1.0 - b));
+    waits / (f64::from(servers) - offered)
+}
+
 #[cfg(test)]
 mod tests;

@@ -112,6 +112,7 @@ fn figure(unit: Unit, value: f64, places: usize) -> String {
         Unit::Hours => format!("{value:.places$} h"),
         Unit::Dollars => format!("${value:.places$}"),
         Unit::Count => format!("{value:.places$}"),
+        Unit::Milliseconds => format!("{value:.places$} ms"),
     }
 }
 

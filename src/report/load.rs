@@ -9,7 +9,12 @@ use crate::live::result::{LoadReport, Percentiles};
 /// The page about the sockets; what became of the calls is the outcome's page.
 pub fn render(load: &LoadReport) -> String {
     let count = |label: &str, calls: u64| row(label, thousands(calls.into()), "");
-    let mut rows = vec![count("offered", load.offered), count("sent", load.sent), count("dropped", load.dropped)];
+    let mut rows = vec![count("offered", load.offered)];
+    if load.retried > 0 {
+        rows.push(row("tried again", thousands(load.retried.into()), "attempts beside the first of each call"));
+        rows.push(row("served by a retry", thousands(load.recovered.into()), "of the calls"));
+    }
+    rows.extend([count("sent", load.sent), count("dropped", load.dropped)]);
     rows.extend(load.statuses.iter().map(|(status, calls)| count(&format!("answered {status}"), *calls)));
     rows.extend(load.errors.iter().map(|(error, calls)| count(&format!("no answer: {error}"), *calls)));
     let note = "of billing time in each second; rate limits go by the wall's";

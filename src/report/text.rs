@@ -123,16 +123,21 @@ impl Mean {
             let percent = format!("{:5.1} %  {bar:BAR$}  {note}", share * 100.0);
             row(label, self.figure(calls), percent)
         };
-        let mut rows = vec![
-            row(all, self.figure(offered), ""),
-            count("served", outcome.cohorts.iter().map(|cohort| cohort.served).sum(), ""),
-        ];
+        let total = |of: fn(&CohortOutcome) -> u64| outcome.cohorts.iter().map(of).sum::<u64>();
+        let retried = total(|cohort| cohort.retried);
+        let mut rows = vec![row(all, self.figure(offered - retried), "")];
+        if retried > 0 {
+            let each = offered as f64 / ((offered - retried) as f64).max(1.0);
+            rows.push(row("attempts at them", self.figure(offered), format!("{each:.3} each")));
+            rows.push(row("served by a retry", self.figure(total(|cohort| cohort.recovered)), "of the calls"));
+        }
+        rows.extend([count("served", total(|cohort| cohort.served), "")]);
         for (cause, calls) in sum(outcome.cohorts.iter().map(|cohort| &cohort.refused)) {
             rows.push(count(&format!("refused: {cause}"), calls, &self.who(&cause)));
         }
         for (label, calls) in [
-            ("failed behind the gateway", outcome.cohorts.iter().map(|cohort| cohort.failed).sum()),
-            ("not answered at the end", outcome.cohorts.iter().map(|cohort| cohort.in_flight).sum()),
+            ("failed behind the gateway", total(|cohort| cohort.failed)),
+            ("not answered at the end", total(|cohort| cohort.in_flight)),
         ] {
             if calls > 0 {
                 rows.push(count(label, calls, ""));

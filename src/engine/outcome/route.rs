@@ -18,7 +18,7 @@ pub struct RouteOutcome {
     pub failed: u64,
     /// As [`CohortOutcome::in_flight`](super::CohortOutcome::in_flight).
     pub in_flight: u64,
-    /// As [`CohortOutcome::refused`].
+    /// As [`CohortOutcome::refused`](super::CohortOutcome::refused).
     pub refused: BTreeMap<String, u64>,
 }
 

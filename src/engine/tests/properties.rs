@@ -279,6 +279,8 @@ fn a_merge_adds_every_number() {
         served: n,
         failed: 27 * n,
         in_flight: 2 * n,
+        retried: 30 * n,
+        recovered: 31 * n,
         refused: [("x".to_owned(), 3 * n)].into(),
         consumers_refused: [("x".to_owned(), 4 * n)].into(),
         usage: [("m".to_owned(), Usage { served: 5 * n, failed: 26 * n, in_flight: 6 * n, refused: 7 * n })].into(),

@@ -201,3 +201,11 @@ fn a_population_of_equal_months_becomes_signups_over_churn() {
     near(population(&[40.0, 30.0, 20.0], 0.5), 40.0 + 15.0 + 5.0, 1e-12);
     near(population(&[], 0.5), 0.0, 1e-12);
 }
+
+/// M/M/1 both ways; and M/M/2, whose wait is ρ² ÷ (1 − ρ²) service times.
+#[test]
+fn waits_of_one_server_and_of_many_meet() {
+    near(wait_of_many(1, 0.6), wait_of_one(0.6, 2.0), 1e-12);
+    near(wait_of_one(0.6, 2.0), 1.5, 1e-12);
+    near(wait_of_many(2, 0.8), 0.64 / 0.36, 1e-12);
+}

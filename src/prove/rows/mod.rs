@@ -5,6 +5,7 @@
 
 mod limit;
 mod payment;
+mod queue;
 mod usage;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 use super::estimate::Ratio;
 use super::moments::{self, Moments};
+use super::sojourn;
 use crate::control::Control;
 use crate::simulate::{everyone, simulate};
 
@@ -54,6 +56,8 @@ pub enum Unit {
     Dollars,
     /// A number of something.
     Count,
+    /// Milliseconds.
+    Milliseconds,
 }
 
 /// What becomes more when a row is played at a larger size.
@@ -77,11 +81,13 @@ enum Measure {
     Size(fn(&Outcome) -> f64),
     /// When something has happened.
     Moments(fn(&Moments) -> Ratio),
+    /// How long calls that are made after this span take at an upstream that is shared.
+    Sojourn(Span),
 }
 
 /// Every row, in the order in which they are shown.
 pub fn rows() -> Vec<Row> {
-    [usage::rows(), limit::rows(), payment::rows()].into_iter().flatten().collect()
+    [usage::rows(), limit::rows(), payment::rows(), queue::rows()].into_iter().flatten().collect()
 }
 
 impl Row {
@@ -102,6 +108,7 @@ impl Row {
             }
             Measure::Size(read) => Ratio { above: read(&outcome(scenario)), below: work },
             Measure::Moments(read) => read(&moments::of_everyone(&world(scenario))),
+            Measure::Sojourn(warm_up) => sojourn::of_everyone(&world(scenario), warm_up),
         }
     }
 
