@@ -98,6 +98,12 @@ fn not_forecast(scenario: &Scenario) -> Vec<String> {
     if !scenario.changes.is_empty() {
         left_out.push("changes of plans inside the run: the figures are those of the first terms".to_owned());
     }
+    if scenario.upstream.capacity.is_some() {
+        left_out.push("how long calls wait for the upstream's places".to_owned());
+    }
+    if scenario.upstream.errors != farebox_engine::draw::Chance::NEVER {
+        left_out.push("calls that the upstream fails".to_owned());
+    }
     for cohort in &scenario.cohorts {
         let joins_late = matches!(cohort.joined, Joined::Signups { .. });
         let follows_hours = matches!(&cohort.arrivals, Arrivals::Patterned(pattern) if pattern.shape.is_some());
@@ -117,6 +123,7 @@ fn not_forecast(scenario: &Scenario) -> Vec<String> {
             ),
             (cohort.churn != farebox_engine::draw::Chance::NEVER, "churn: nobody leaves"),
             (!cohort.reactions.is_empty(), "reactions to refusals"),
+            (cohort.client != farebox_engine::model::Client::none(), "attempts that clients make again"),
             (cohort.card.is_none_or(|card| card != farebox_engine::model::Card::good()), "payments that are declined"),
         ];
         left_out.extend(of(&cohort.name, &parts));

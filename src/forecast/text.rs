@@ -7,7 +7,7 @@ use super::{AllowanceUse, CohortCalls, CreditUse, Forecast};
 
 /// The whole page; warnings are told apart from it.
 pub fn render(forecast: &Forecast) -> String {
-    let consumers = count(forecast.components.count, "consumer");
+    let consumers = count(everyone(forecast), "consumer");
     let heading =
         format!("{} · {consumers} · {} · computed, nothing was run\n", forecast.scenario, length(forecast.horizon_ns));
     heading
@@ -27,7 +27,7 @@ fn calls(forecast: &Forecast) -> String {
     let cohort =
         |calls: &CohortCalls| row(&calls.cohort, &calls.plan, calls.consumers.into(), calls.expected, calls.deviation);
     let mut rows: Vec<_> = forecast.cohorts.iter().map(cohort).collect();
-    rows.push(row("in all", "", forecast.components.count, forecast.expected, forecast.deviation));
+    rows.push(row("in all", "", everyone(forecast), forecast.expected, forecast.deviation));
     let header = ["< cohort", "< plan", "> consumers", "> each", "> expected", "> one deviation"];
     columns("Calls", header, &rows)
 }
@@ -131,6 +131,10 @@ fn simulation(forecast: &Forecast) -> String {
         ),
     ];
     columns("Simulation, estimated", ["< ", "> ", "< "], &rows)
+}
+
+fn everyone(forecast: &Forecast) -> u64 {
+    forecast.cohorts.iter().map(|cohort| u64::from(cohort.consumers)).sum()
 }
 
 fn left_out(forecast: &Forecast) -> String {

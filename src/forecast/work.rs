@@ -62,7 +62,8 @@ impl Work {
         let calls: f64 =
             traffic.iter().map(|traffic| traffic.calls + before(scenario, traffic)).sum::<f64>() * replications;
         if scenario.upstream.capacity.is_some() {
-            return Self::shared(scenario, calls);
+            let expected = traffic.iter().map(|traffic| traffic.calls).sum::<f64>() * replications;
+            return Self::shared(scenario, expected, calls - expected);
         }
         let chunks: u64 = scenario.cohorts.iter().map(|cohort| u64::from(cohort.count).div_ceil(CHUNK)).sum();
         let threads = (jobs.get() as u64).min(chunks).max(1);
@@ -87,15 +88,16 @@ impl Work {
 
 impl Work {
     /// Of consumers who share something: one thread, and all of them in memory.
-    fn shared(scenario: &Scenario, calls: f64) -> Self {
+    fn shared(scenario: &Scenario, calls: f64, before: f64) -> Self {
         let consumers: u64 = scenario.cohorts.iter().map(|cohort| u64::from(cohort.count)).sum();
         let records = scenario.cohorts.len() as u64 * RECORD_BYTES;
+        let time_ns = calls * CALL_SHARED_NS + before * CALL_NS;
         Self {
-            calls,
+            calls: calls + before,
             threads: 1,
-            time_ns: (calls * CALL_SHARED_NS) as u64,
+            time_ns: time_ns as u64,
             memory_bytes: PROGRAM_BYTES + records + traces(scenario) + consumers * PLAYER_BYTES,
-            ns_per_call: CALL_SHARED_NS,
+            ns_per_call: if calls > 0.0 { time_ns / (calls + before) } else { CALL_SHARED_NS },
             bytes_per_cohort: RECORD_BYTES,
             bytes_per_consumer: PLAYER_BYTES,
         }

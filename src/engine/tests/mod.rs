@@ -38,6 +38,7 @@ mod plan_change;
 mod pricing;
 mod properties;
 mod regressions;
+mod retries;
 mod story;
 mod subscription;
 mod sweep;

@@ -102,7 +102,7 @@ fn shortened(scenario: &Scenario) -> Span {
     let most = gaps.fold((400 * DAY) as f64, |least, gap| least.min(gap * CALLS_MAX)).max(SECOND as f64);
     let repeats = scenario.cohorts.iter().filter_map(|cohort| match &cohort.arrivals {
         Arrivals::Trace(trace) => Some(trace.repeats?.ns() as f64 / trace.rows.len() as f64),
-        Arrivals::Poisson { .. } => None,
+        _ => None,
     });
     let most = repeats.fold(most, |least, gap| least.min(gap * CALLS_MAX)).max(1.0);
     scenario.horizon.min(Span::from_ns(most as u64))

@@ -1,0 +1,142 @@
+//! Stories of clients that try again, attempt by attempt.
+
+use super::{days, dollars, play_all, requests, scenario, secs, world};
+use crate::billing::cause::Cause;
+use crate::billing::gate::Decision;
+use crate::billing::ledger::Movement;
+use crate::draw::Chance;
+use crate::log::{self, Event};
+use crate::model::{
+    Arrivals, Client, Cohort, Delay, Failures, Joined, Limit, On402, Period, Plan, Prepaid, Price, Rate, Retry,
+    RetryAfter, Scenario, Trace, TraceRow, UnitPrice,
+};
+use crate::money::Money;
+use crate::sim::Scratch;
+use crate::time::{SECOND, Span};
+use crate::world::schedule::Drawn;
+
+/// One consumer, on the plan from the start, who calls at these seconds.
+fn calling(plan: Plan, client: &Client, seconds: &[u64]) -> Scenario {
+    let row = |second: &u64| TraceRow { at: secs(*second), consumer: None, usage: [1, 0, 0, 0] };
+    let rows = seconds.iter().map(row).collect();
+    let arrivals = Arrivals::Trace(Trace { rows, most: [1, 0, 0, 0], ..Trace::default() });
+    let cohort = Cohort { joined: Joined::Start, client: *client, ..Cohort::new("one", 1, arrivals) };
+    scenario(days(1), plan, cohort)
+}
+
+fn client(attempts: u32, on: Failures, wait: Span) -> Client {
+    let none = Client::none();
+    Client { retry: Retry { on, attempts, delay: Delay::constant(wait), ..none.retry }, ..none }
+}
+
+/// When each attempt was decided, in seconds; which call's, which attempt's, and what refused it.
+fn attempts(scenario: Scenario) -> Vec<(u64, u64, u32, Option<Cause>)> {
+    let history = log::record(&world(scenario), super::FIRST, &mut Scratch::default()).unwrap();
+    let decided = history.log.iter().filter_map(|entry| match entry.event {
+        Event::Decided { call, attempt, decision, .. } => {
+            let refused = if let Decision::Refuse(cause) = decision { Some(cause) } else { None };
+            Some((entry.now.traffic.ns().cast_unsigned() / SECOND, call, attempt, refused))
+        }
+        _ => None,
+    });
+    decided.collect()
+}
+
+/// Nothing is left of the allowance after the first call.
+fn one_call() -> Plan {
+    Plan { usage_period: Some(Period::Day), allowance: requests(1), ..Plan::new("one call") }
+}
+
+/// Every ten seconds, and no attempt that would begin more than 35 s after the first began; a later call of the same
+/// consumer goes its own way between them.
+#[test]
+fn a_client_gives_up_so_long_after_its_first_attempt() {
+    let mut client = client(100, Failures::CLIENT, secs(10));
+    client.retry.give_up_after = Some(secs(35));
+    let refused = Some(Cause::QuotaExhausted);
+    assert_eq!(
+        attempts(calling(one_call(), &client, &[0, 100, 115])),
+        [
+            (0, 0, 1, None),
+            (100, 1, 1, refused),
+            (110, 1, 2, refused),
+            (115, 2, 1, refused),
+            (120, 1, 3, refused),
+            (125, 2, 2, refused),
+            (130, 1, 4, refused),
+            (135, 2, 3, refused),
+            (145, 2, 4, refused),
+        ]
+    );
+}
+
+/// One token in 60.4 s, of which the first call takes the only one. The second would find one in 55.4 s, is told 56, and
+/// passes then.
+#[test]
+fn a_client_that_reads_retry_after_comes_back_when_there_is_a_token() {
+    let limit = Limit::TokenBucket { rate: Rate { requests: 1, per: Span::from_ns(60_400_000_000) }, burst: 1 };
+    let plan = Plan { limits: vec![limit], ..Plan::new("slow") };
+    let mut client = client(2, Failures::CLIENT, secs(1));
+    client.retry.retry_after = Some(RetryAfter::HONOUR);
+    let limited = Some(Cause::RateLimited);
+    assert_eq!(attempts(calling(plan, &client, &[0, 5])), [(0, 0, 1, None), (5, 1, 1, limited), (61, 1, 2, None)]);
+}
+
+/// Each call costs a dollar, and two were opened with: the third buys as much again, and is served a second later.
+#[test]
+fn a_client_that_tops_up_is_served_at_its_next_attempt() {
+    let price = Price::PerUnit(UnitPrice { amount: dollars(1), per: 1 });
+    let mut plan = Plan { prepaid: Some(Prepaid::opening(dollars(2))), ..Plan::new("prepaid") };
+    plan.prices[0] = Some(price);
+    let client = Client { on_402: On402::TopUpThenRetry, ..client(3, Failures::NONE, secs(1)) };
+    let scenario = calling(plan, &client, &[0, 10, 20, 30]);
+    let history = log::record(&world(scenario.clone()), super::FIRST, &mut Scratch::default()).unwrap();
+    assert_eq!(history.account.books().moved(Movement::InvoiceCredit), dollars(2));
+    assert_eq!(history.account.credit(), Money::ZERO);
+    let short = Some(Cause::CreditExhausted);
+    let served = |second, call, attempt| (second, call, attempt, None);
+    assert_eq!(
+        attempts(scenario),
+        [served(0, 0, 1), served(10, 1, 1), (20, 2, 1, short), served(21, 2, 2), served(30, 3, 1)]
+    );
+}
+
+/// An upstream that always fails: every attempt costs what it used, none is billed, and the call is never served.
+#[test]
+fn what_fails_upstream_is_tried_again_and_costs_each_time() {
+    let mut scenario = calling(one_call(), &client(3, Failures::SERVER, secs(2)), &[0]);
+    scenario.upstream.errors = Chance::of(1, 1);
+    scenario.upstream.latency = crate::distribution::Distribution::Constant(SECOND as f64);
+    scenario.upstream.cost[0] = Some(UnitPrice { amount: Money::from_nanos(7), per: 1 });
+    let cohort = &play_all(&world(scenario.clone())).cohorts[0];
+    assert_eq!([cohort.failed, cohort.served, cohort.retried, cohort.recovered], [3, 0, 2, 0]);
+    assert_eq!(cohort.moved(Movement::Cost), 21);
+    assert_eq!(attempts(scenario), [(0, 0, 1, None), (3, 0, 2, None), (6, 0, 3, None)]);
+}
+
+/// Who has left calls no more, whatever was still to be tried.
+#[test]
+fn who_has_left_tries_nothing_again() {
+    let mut scenario = calling(one_call(), &client(100, Failures::CLIENT, secs(600)), &[0, 100]);
+    scenario.cohorts[0].reactions.push(crate::model::Reaction {
+        when: crate::model::When::Cause("quota_exhausted"),
+        chance: Chance::of(1, 1),
+        after: crate::distribution::Distribution::Constant(1_000.0 * SECOND as f64),
+        act: crate::model::Act::Churn,
+    });
+    let refused = Some(Cause::QuotaExhausted);
+    assert_eq!(attempts(scenario), [(0, 0, 1, None), (100, 1, 1, refused), (700, 1, 2, refused)]);
+}
+
+/// What is drawn for one attempt is drawn for no other, and the first attempts are the streams that all calls have.
+#[test]
+fn every_attempt_has_draws_of_its_own() {
+    let world = world(calling(one_call(), &Client::none(), &[0]));
+    let of = |call, attempt| world.schedule.attempt(super::FIRST, Drawn::Latency, call, attempt);
+    let mut words: Vec<u64> =
+        (0..50).flat_map(|call| (1..=10).map(move |attempt| (call, attempt))).map(|(c, a)| of(c, a)).collect();
+    words.sort_unstable();
+    words.dedup();
+    assert_eq!(words.len(), 500);
+    assert_eq!(of(7, 1), world.schedule.attempts(super::FIRST, Drawn::Latency).word(7));
+}
