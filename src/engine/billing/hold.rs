@@ -218,6 +218,18 @@ mod tests {
     }
 
     #[test]
+    fn places_that_were_freed_are_used_again_each_once() {
+        let mut holds = Holds::default();
+        for _ in 0..3 {
+            let ids: Vec<_> = (0..4).map(|expires| open(&mut holds, expires)).collect();
+            let mut places: Vec<_> = ids.iter().map(|id| id.slot).collect();
+            places.sort_unstable();
+            assert_eq!((places, holds.open_count()), (vec![0, 1, 2, 3], 4));
+            ids.into_iter().for_each(|id| assert!(resolve(&mut holds, id).is_some()));
+        }
+    }
+
+    #[test]
     fn what_has_expired_can_no_longer_be_posted() {
         let mut holds = Holds::default();
         let ids = [30, 10, 20].map(|expires| open(&mut holds, expires));

@@ -101,6 +101,30 @@ fn a_client_that_tops_up_is_served_at_its_next_attempt() {
     );
 }
 
+/// While the processor thinks, a second call is refused for lack of credit too: nothing is bought twice.
+#[test]
+fn a_client_tops_up_once_at_a_time() {
+    let mut plan = Plan { prepaid: Some(Prepaid::opening(dollars(1))), ..Plan::new("prepaid") };
+    plan.prices[0] = Some(Price::PerUnit(UnitPrice { amount: dollars(1), per: 1 }));
+    let client = Client { on_402: On402::TopUpThenRetry, ..client(2, Failures::NONE, secs(60)) };
+    let mut scenario = calling(plan, &client, &[0, 10, 11]);
+    scenario.payments.processor.latency = crate::distribution::Distribution::Constant(5.0 * SECOND as f64);
+    let history = log::record(&world(scenario), super::FIRST, &mut Scratch::default()).unwrap();
+    // The third call's second attempt finds the dollar of the second's gone, and buys one more.
+    assert_eq!(history.account.books().moved(Movement::InvoiceCredit), dollars(2));
+}
+
+/// Of a call and a retry at one moment, the call goes first.
+#[test]
+fn a_new_call_goes_before_a_retry_of_the_same_moment() {
+    let client = client(2, Failures::CLIENT, secs(10));
+    let order: Vec<_> = attempts(calling(one_call(), &client, &[0, 100, 110]))
+        .into_iter()
+        .map(|(second, call, attempt, _)| (second, call, attempt))
+        .collect();
+    assert_eq!(order, [(0, 0, 1), (100, 1, 1), (110, 2, 1), (110, 1, 2), (120, 2, 2)]);
+}
+
 /// An upstream that always fails: every attempt costs what it used, none is billed, and the call is never served.
 #[test]
 fn what_fails_upstream_is_tried_again_and_costs_each_time() {
