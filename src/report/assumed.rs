@@ -1,8 +1,12 @@
 //! What a simulation took for granted, because the scenario left it out: the defaults that decide most.
 
-use farebox_engine::model::{Arrivals, Card, Cohort, Joined, Scenario};
+use farebox_engine::model::{Arrivals, Card, Client, Cohort, Joined, On402, Scenario};
 
 use super::text::{row, table};
+
+fn tops_up(cohort: &Cohort) -> bool {
+    cohort.client.on_402 == On402::TopUpThenRetry
+}
 
 /// The page about it; nothing where the scenario says it all.
 pub fn render(scenario: &Scenario) -> String {
@@ -12,7 +16,8 @@ pub fn render(scenario: &Scenario) -> String {
     };
     let pays = |cohort: &Cohort| {
         let plan = &scenario.plans[cohort.plan];
-        plan.fee_period.is_some() || plan.prepaid.as_ref().is_some_and(|prepaid| prepaid.auto_top_up.is_some())
+        let buys = plan.prepaid.is_some() && tops_up(cohort);
+        buys || plan.fee_period.is_some() || plan.prepaid.as_ref().is_some_and(|prepaid| prepaid.auto_top_up.is_some())
     };
     let assumed = [
         (
@@ -21,7 +26,12 @@ pub fn render(scenario: &Scenario) -> String {
             "spread over one billing period, whose usage until then is counted",
         ),
         ("always pay", names(&|cohort| pays(cohort) && cohort.card == Some(Card::good())), "cards are never declined"),
-        ("do not react", names(&|cohort| cohort.reactions.is_empty()), "no refusal changes what they do"),
+        (
+            "do not react",
+            names(&|cohort| cohort.reactions.is_empty() && !tops_up(cohort)),
+            "no refusal changes what they do",
+        ),
+        ("do not try again", names(&|cohort| cohort.client == Client::none()), "a call that fails is not made again"),
         (
             "call at random",
             names(&|cohort| matches!(cohort.arrivals, Arrivals::Poisson { spread: None, .. })),

@@ -128,7 +128,7 @@ impl Mean {
         let mut rows = vec![row(all, self.figure(offered - retried), "")];
         if retried > 0 {
             let each = offered as f64 / ((offered - retried) as f64).max(1.0);
-            rows.push(row("attempts at them", self.figure(offered), format!("{each:.3} each")));
+            rows.push(row("attempts at them", self.figure(offered), format!("{each:.3} each; shares are of these")));
             rows.push(row("served by a retry", self.figure(total(|cohort| cohort.recovered)), "of the calls"));
         }
         rows.extend([count("served", total(|cohort| cohort.served), "")]);

@@ -121,6 +121,7 @@ fn an_unsettled_threshold_fails_only_strictly() {
           joined before the start    hobby, startups: spread over one billing period, whose usage until then is counted
           always pay                 startups: cards are never declined
           do not react               hobby, startups: no refusal changes what they do
+          do not try again           hobby, startups: a call that fails is not made again
           call at random             hobby, startups: one rate for all of the cohort, at any hour alike
 
         Thresholds

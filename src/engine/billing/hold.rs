@@ -225,7 +225,9 @@ mod tests {
             let mut places: Vec<_> = ids.iter().map(|id| id.slot).collect();
             places.sort_unstable();
             assert_eq!((places, holds.open_count()), (vec![0, 1, 2, 3], 4));
-            ids.into_iter().for_each(|id| assert!(resolve(&mut holds, id).is_some()));
+            for id in ids {
+                assert!(resolve(&mut holds, id).is_some());
+            }
         }
     }
 
