@@ -51,3 +51,21 @@ pub(super) const KINDS: &[&str] = &["billing", "limit", "auth", "upstream"];
 
 /// What becomes of a request.
 pub(super) const OUTCOMES: &[&str] = &["served", "refused", "failed"];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use farebox_engine::billing::cause::{Cause, Kind};
+
+    use super::*;
+
+    /// The reader does not use the billing rules, so that the names stand twice; they are the same.
+    #[test]
+    fn the_names_are_those_of_the_rules() {
+        let set = |names: &[&'static str]| names.iter().copied().collect::<BTreeSet<_>>();
+        assert_eq!(set(&[REFUSALS, FAILURES].concat()), set(&Cause::ALL.map(Cause::name)));
+        assert_eq!(set(KINDS), set(&Kind::ALL.map(Kind::name)));
+        assert!(WHEN.iter().all(|name| *name == "refused" || REFUSALS.contains(name)));
+    }
+}
