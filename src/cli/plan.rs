@@ -19,6 +19,7 @@ use super::out::OutDir;
 use super::printer::Printer;
 use super::scenario_file;
 use crate::control::Control;
+use crate::forecast;
 use crate::live::stage::LiveError;
 use crate::scenario;
 
@@ -62,7 +63,10 @@ impl Plan {
     pub fn live(args: &args::Live, printer: &mut Printer) -> Result<Self, Failure> {
         let mut plan = Self::new(&args.played, args.seed, &args.output, printer)?;
         set_pace(&args.pace, &mut Arc::make_mut(&mut plan.scenario).live)?;
-        Ok(plan)
+        match forecast::load::too_long(&plan.scenario) {
+            Some(problem) => Err(Failure::new(Exit::ScenarioWrong, problem)),
+            None => Ok(plan),
+        }
     }
 
     /// Changes how often the simulation is repeated.

@@ -131,7 +131,8 @@ impl Clock {
             return Now { traffic, billing: traffic };
         }
         let billing = (i128::from(traffic.0) * i128::from(self.billing_ns)).div_euclid(i128::from(self.traffic_ns));
-        Now { traffic, billing: Time(clamp(billing)) }
+        // However fast it runs, it never comes to what does not come.
+        Now { traffic, billing: Time(clamp(billing).min(Time::NEVER.0 - 1)) }
     }
 
     /// The first traffic instant at which the billing clock has reached `billing`.
@@ -169,5 +170,8 @@ mod tests {
         assert_eq!(Time::START.since(Time::from_ns(5)), Span::ZERO);
         assert_eq!(Time::NEVER + Span::from_secs(1), Time::NEVER);
         assert_eq!(Clock::new(Span::from_secs(9), Span::from_secs(1)).traffic_at(Time::NEVER), Time::NEVER);
+        // Nor does a clock that runs too fast to be told come to it.
+        let fastest = Clock::new(Span::from_ns(DAY), Span::from_ns(1));
+        assert!(fastest.at(Time::from_ns(10 * SECOND as i64)).billing < Time::NEVER);
     }
 }

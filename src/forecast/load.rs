@@ -2,7 +2,7 @@
 
 use farebox_engine::model::{Arrivals, Limit, Rate, Scenario};
 use farebox_engine::money::thousands;
-use farebox_engine::time::{SECOND, Time};
+use farebox_engine::time::{DAY, SECOND, Span, Time};
 use farebox_engine::world::schedule::Pace;
 use serde::Serialize;
 
@@ -11,6 +11,9 @@ use super::traffic::{Traffic, moments};
 
 /// How often the connections that are allowed must be enough: always but for one moment in a hundred.
 const ENOUGH: f64 = 0.99;
+
+/// How far the billing clock of a load may go: ten years with their leap days, as a horizon.
+const LOAD_MOST: Span = Span::from_ns(3_652 * DAY);
 
 /// What `load` and the live half of `run` will do.
 #[derive(Clone, Debug, Serialize)]
@@ -129,6 +132,18 @@ fn offered(traffic: &Traffic<'_>, pace: Pace) -> (f64, f64) {
             (calls as f64, 0.0)
         }
     }
+}
+
+/// What is wrong with a load whose billing clock goes further than any horizon may.
+pub fn too_long(scenario: &Scenario) -> Option<String> {
+    let billed = Pace::scaled(scenario, &scenario.live).billed();
+    (billed > LOAD_MOST).then(|| {
+        format!(
+            "the billing clock of the load goes {} on, and may go ten years; write a slower `live.clock`, a lower \
+             `live.rate` or a shorter `live.duration`",
+            super::text::length(billed.ns()),
+        )
+    })
 }
 
 /// A load in hours of the week in which its cohorts hardly call: it would not come near the rate that it asks for.

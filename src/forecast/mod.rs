@@ -7,7 +7,7 @@
 //! booked: floats are good enough.
 
 mod arrivals;
-mod load;
+pub mod load;
 pub(crate) mod poisson;
 mod quota;
 pub mod text;
@@ -71,6 +71,7 @@ impl Forecast {
         let traffic: Vec<_> = scenario.cohorts.iter().map(|cohort| Traffic::new(scenario, cohort, end)).collect();
         let load = LoadForecast::new(scenario, &traffic);
         let mut warnings = load.warnings();
+        warnings.extend(load::too_long(scenario));
         warnings.extend(load::quiet_hours(scenario, &traffic));
         warnings.extend(load::compressed_past_limits(scenario, &traffic));
         Self {

@@ -478,6 +478,18 @@ fn a_load_is_planned_by_its_busiest_hour() {
     assert!(bursty.load.in_flight_p99 > even.load.in_flight_p99);
 }
 
+/// At the pace of its arrivals, a small scenario under a large load lives for centuries, which no calendar is asked to tell.
+#[test]
+fn a_load_of_more_than_ten_years_is_refused() {
+    let rare = STARTER.replace("rate: 2/day", "rate: 0.0002/day").replace("rate: 8/day", "rate: 0.0002/day");
+    let folder = Folder::new("centuries").with("rare.yaml", &rare.replace("rate: 5/day", "rate: 0.0002/day"));
+    let done = folder.farebox("run rare.yaml --rate 1k/s --out results").run();
+    assert_eq!(done.code, Some(3), "{}", done.stderr);
+    assert!(done.stderr.contains("and may go ten years; write a slower `live.clock`"), "{}", done.stderr);
+    let planned = folder.farebox("plan rare.yaml").run();
+    assert!(planned.stderr.contains("and may go ten years"), "{}", planned.stderr);
+}
+
 /// Rates without a mean are the reader's to refuse; a forecast of one must still end, with figures that say so.
 #[test]
 fn odd_rates_have_no_odd_figures() {

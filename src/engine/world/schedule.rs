@@ -93,6 +93,11 @@ impl Pace {
         Span::from_ns(libm::ceil(self.until.ns() as f64 / self.stretch) as u64)
     }
 
+    /// How far the billing clock goes.
+    pub fn billed(&self) -> Span {
+        self.clock.at(self.until).billing.since(Time::START)
+    }
+
     /// How many rows of a trace are played: of one that repeats, those of all its repeats.
     pub fn rows_of(&self, trace: &Trace) -> u64 {
         if trace.repeats.is_some() { trace.rows_before(self.reach()) } else { trace.rows.len() as u64 }
