@@ -65,7 +65,7 @@ impl Account {
             return 0;
         }
         let of_meters = plan.metered.iter().map(|metered| self.headroom_of(metered, cohort)).min();
-        let of_money = self.affordable(cohort, plan).unwrap_or(0);
+        let of_money = self.affordable(cohort, plan, catalog.spend_control).unwrap_or(0);
         of_meters.unwrap_or(u64::MAX).min(of_money)
     }
 
@@ -81,12 +81,15 @@ impl Account {
 
     /// How many calls can be paid for: from the grant that burns first, before more credit is to be bought; and below the
     /// spend cap. `None` where the most that a call costs is not known, or past the range.
-    fn affordable(&self, cohort: &CohortTerms, plan: &PlanTerms) -> Option<u64> {
-        let (mut credit, mut arrears) = (Money::ZERO, Money::ZERO);
+    fn affordable(&self, cohort: &CohortTerms, plan: &PlanTerms, control: SpendControl) -> Option<u64> {
+        let (mut credit, mut arrears, mut is_capped) = (Money::ZERO, Money::ZERO, false);
         for metered in plan.metered.iter().filter(|metered| self.is_past(metered)) {
             let (price, sum) = match (&metered.credit, &metered.arrears) {
                 (Some(price), _) => (price, &mut credit),
-                (None, Some(price)) => (price, &mut arrears),
+                (None, Some(price)) => {
+                    is_capped = plan.spend_cap.is_some();
+                    (price, &mut arrears)
+                }
                 (None, None) => continue,
             };
             if let Price::Volume(_) | Price::Stairstep(_) = price {
@@ -102,14 +105,26 @@ impl Account {
             let spendable = first.min(self.grants.balance().checked_sub(kept)?);
             calls = calls.min(quotient(spendable, credit));
         }
-        if let (Some(cap), true) = (plan.spend_cap, arrears > Money::ZERO) {
-            let mut spent = self.usage.spent().ok()?;
-            for segment in &self.earlier {
-                spent = spent.checked_add(segment.spent().ok()?)?;
-            }
-            calls = calls.min(quotient(cap.checked_sub(spent)?, arrears));
+        if let (Some(cap), true) = (plan.spend_cap, is_capped) {
+            calls = calls.min(self.below(cap, arrears, control)?);
         }
         Some(calls)
+    }
+
+    /// How many calls that cost at most this much each stay below the spend cap. One that costs nothing needs room too:
+    /// where nothing is held, some; else that no less than nothing is left, as after a change to a lower cap.
+    fn below(&self, cap: Money, each: Money, control: SpendControl) -> Option<u64> {
+        let mut spent = self.usage.spent().ok()?;
+        for segment in &self.earlier {
+            spent = spent.checked_add(segment.spent().ok()?)?;
+        }
+        let left = cap.checked_sub(spent)?;
+        let is_reached = if control == SpendControl::Reserve { left < Money::ZERO } else { left <= Money::ZERO };
+        Some(match each {
+            _ if is_reached => 0,
+            Money::ZERO => u64::MAX,
+            each => quotient(left, each),
+        })
     }
 
     /// Whether all units of a meter are past its allowance: then they are paid, or there is no headroom.

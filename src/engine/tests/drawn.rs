@@ -18,6 +18,7 @@ use crate::model::{
 use crate::money::Money;
 use crate::time::{Clock, DAY, HOUR, SECOND, Span};
 use crate::world::World;
+use crate::world::schedule::Pace;
 
 /// A source of choices.
 pub(super) struct Dice(Words);
@@ -229,6 +230,10 @@ pub(super) fn world(seed: u64) -> World {
         clock: dice.one_of(&[Some(clock), Some(clock), None]),
         ..scenario.live
     };
+    // No load is that goes further than a horizon may.
+    if Pace::scaled(&scenario, &live).billed() > days(3_652) {
+        return World::whole(scenario).unwrap();
+    }
     World::scaled(scenario, &live).unwrap()
 }
 
@@ -570,7 +575,7 @@ pub(super) fn calm(seed: u64) -> Scenario {
         plan.limits.clear();
         (plan.trial, plan.spend_cap, plan.routes) = (None, None, None);
         plan.past_allowance = PastAllowance::Overage;
-        plan.prepaid = plan.prepaid.as_ref().map(|_| Prepaid::opening(Money::from_nanos(1_000_000_000_000_000)));
+        plan.prepaid = plan.prepaid.as_ref().map(|_| Prepaid::opening(Money::from_nanos(1_000_000_000_000_000_000)));
         for meter in 0..METERS_MAX {
             if plan.prices[meter].is_none() && plan.overage[meter].is_none() {
                 plan.allowance[meter] = None;

@@ -144,6 +144,32 @@ fn a_spend_cap_has_room_for_the_calls_below_it() {
     assert_eq!(world.headroom(&party, after(secs(1))).0, 12);
 }
 
+/// A cap that is reached stops calls that cost nothing too: reached by nothing, where nothing is held; else gone past, as
+/// after a change to a lower one.
+#[test]
+fn a_cap_that_is_reached_leaves_no_room_for_what_is_free() {
+    for (control, cap, charged, room) in [
+        (SpendControl::Reserve, 0, 0, u64::MAX),
+        (SpendControl::CheckThenDebit, 0, 0, 0),
+        (SpendControl::Reserve, 2, 2, u64::MAX),
+        (SpendControl::CheckThenDebit, 2, 2, 0),
+        (SpendControl::CheckThenDebit, 3, 2, u64::MAX),
+        (SpendControl::Reserve, 1, 2, 0),
+    ] {
+        let mut scenario = priced(Plan { spend_cap: Some(dollars(cap)), ..Plan::new("free past it") }, per_unit(0));
+        scenario.gateway.spend_control = control;
+        let world = world(scenario);
+        let mut party = world.open(super::FIRST).unwrap();
+        world.catch_up(&mut party, after(secs(1))).unwrap();
+        let earlier = Segment { charged: dollars(charged), ..party.account.usage.clone() };
+        party.account.earlier.push(earlier);
+        let found = world.headroom(&party, after(secs(1))).0;
+        assert_eq!(found, room, "{control:?} {cap} {charged}");
+        let decision = world.request(&mut party, after(secs(1)), 0).unwrap();
+        assert_eq!(matches!(decision, Decision::Admit(_)), room > 0, "{control:?} {cap} {charged}");
+    }
+}
+
 /// More may cost less: then the most that a call adds is not known.
 #[test]
 fn a_volume_price_leaves_no_room() {
