@@ -22,7 +22,7 @@ fn gate(c: &mut Criterion) {
         b.iter(|| {
             at = at + farebox_engine::time::Span::from_ns(SECOND);
             let now = farebox_engine::time::Now { traffic: at, billing: Time::START };
-            match world.request(&mut party, now, 0) {
+            match world.request(&mut party, now, 0, 1) {
                 Ok(Decision::Admit(admission)) => {
                     world.served(&mut party, now, admission.hold, &usage).expect("the amounts are small");
                 }

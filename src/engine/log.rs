@@ -175,7 +175,7 @@ pub fn replay(
         match event {
             Event::Decided { call, attempt, route, decision: logged } => {
                 let margins = party.account().margins(*now, &world.catalog, *route);
-                let decision = world.request(&mut party, *now, *route)?;
+                let decision = world.request(&mut party, *now, *route, *attempt)?;
                 decided(Replayed { call: *call, attempt: *attempt, logged: *logged, decision, margins });
             }
             Event::Served { hold, usage } => world.served(&mut party, *now, *hold, usage)?,

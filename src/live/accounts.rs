@@ -134,7 +134,7 @@ impl Accounts {
         route: u16,
     ) -> Result<Decision, Overflow> {
         self.event(id, when, |party, now, world| {
-            let decision = world.request(party, now, route)?;
+            let decision = world.request(party, now, route, attempt)?;
             Ok((decision, Event::Decided { call, attempt, route, decision }))
         })
     }

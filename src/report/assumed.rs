@@ -8,13 +8,17 @@ fn tops_up(cohort: &Cohort) -> bool {
     cohort.client.on_402 == On402::TopUpThenRetry
 }
 
+fn pays(cohort: &Cohort) -> bool {
+    matches!(cohort.client.on_402, On402::TopUpThenRetry | On402::PayOnce)
+}
+
 /// The page about it; nothing where the scenario says it all.
 pub fn render(scenario: &Scenario) -> String {
     let names = |which: &dyn Fn(&Cohort) -> bool| {
         let named = scenario.cohorts.iter().filter(|cohort| which(cohort)).map(|cohort| cohort.name.as_str());
         named.collect::<Vec<_>>().join(", ")
     };
-    let pays = |cohort: &Cohort| {
+    let is_charged = |cohort: &Cohort| {
         let plan = &scenario.plans[cohort.plan];
         let buys = plan.prepaid.is_some() && tops_up(cohort);
         buys || plan.fee_period.is_some() || plan.prepaid.as_ref().is_some_and(|prepaid| prepaid.auto_top_up.is_some())
@@ -25,10 +29,14 @@ pub fn render(scenario: &Scenario) -> String {
             names(&|cohort| cohort.joined == Joined::Spread),
             "spread over one billing period, whose usage until then is counted",
         ),
-        ("always pay", names(&|cohort| pays(cohort) && cohort.card == Some(Card::good())), "cards are never declined"),
+        (
+            "always pay",
+            names(&|cohort| is_charged(cohort) && cohort.card == Some(Card::good())),
+            "cards are never declined",
+        ),
         (
             "do not react",
-            names(&|cohort| cohort.reactions.is_empty() && !tops_up(cohort)),
+            names(&|cohort| cohort.reactions.is_empty() && !pays(cohort)),
             "no refusal changes what they do",
         ),
         ("do not try again", names(&|cohort| cohort.client == Client::none()), "a call that fails is not made again"),

@@ -300,6 +300,7 @@ impl Mean {
             (Count::UpgradesFailed, "upgrades whose payment failed"),
             (Count::Downgrades, "downgrades"),
             (Count::TopUps, "top-ups paid"),
+            (Count::PaidCalls, "calls paid for one by one"),
             (Count::Attempts, "attempts to collect"),
             (Count::Declined, "declined"),
             (Count::Errors, "errors of the processor"),

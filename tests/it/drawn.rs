@@ -200,7 +200,8 @@ fn loads() -> &'static [Load] {
     static LOADS: OnceLock<Vec<Load>> = OnceLock::new();
     LOADS.get_or_init(|| {
         let drawn = (0..48).map(|seed| (format!("seed {seed}"), drawn(seed)));
-        let written = ["moves.yaml", "credit.yaml"].map(|name| (name.to_owned(), fixture::named(name)));
+        let written = ["moves.yaml", "credit.yaml", "wallets.yaml"];
+        let written = written.map(|name| (name.to_owned(), fixture::named(name)));
         let load = |(name, scenario)| {
             let world = fixture::scaled(scenario);
             Load { name, twins: stage::twins(&world).unwrap(), world }
@@ -272,6 +273,7 @@ fn the_loads_meet_every_refusal_every_count_and_every_movement() {
         Cause::QuotaExhausted,
         Cause::SpendCap,
         Cause::CreditExhausted,
+        Cause::PaymentRequired,
     ] {
         let is_it = |entry: &Entry| matches!(entry.event, Event::Decided { decision: Decision::Refuse(other), .. } if other == cause);
         if !twins().any(|twin| twin.log.iter().any(is_it)) {
@@ -325,6 +327,7 @@ fn the_loads_change_without_any_of_what_they_ask_for() {
         ("expiry of grants", |it| prepaid(it, |prepaid| prepaid.grants.iter_mut().for_each(|it| it.expires = None))),
         ("paid grants", |it| prepaid(it, |prepaid| prepaid.grants.iter_mut().for_each(|it| it.paid = false))),
         ("order of grants", |it| prepaid(it, |prepaid| prepaid.grants.iter_mut().for_each(|it| it.priority = 0))),
+        ("payments for single calls", |it| plans(it, |plan| plan.pays_per_request = false)),
         ("top-ups", |it| prepaid(it, |prepaid| prepaid.auto_top_up = None)),
         ("even spacing", |it| {
             patterns(it, |of| {

@@ -230,9 +230,9 @@ impl Teller<'_> {
     ) -> Result<(), Overflow> {
         let Logged { now, event } = logged;
         match *event {
-            Event::Decided { route, decision, .. } => {
+            Event::Decided { attempt, route, decision, .. } => {
                 let margins = self.party.account().margins(*now, &self.world.catalog, route);
-                let again = self.world.request(&mut self.party, *now, route)?;
+                let again = self.world.request(&mut self.party, *now, route, attempt)?;
                 assert_eq!(again, decision, "a replay decides as the run did");
                 let ending = *endings.next().expect("each decided call has an ending");
                 calls.add(ending, 1);

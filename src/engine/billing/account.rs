@@ -91,6 +91,8 @@ pub struct Account {
     /// Usage charges of periods that were never invoiced.
     pub(crate) uninvoiced: Money,
     pub(crate) has_card: bool,
+    /// What is left in the wallet that single calls are paid from.
+    pub(crate) wallet: Money,
     pub(crate) fee: FeePeriod,
     /// How many fee periods and usage periods there were: what names their invoices, whatever plan they were on.
     pub(crate) fee_periods: u32,

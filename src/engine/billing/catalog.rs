@@ -88,6 +88,8 @@ pub struct PlanTerms {
     pub minimum: Money,
     /// Prepaid settings; `None`: not a prepaid plan.
     pub prepaid: Option<Prepaid>,
+    /// Whether calls past the allowance are paid for one by one, from a wallet.
+    pub pays_per_request: bool,
     /// How long a consumer is served after the first failed attempt.
     pub grace: Span,
     /// By route whether the plan covers it; `None`: it covers all.
@@ -103,7 +105,7 @@ pub struct Metered {
     pub allowance: Option<u64>,
     /// What happens past them.
     pub past: Past,
-    /// What a unit past them costs in credit, where they are paid.
+    /// What a unit past them costs in credit, or from a wallet, where they are paid.
     pub credit: Option<Price>,
     /// What a unit past them costs on the invoice, where they are paid.
     pub arrears: Option<Price>,
@@ -135,6 +137,8 @@ pub struct CohortTerms {
     pub discount: Option<Discount>,
     /// Whether they have a payment method.
     pub has_card: bool,
+    /// What is in a wallet at the start.
+    pub wallet: Money,
     /// The most that one call can use, by route and meter: what is held before the answer tells.
     pub most: Vec<PerMeter<u64>>,
     /// The routes that its consumers call.
@@ -240,6 +244,7 @@ impl PlanTerms {
             spend_cap: plan.spend_cap,
             minimum: plan.minimum,
             prepaid: plan.prepaid.clone(),
+            pays_per_request: plan.pays_per_request,
             grace: plan.grace,
             covers: plan.routes.as_ref().map(covers),
         }
@@ -259,7 +264,8 @@ impl Metered {
     /// The meter as the plan sees it; `None` when it is none of its business.
     fn new(plan: &Plan, meter: usize) -> Option<Self> {
         let (price, overage) = (plan.prices[meter].clone(), plan.overage[meter].clone());
-        let (credit, price) = if plan.prepaid.is_some() { (price, None) } else { (None, price) };
+        let is_paid_ahead = plan.prepaid.is_some() || plan.pays_per_request;
+        let (credit, price) = if is_paid_ahead { (price, None) } else { (None, price) };
         let arrears = match plan.past_allowance {
             PastAllowance::Overage => overage.or(price),
             _ => price,
@@ -302,6 +308,7 @@ impl CohortTerms {
             calendar: Calendar::new(scenario.start, cohort.zone.clone()),
             discount: cohort.discount,
             has_card: cohort.card.is_some(),
+            wallet: cohort.wallet,
             most_of_any: std::array::from_fn(most_of),
             routes,
             most,

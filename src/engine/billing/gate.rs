@@ -74,12 +74,14 @@ pub struct Margins {
 
 /// What the steps have found for a request that may pass.
 pub(super) struct Pass {
+    /// Whether it carries a payment for itself.
+    pub(super) is_paid: bool,
     /// Whether it passes at the pace of a throttled plan.
     pub(super) is_throttled: bool,
     /// Units past the allowance, at most, and how they are paid.
     pub(super) past: PerMeter<u64>,
     pub(super) pays: Pays,
-    /// What is held of the credit, and what counts against the spend cap.
+    /// What is held of the credit or of the wallet, and what counts against the spend cap.
     pub(super) quote: Money,
     pub(super) capped: Money,
 }
@@ -87,6 +89,7 @@ pub(super) struct Pass {
 impl Default for Pass {
     fn default() -> Self {
         Self {
+            is_paid: false,
             is_throttled: false,
             past: PerMeter::default(),
             pays: Pays::Nothing,
@@ -117,14 +120,21 @@ impl From<Cause> for Stop {
 // === Calls ===
 
 impl Account {
-    /// Decides a request for a route, and on admission opens its hold.
+    /// Decides a request for a route, and on admission opens its hold; `is_paid`: it carries a payment for itself.
     #[inline]
-    pub fn request(&mut self, now: Now, catalog: &Catalog, view: View, route: u16) -> Result<Decision, Overflow> {
+    pub fn request(
+        &mut self,
+        now: Now,
+        catalog: &Catalog,
+        view: View,
+        route: u16,
+        is_paid: bool,
+    ) -> Result<Decision, Overflow> {
         self.saw(now);
         let (cohort, plan) = self.terms(catalog);
         let most = &cohort.most[route as usize];
         // Filled in place: it is too large to be passed along with every request.
-        let mut pass = Pass::default();
+        let mut pass = Pass { is_paid, ..Pass::default() };
         match self.look(now, catalog, plan, view, route, most, &mut pass) {
             Ok(in_grace) => {
                 let hold = self.commit(now, plan, route, most, &pass)?;
@@ -227,7 +237,20 @@ impl Account {
                 return Err(Cause::RateLimited.into());
             }
         }
-        if is_charged { self.look_at_money(catalog, plan, is_arrears, pass) } else { Ok(()) }
+        match is_charged {
+            true if plan.pays_per_request => self.look_at_wallet(plan, pass),
+            true => self.look_at_money(catalog, plan, is_arrears, pass),
+            false => Ok(()),
+        }
+    }
+
+    /// A call that is paid for by itself: without a payment it is asked for one, and with one that the wallet does not cover
+    /// again.
+    fn look_at_wallet(&self, plan: &PlanTerms, pass: &mut Pass) -> Result<(), Stop> {
+        pass.quote = quote_of_credit(plan, pass)?;
+        pass.pays = Pays::Credit;
+        let is_covered = pass.quote == Money::ZERO || pass.is_paid && self.wallet >= pass.quote;
+        if is_covered { Ok(()) } else { Err(Cause::PaymentRequired.into()) }
     }
 
     /// Credit first, then arrears, where the plan has both; the units of one call are not divided between them.
@@ -240,12 +263,7 @@ impl Account {
         pass: &mut Pass,
     ) -> Result<(), Stop> {
         if plan.prepaid.is_some() {
-            let mut quote = Money::ZERO;
-            for metered in &plan.metered {
-                if let (Some(price), past @ 1..) = (&metered.credit, pass.past[metered.meter]) {
-                    quote = plus(quote, price::at_most(price, past)?)?;
-                }
-            }
+            let quote = quote_of_credit(plan, pass)?;
             let balance = self.grants.balance();
             let is_covered = match catalog.spend_control {
                 SpendControl::Reserve => balance >= quote,
@@ -318,7 +336,11 @@ impl Account {
         most: &PerMeter<u64>,
         pass: &Pass,
     ) -> Result<HoldId, Overflow> {
-        let reserved = self.grants.reserve(pass.quote, &mut self.books)?;
+        let reserved = if plan.pays_per_request {
+            self.reserve_wallet(pass.quote)?
+        } else {
+            self.grants.reserve(pass.quote, &mut self.books)?
+        };
         let (id, hold) = self.holds.open(now.traffic + HOLD_TTL);
         hold.segment = self.usage.id;
         hold.route = route;
@@ -327,6 +349,14 @@ impl Account {
         hold.quote = pass.capped;
         self.usage.open(plan, most, &pass.past, hold)?;
         Ok(id)
+    }
+
+    fn reserve_wallet(&mut self, quote: Money) -> Result<Reserved, Overflow> {
+        if quote == Money::ZERO {
+            return Ok(Reserved::Nothing);
+        }
+        self.wallet = self.wallet.checked_sub(quote).ok_or(Overflow { account: &"wallet" })?;
+        Ok(Reserved::Wallet(quote))
     }
 
     #[inline]
@@ -399,6 +429,9 @@ impl Account {
             self.accrue(settled.arrears)?;
         }
         let reserved = &self.holds.at(place).reserved;
+        if let Reserved::Wallet(held) = *reserved {
+            return self.pay_from_wallet(held, settled.credit);
+        }
         match catalog.spend_control {
             _ if settled.credit == Money::ZERO && *reserved == Reserved::Nothing => return Ok(()),
             SpendControl::Reserve => self.grants.settle(reserved, settled.credit, now.billing, &mut self.books)?,
@@ -406,6 +439,19 @@ impl Account {
         }
         self.watch_credit(now.billing, catalog);
         Ok(())
+    }
+
+    /// A call is paid for by itself: a sale of credit that is used at once. What it did not cost stays in the wallet. No card
+    /// is charged, so no processor asks a fee.
+    fn pay_from_wallet(&mut self, held: Money, cost: Money) -> Result<(), Overflow> {
+        self.wallet = plus(self.wallet, held.checked_sub(cost).ok_or(Overflow { account: &"wallet" })?)?;
+        if cost == Money::ZERO {
+            return Ok(());
+        }
+        self.tally.count(Count::PaidCalls);
+        [Movement::InvoiceCredit, Movement::Capture, Movement::HoldPrepaid, Movement::Burn]
+            .into_iter()
+            .try_for_each(|movement| self.post(movement, cost))
     }
 
     /// Takes what a call has cost, of which nothing was held; what is not there is owed.
@@ -562,6 +608,18 @@ impl Account {
         let quote = quoted.into_iter().try_fold(Money::ZERO, |sum, quote| plus(sum, quote?));
         quote.ok().and_then(|quote| self.grants.balance().checked_sub(quote)).unwrap_or(unlimited)
     }
+}
+
+/// The most that a call's units past the allowance cost in credit.
+#[inline]
+fn quote_of_credit(plan: &PlanTerms, pass: &Pass) -> Result<Money, Overflow> {
+    let mut quote = Money::ZERO;
+    for metered in &plan.metered {
+        if let (Some(price), past @ 1..) = (&metered.credit, pass.past[metered.meter]) {
+            quote = plus(quote, price::at_most(price, past)?)?;
+        }
+    }
+    Ok(quote)
 }
 
 #[inline]

@@ -31,7 +31,7 @@ pub struct Part {
     amount: Money,
 }
 
-/// Credit reserved for one call: nearly always from one grant.
+/// Money reserved for one call: credit, nearly always from one grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reserved {
     /// Nothing.
@@ -40,6 +40,8 @@ pub enum Reserved {
     One(Part),
     /// From several, in the order that they burn.
     Many(Box<[Part]>),
+    /// From the consumer's wallet, which no grant is about.
+    Wallet(Money),
 }
 
 /// The grants of an account, in the order that they burn.
@@ -144,7 +146,7 @@ impl Grants {
         books: &mut Books,
     ) -> Result<(), Overflow> {
         match reserved {
-            Reserved::Nothing => Ok(()),
+            Reserved::Nothing | Reserved::Wallet(_) => Ok(()),
             Reserved::One(part) => self.settle_part(*part, cost, billing, books),
             Reserved::Many(parts) => {
                 let mut left = cost;
@@ -244,6 +246,7 @@ impl Reserved {
         match self {
             Self::Nothing => Money::ZERO,
             Self::One(part) => part.amount,
+            Self::Wallet(amount) => *amount,
             Self::Many(parts) => parts.iter().fold(Money::ZERO, |sum, part| plus(sum, part.amount)),
         }
     }

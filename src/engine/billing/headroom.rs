@@ -98,6 +98,9 @@ impl Account {
             *sum = sum.checked_add(price::at_most(price, cohort.most_of_any[metered.meter]).ok()?)?;
         }
         let mut calls = u64::MAX;
+        if plan.pays_per_request && credit > Money::ZERO {
+            return Some(0);
+        }
         if credit > Money::ZERO {
             let top_up = plan.prepaid.as_ref().and_then(|prepaid| prepaid.auto_top_up);
             let kept = top_up.map_or(Money::ZERO, |terms| terms.below);
@@ -170,7 +173,7 @@ impl Account {
                 continue;
             }
             pass.past[meter] = together[meter];
-            pass.pays = if plan.prepaid.is_some() { Pays::Credit } else { Pays::Arrears };
+            pass.pays = if metered.credit.is_some() { Pays::Credit } else { Pays::Arrears };
             if let (Some(price), SpendControl::Reserve) = (&metered.credit, catalog.spend_control) {
                 for (most, calls) in routes() {
                     let quote = times(price::at_most(price, most[meter])?, *calls)?;

@@ -25,7 +25,7 @@ pub struct Hold {
     pub(crate) pays: Pays,
     /// Units past the allowance, at most; the others are reserved of it.
     pub(crate) past: PerMeter<u64>,
-    /// Credit taken off the balance until the hold is resolved.
+    /// Credit taken off the balance, or the wallet, until the hold is resolved.
     pub(crate) reserved: Reserved,
     /// What counts against the spend cap until then.
     pub(crate) quote: Money,
@@ -36,7 +36,7 @@ pub struct Hold {
 /// How units past the allowance are paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pays {
-    /// From credit.
+    /// From credit, or from a wallet.
     Credit,
     /// On the invoice of the period.
     Arrears,

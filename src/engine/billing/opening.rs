@@ -109,6 +109,7 @@ impl Account {
             changes: 0,
             uninvoiced: Money::ZERO,
             has_card: cohort.has_card,
+            wallet: cohort.wallet,
             fee: FeePeriod::NONE,
             fee_periods: 0,
             usage_periods: 0,

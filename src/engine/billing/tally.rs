@@ -36,13 +36,15 @@ pub enum Count {
     UpgradesFailed,
     /// Top-ups that were paid.
     TopUps,
+    /// Calls that were paid for by themselves.
+    PaidCalls,
     /// Holds that expired.
     ExpiredHolds,
     /// Calls whose usage came after their hold had expired: served, and not billed.
     Late,
 }
 
-const COUNTS: usize = 17;
+const COUNTS: usize = 18;
 
 impl Count {
     /// Every count, in the order of its index.
@@ -62,6 +64,7 @@ impl Count {
         Self::Downgrades,
         Self::UpgradesFailed,
         Self::TopUps,
+        Self::PaidCalls,
         Self::ExpiredHolds,
         Self::Late,
     ];
@@ -84,6 +87,7 @@ impl Count {
             Self::Downgrades => "downgrades",
             Self::UpgradesFailed => "upgrades_failed",
             Self::TopUps => "top_ups",
+            Self::PaidCalls => "paid_calls",
             Self::ExpiredHolds => "expired_holds",
             Self::Late => "late",
         }

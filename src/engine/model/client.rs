@@ -237,6 +237,9 @@ pub enum On402 {
     WaitRetryAfter,
     /// Pays for credit, then tries again after the delay.
     TopUpThenRetry,
+    /// Tries again after the delay with a payment for this very call, as every further attempt has it; a call is paid once,
+    /// so a 402 to that ends it.
+    PayOnce,
 }
 
 // === Presets ===

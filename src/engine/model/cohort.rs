@@ -33,6 +33,8 @@ pub struct Cohort {
     pub client: Client,
     /// How they pay; `None`: there is no payment method.
     pub card: Option<Card>,
+    /// What is in their wallet at the start, which single calls are paid from.
+    pub wallet: Money,
     /// What they do about refusals.
     pub reactions: Vec<Reaction>,
 }
@@ -52,6 +54,7 @@ impl Cohort {
             routes: vec![(0, 1.0)],
             client: Client::none(),
             card: Some(Card::good()),
+            wallet: Money::ZERO,
             reactions: Vec::new(),
         }
     }

@@ -37,6 +37,8 @@ pub struct Plan {
     /// What a unit past the allowance costs: from credit on a prepaid plan (never `volume` or `stairstep`), else in
     /// arrears. `None`: nothing.
     pub prices: PerMeter<Option<Price>>,
+    /// Whether each call past the allowance is paid for by itself, from a wallet, at `prices`; then there is no credit.
+    pub pays_per_request: bool,
     /// How long a consumer is still served after the first failed attempt of the oldest unpaid invoice.
     pub grace: Span,
     /// The routes that the plan covers, as indices into [`Scenario::routes`](super::Scenario::routes); `None`: all.
@@ -60,6 +62,7 @@ impl Plan {
             spend_cap: None,
             minimum: Money::ZERO,
             prepaid: None,
+            pays_per_request: false,
             prices: PerMeter::default(),
             grace: Span::ZERO,
             routes: None,

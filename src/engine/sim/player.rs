@@ -111,7 +111,7 @@ impl<'a> Player<'a> {
         observer: &mut O,
     ) -> Result<Option<(Try, HoldId)>, Overflow> {
         let tried = self.take();
-        let decision = self.world.request(&mut self.party, now, tried.route)?;
+        let decision = self.world.request(&mut self.party, now, tried.route, tried.attempt)?;
         observer.decided(self.party.consumer(), &tried.call(), now, decision);
         self.tried.count(decision);
         match decision {

@@ -274,6 +274,7 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     for cohort in &mut scenario.cohorts {
         cohort.client = client(dice);
     }
+    pay_per_request(&mut scenario);
     scenario
 }
 
@@ -364,6 +365,29 @@ fn counted_by_period(plan: &mut Plan, meters: usize, dice: &mut Dice) {
     plan.rollover = dice.seldom(4, |dice| Rollover { min: dice.below(3), max: 3 + dice.below(30) });
     plan.spend_cap = dice.seldom(4, |dice| nanos(dice, &[0, 3, 500_000_000, 20_000_000_000]));
     plan.minimum = nanos(dice, &[0, 0, 0, 7, 5_000_000_000]);
+}
+
+/// Some of the postpaid plans are paid call by call, from wallets that soon are empty, or hardly ever.
+fn pay_per_request(scenario: &mut Scenario) {
+    let dice = &mut Dice::new(scenario.seed ^ 0x402);
+    let is_plain = |price: &Option<Price>| !matches!(price, Some(Price::Volume(_) | Price::Stairstep(_)));
+    for plan in &mut scenario.plans {
+        if plan.prepaid.is_some() || !plan.prices.iter().all(is_plain) || !dice.one_in(3) {
+            continue;
+        }
+        plan.pays_per_request = true;
+        (plan.spend_cap, plan.minimum, plan.overage) = (None, Money::ZERO, PerMeter::default());
+        if plan.past_allowance == PastAllowance::Overage {
+            plan.past_allowance = PastAllowance::Block;
+        }
+    }
+    for cohort in &mut scenario.cohorts {
+        cohort.wallet = nanos(dice, &[0, 40_000_000, 5_000_000_000, 900_000_000_000]);
+        if dice.one_in(2) {
+            let retry = crate::model::Retry { attempts: 2 + dice.below(3) as u32, ..cohort.client.retry };
+            cohort.client = Client { retry, on_402: On402::PayOnce };
+        }
+    }
 }
 
 fn prepaid(dice: &mut Dice) -> Prepaid {
@@ -573,7 +597,7 @@ pub(super) fn calm(seed: u64) -> Scenario {
     scenario.upstream.errors = Chance::NEVER;
     for plan in &mut scenario.plans {
         plan.limits.clear();
-        (plan.trial, plan.spend_cap, plan.routes) = (None, None, None);
+        (plan.trial, plan.spend_cap, plan.routes, plan.pays_per_request) = (None, None, None, false);
         plan.past_allowance = PastAllowance::Overage;
         plan.prepaid = plan.prepaid.as_ref().map(|_| Prepaid::opening(Money::from_nanos(1_000_000_000_000_000_000)));
         for meter in 0..METERS_MAX {

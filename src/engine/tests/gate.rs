@@ -341,7 +341,8 @@ fn the_first_failing_step_wins_and_a_refused_call_consumes_nothing() {
             spoil(&mut party);
         }
         let before = state(&party.account);
-        let decision = party.account.request(super::after(secs(1)), &party.catalog, View::ReadThrough, 0).unwrap();
+        let decision =
+            party.account.request(super::after(secs(1)), &party.catalog, View::ReadThrough, 0, false).unwrap();
         match SPOILS.get(from) {
             Some((cause, _)) => {
                 assert_eq!(decision, Decision::Refuse(*cause));
@@ -394,7 +395,8 @@ fn who_may_not_be_served_is_refused_first_and_for_that_reason() {
         party.account.status = status;
         party.account.has_card = has_card;
         let before = state(&party.account);
-        let decision = party.account.request(super::after(secs(1)), &party.catalog, View::ReadThrough, 0).unwrap();
+        let decision =
+            party.account.request(super::after(secs(1)), &party.catalog, View::ReadThrough, 0, false).unwrap();
         assert_eq!((decision, state(&party.account)), (Decision::Refuse(cause), before));
     }
 }

@@ -165,7 +165,7 @@ fn a_cap_that_is_reached_leaves_no_room_for_what_is_free() {
         party.account.earlier.push(earlier);
         let found = world.headroom(&party, after(secs(1))).0;
         assert_eq!(found, room, "{control:?} {cap} {charged}");
-        let decision = world.request(&mut party, after(secs(1)), 0).unwrap();
+        let decision = world.request(&mut party, after(secs(1)), 0, 1).unwrap();
         assert_eq!(matches!(decision, Decision::Admit(_)), room > 0, "{control:?} {cap} {charged}");
     }
 }
@@ -193,7 +193,9 @@ fn who_is_not_served_or_has_calls_in_flight_has_no_room() {
     party.account.suspended_until = Time::START + secs(5);
     assert_eq!(world.headroom(&party, after(secs(4))).0, 0, "suspended");
     assert_eq!(world.headroom(&party, after(secs(5))).0, u64::MAX);
-    let Decision::Admit(admission) = world.request(&mut party, after(secs(5)), 0).unwrap() else { panic!("it passes") };
+    let Decision::Admit(admission) = world.request(&mut party, after(secs(5)), 0, 1).unwrap() else {
+        panic!("it passes")
+    };
     assert_eq!(world.headroom(&party, after(secs(5))).0, 0, "in flight");
     world.served(&mut party, after(secs(6)), admission.hold, &[1, 2, 0, 0]).unwrap();
     assert_eq!(world.headroom(&party, after(secs(6))).0, u64::MAX);

@@ -96,7 +96,7 @@ pub(super) fn watch(world: &World, consumer: Consumer, mut see: impl FnMut(&Step
             world.served(&mut party, now, hold, &call.usage).unwrap();
             see(&Step { world, now, event: Event::Served(call, hold), party: [&before, &party] });
         } else if !has_left {
-            let decision = world.request(&mut party, now, call.route).unwrap();
+            let decision = world.request(&mut party, now, call.route, 1).unwrap();
             see(&Step { world, now, event: Event::Decided(decision), party: [&before, &party] });
             if let Decision::Admit(admission) = decision
                 && call.index % 7 != 6
@@ -161,7 +161,7 @@ fn everything_that_can_happen_happens() {
         never.iter().all(|(one, _)| matches!(one, Recoup | FeeExcess)),
         "only those have stories of their own: {never:?}"
     );
-    assert!(refused.len() == 13 && refused.values().all(|calls| *calls > 20), "{refused:?}");
+    assert!(refused.len() == 14 && refused.values().all(|calls| *calls > 20), "{refused:?}");
     assert!(quoted > 20, "{quoted}");
 }
 
@@ -669,7 +669,7 @@ impl Machine {
             _ => {
                 let route = dice.below(self.catalog.cohorts[0].most.len() as u64) as u16;
                 if let Decision::Admit(admission) =
-                    self.account.request(now, &self.catalog, View::ReadThrough, route).unwrap()
+                    self.account.request(now, &self.catalog, View::ReadThrough, route, false).unwrap()
                 {
                     self.holds.push((admission.hold, usize::from(route)));
                 }

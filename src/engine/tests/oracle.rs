@@ -386,7 +386,7 @@ fn play_slowly(world: &World, consumer: Consumer) -> (Log, Account, Oracle<'_>) 
             world.served(&mut party, now, hold, &call.usage).unwrap();
             log.events.push(Event::Served(call, at.since(call.at)));
         } else {
-            let decision = world.request(&mut party, now, call.route).unwrap();
+            let decision = world.request(&mut party, now, call.route, 1).unwrap();
             assert_eq!(outcome_of(decision).err(), oracle.judge(at), "{consumer:?}, call {} at {at:?}", call.index);
             log.events.push(Event::Decided(call, outcome_of(decision)));
             if let Decision::Admit(admission) = decision {

@@ -44,7 +44,7 @@ impl Played {
 
     fn call(&mut self, at: Span) -> Decision {
         self.until(at);
-        let decision = self.world.request(&mut self.party, after(at), 0).unwrap();
+        let decision = self.world.request(&mut self.party, after(at), 0, 1).unwrap();
         if let Decision::Admit(admission) = decision {
             self.world.served(&mut self.party, after(at), admission.hold, &ONE_REQUEST).unwrap();
             self.until(at);

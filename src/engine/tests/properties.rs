@@ -113,7 +113,7 @@ fn comes_before(entry: &Entry, other: &Call) -> bool {
 fn again(world: &World, party: &mut Party, entry: &Entry) {
     world.catch_up(party, entry.now).unwrap();
     match entry.event {
-        Event::Decided { route, .. } => drop(world.request(party, entry.now, route).unwrap()),
+        Event::Decided { route, attempt, .. } => drop(world.request(party, entry.now, route, attempt).unwrap()),
         Event::Served { hold, usage } => world.served(party, entry.now, hold, &usage).unwrap(),
         Event::Failed { hold, used } => world.failed(party, entry.now, hold, &used).unwrap(),
     }
@@ -332,7 +332,7 @@ pub(super) fn jumps_as_it_steps(_: u64, world: &World) {
         for second in 0..5 {
             let now = clock.at((began + secs(second)).min(world.end().traffic - Span::from_ns(1)));
             world.catch_up(&mut jumping, now).unwrap();
-            let _ = world.request(&mut jumping, now, 0).unwrap();
+            let _ = world.request(&mut jumping, now, 0, 1).unwrap();
         }
         let mut stepping = jumping.clone();
         let (from, to) = (jumping.account().seen.traffic.ns(), world.end().traffic.ns() - 1);

@@ -85,7 +85,7 @@ impl Party {
 
     fn call(&mut self, now: Now) -> Decision {
         self.until(now);
-        let decision = self.account.request(now, &self.catalog, View::ReadThrough, 0).unwrap();
+        let decision = self.account.request(now, &self.catalog, View::ReadThrough, 0, false).unwrap();
         self.account.check();
         decision
     }

@@ -223,7 +223,7 @@ impl Story {
 
     pub(super) fn call_route(&mut self, billing: Time, route: u16) -> Decision {
         let now = self.now(billing);
-        let decision = self.account.request(now, &self.catalog, View::ReadThrough, route).unwrap();
+        let decision = self.account.request(now, &self.catalog, View::ReadThrough, route, false).unwrap();
         self.account.check();
         decision
     }

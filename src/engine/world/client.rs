@@ -118,7 +118,11 @@ fn wait(client: &Client, answered: &Answered, made: u32, word: u64) -> Option<Sp
         if answered.should_retry == Some(false) {
             return None;
         }
-        return if client.on_402 == On402::WaitRetryAfter { answered.told() } else { Some(own()) };
+        return match client.on_402 {
+            On402::WaitRetryAfter => answered.told(),
+            On402::PayOnce if made > 1 => None,
+            _ => Some(own()),
+        };
     }
     let rule = retry.retry_after.filter(|rule| rule.of.meets(failure));
     let told = rule.map_or(Told::Nothing, |rule| rule.take(answered.told()));

@@ -23,7 +23,7 @@ use crate::billing::invoice::Charge;
 use crate::billing::ledger::Movement;
 use crate::billing::timer::Deadline;
 use crate::draw::Chance;
-use crate::model::{Act, Live, On402, PerMeter, Scenario};
+use crate::model::{Act, Client, Live, On402, PerMeter, Scenario};
 use crate::money::Overflow;
 use crate::time::{Now, SECOND, Span, Time};
 
@@ -121,24 +121,30 @@ impl World {
         Ok(account)
     }
 
-    /// Decides a request. Whatever is due before it has been done: see [`Self::catch_up`].
+    /// Decides a request, the attempt of this number at its call. Whatever is due before it has been done: see
+    /// [`Self::catch_up`].
     #[inline]
-    pub fn request(&self, party: &mut Party, now: Now, route: u16) -> Result<Decision, Overflow> {
-        let decision = party.account.request(now, &self.catalog, View::ReadThrough, route);
+    pub fn request(&self, party: &mut Party, now: Now, route: u16, attempt: u32) -> Result<Decision, Overflow> {
+        let is_paid = attempt > 1 && self.client(party.consumer()).on_402 == On402::PayOnce;
+        let decision = party.account.request(now, &self.catalog, View::ReadThrough, route, is_paid);
         if let Ok(Decision::Refuse(cause)) = decision {
             self.refused(party, now, cause)?;
         }
         decision
     }
 
+    /// The software that a consumer calls with.
+    fn client(&self, consumer: Consumer) -> &Client {
+        &self.scenario.cohorts[consumer.cohort as usize].client
+    }
+
     /// What the consumer, or their software, does about a refusal on the side of the account.
     fn refused(&self, party: &mut Party, now: Now, cause: Cause) -> Result<(), Overflow> {
-        let cohort = party.consumer().cohort as usize;
-        let reactions = &self.reactions[cohort];
+        let reactions = &self.reactions[party.consumer().cohort as usize];
         if !reactions.is_empty() {
             reaction::notice(party, reactions, &self.catalog, now, cause);
         }
-        if cause == Cause::CreditExhausted && self.scenario.cohorts[cohort].client.on_402 == On402::TopUpThenRetry {
+        if cause == Cause::CreditExhausted && self.client(party.consumer()).on_402 == On402::TopUpThenRetry {
             party.account.buy_usual_credit(now, &self.catalog, &mut party.actions);
             self.act(party, now)?;
         }

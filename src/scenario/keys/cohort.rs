@@ -6,7 +6,7 @@ use super::Presence::{Default, Optional, Required};
 use super::Shape::{List as ListOf, Map, One, OneOrMap};
 use super::{
     ANY, DURATION, DURATION_ABOVE_ZERO, LENGTH_ABOVE_ZERO, Least, List, Named, Rule, Table, Unit, distribution, key,
-    keys, limit, named, planned, quantity, sized,
+    keys, limit, named, quantity, sized,
 };
 use crate::scenario::cause;
 use crate::scenario::unit::Choice;
@@ -248,7 +248,7 @@ pub(in crate::scenario) static CLIENT: Table = Table {
             "on_402",
             Default("fail"),
             One(Unit::Choice(&ON_402)),
-            "What it does when payment is required: `fail`; `retry` as after any other failure; `wait_retry_after`, as long as that says, and `fail` without it; or `top_up_then_retry`, after the delay.",
+            "What it does when payment is required: `fail`; `retry` as after any other failure; `wait_retry_after`, as long as that says, and `fail` without it; `top_up_then_retry`, after the delay; or `pay_once`, after the delay, with a payment for this call, where the plan has `pay_per_request`.",
         ),
     ],
     named: None,
@@ -260,7 +260,7 @@ static FAILURES: List = List { item: One(Unit::Failure), size: sized("failures",
 static METHOD: Choice = Choice::of(&["GET", "POST"]);
 static RETRY_AFTER: Choice = Choice::of(&["ignore", "honour"]);
 static HINT: Choice = Choice::of(&["none", "x-should-retry", "stripe-should-retry"]);
-static ON_402: Choice = Choice::of(&["fail", "retry", "wait_retry_after", "top_up_then_retry"]);
+static ON_402: Choice = Choice::of(&["fail", "retry", "wait_retry_after", "top_up_then_retry", "pay_once"]);
 
 static DELAY: Table = keys(&[
     key("base", Required, One(DURATION), "Before the first retry."),
@@ -329,7 +329,12 @@ static PAYMENT: Table = keys(&[
         OneOrMap(Unit::Choice(&CARD_PRESET), &CARD),
         "Their card: a preset or written out. Of first attempts, `healthy` has 2.5% declined: 1% at random (10% of them hard), 1.15% without money (broke 13d, funded 1117d), the rest on cards that ended (lasts 4y, updater 80%). `typical` has 5%: 1.95% at random (10% hard), 2.3% without money (broke 14d, funded 595d), lasts 40mo, updater 70%. `consumer` has 15%: 5.85% at random (10% hard), 6.9% without money (broke 22d, funded 297d), lasts 3y, updater 20%.",
     ),
-    planned("wallet", &[], Map(&WALLET), "A wallet that pays for single calls."),
+    key(
+        "wallet",
+        Optional,
+        Map(&WALLET),
+        "A wallet, beside the card, that single calls are paid from on a plan with `pay_per_request`; by default none.",
+    ),
 ]);
 
 /// The presets of [`CARD`]; their numbers are in the lowering, and in the doc of `card`.

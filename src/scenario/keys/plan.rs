@@ -41,7 +41,13 @@ pub(in crate::scenario) static PLAN: Table = Table {
             "prices",
             Optional,
             Map(&PRICES),
-            "What units cost: from credit on a prepaid plan, else billed when the period ends.",
+            "What units cost: from credit on a prepaid plan, from a wallet with `pay_per_request`, else billed when the period ends.",
+        ),
+        key(
+            "pay_per_request",
+            Default("false"),
+            One(Unit::Bool),
+            "Whether each call past the allowance is paid for by itself: one without a payment is answered `payment_required` (402), and a client with `on_402: pay_once` makes it again with one, from the consumer's wallet.",
         ),
         key("minimum", Optional, One(Unit::Fee), "What usage costs at least: `$100/month`; the fee is apart."),
         key(

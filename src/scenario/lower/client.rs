@@ -27,6 +27,7 @@ pub(in crate::scenario) fn written_out(fields: &Fields, problems: &mut Problems)
         "retry" => (Failures::PAYMENT_REQUIRED, On402::Fail),
         "wait_retry_after" => (Failures::NONE, On402::WaitRetryAfter),
         "top_up_then_retry" => (Failures::NONE, On402::TopUpThenRetry),
+        "pay_once" => (Failures::NONE, On402::PayOnce),
         _ => (Failures::NONE, On402::Fail),
     };
     let listed = failures(fields, "retry_on")?.without(failures(fields, "never_on")?);

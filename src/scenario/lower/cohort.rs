@@ -2,6 +2,7 @@
 
 use farebox_engine::draw::Chance;
 use farebox_engine::model::{Card, Cohort, Discount, Funds, Joined, Length};
+use farebox_engine::money::Money;
 use farebox_engine::time::{DAY, SECOND, Span as TimeSpan};
 
 use super::plan::PlanEntry;
@@ -68,6 +69,7 @@ impl Lowering<'_> {
         let arrivals = fields.map("traffic").and_then(|traffic| self.arrivals(traffic, fields, on));
         let client = self.client(fields);
         let card = self.payment(fields);
+        let wallet = wallet(fields);
         let reactions = self.reactions(fields, plan, plans);
         Some(Cohort {
             name: name.value.clone(),
@@ -81,6 +83,7 @@ impl Lowering<'_> {
             routes: routes??,
             client: client?,
             card: card.ok()?,
+            wallet: wallet.ok()?,
             reactions: reactions?,
         })
     }
@@ -114,6 +117,16 @@ impl Lowering<'_> {
             life: life.map(mean),
             updated: fields.chance("updater")?,
         })
+    }
+}
+
+/// What is in their wallet; nothing where they have none.
+fn wallet(fields: &Fields) -> Result<Money, Reported> {
+    let Value::Map(payment) = &fields.value("payment").ok_or(Reported)?.value else { return Ok(Money::ZERO) };
+    match payment.map("wallet") {
+        Some(wallet) => wallet.money("balance").map(|balance| balance.value).ok_or(Reported),
+        None if payment.is_broken("wallet") => Err(Reported),
+        None => Ok(Money::ZERO),
     }
 }
 

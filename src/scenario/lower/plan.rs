@@ -38,7 +38,7 @@ impl Lowering<'_> {
     fn terms(&mut self, fields: &Fields, entry: &mut PlanEntry) -> Option<Plan> {
         let allowances = self.allowances(fields, entry);
         let (prices, overage) = (self.prices(fields, entry), self.overage(fields, entry));
-        let is_postpaid = fields.written("prepaid").is_none() && fields.written("prices").is_some();
+        let is_postpaid = !is_paid_ahead(fields) && fields.written("prices").is_some();
         let usage_period = self.usage_period(fields, &allowances, is_postpaid);
         let fee = fields.fee("fee").map(|fee| fee.value);
         self.check_amounts(fields);
@@ -72,6 +72,7 @@ impl Lowering<'_> {
                 None => None,
             },
             prices: prices?,
+            pays_per_request: pays_per_request(fields),
             grace: fields.duration("grace")?.value,
             routes: match routes {
                 Some(routes) => Some(routes?),
@@ -217,14 +218,34 @@ impl Lowering<'_> {
     // === Prices ===
 
     fn prices(&mut self, fields: &Fields, entry: &mut PlanEntry) -> Option<PerMeter<Option<Price>>> {
+        self.check_pay_per_request(fields);
         let is_prepaid = fields.written("prepaid").is_some();
         if is_prepaid && fields.written("prices").is_none() && !fields.is_broken("prices") {
             let message = format!("the prepaid plan {} has no `prices`", quote(&entry.name.value));
             let problem = Diagnostic::warning(place(fields, "prepaid"), message);
             self.problems.push(problem.help("without them its calls cost nothing, and its credit lasts for ever"));
         }
-        let paid = if is_prepaid { Paid::FromCredit } else { Paid::InArrears };
+        let paid = if is_paid_ahead(fields) { Paid::FromCredit } else { Paid::InArrears };
         self.priced(fields, "prices", paid, entry)
+    }
+
+    /// What is paid call by call is paid in no other way.
+    fn check_pay_per_request(&mut self, fields: &Fields) {
+        if !pays_per_request(fields) {
+            return;
+        }
+        let span = place(fields, "pay_per_request");
+        if fields.written("prices").is_none() && !fields.is_broken("prices") {
+            let problem = Diagnostic::error(span, "there is nothing to pay: the plan has no `prices`");
+            self.problems.push(problem.help("write what a call costs, such as `prices: { requests: $0.01 }`"));
+        }
+        for key in ["prepaid", "overage", "spend_cap", "minimum"] {
+            if let Some(other) = fields.written(key) {
+                let problem = Diagnostic::error(other, format!("`{key}` has no effect beside `pay_per_request`"));
+                let related = problem.related(span, "each call is paid for by itself here");
+                self.problems.push(related.help("keep one of the two"));
+            }
+        }
     }
 
     fn overage(&mut self, fields: &Fields, entry: &mut PlanEntry) -> Option<PerMeter<Option<Price>>> {
@@ -264,7 +285,7 @@ impl Lowering<'_> {
     /// Prices that never apply, and units that nobody priced.
     fn check_priced(&mut self, fields: &Fields, allowances: &[(usize, Spanned<Allowance>)], entry: &PlanEntry) {
         let named = |key: &'static str| fields.map(key).into_iter().flat_map(Fields::named);
-        let is_prepaid = fields.written("prepaid").is_some();
+        let is_prepaid = is_paid_ahead(fields);
         for over in named("overage") {
             let name = quote(&over.name.value);
             if !named("includes").any(|it| it.name.value == over.name.value) {
@@ -399,4 +420,14 @@ fn is_none(length: Length) -> bool {
 fn per_second_rounded_up(rate: Rate) -> u64 {
     let a_second = (u128::from(rate.requests) * u128::from(SECOND)).div_ceil(u128::from(rate.per.ns()));
     u64::try_from(a_second).unwrap_or(u64::MAX)
+}
+
+/// Whether each call is paid for by itself.
+fn pays_per_request(fields: &Fields) -> bool {
+    fields.bool("pay_per_request").unwrap_or(false)
+}
+
+/// Whether calls are paid for when they are made, and not when the period ends.
+fn is_paid_ahead(fields: &Fields) -> bool {
+    fields.written("prepaid").is_some() || pays_per_request(fields)
 }

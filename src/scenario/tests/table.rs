@@ -27,7 +27,6 @@ fn what_is_not_supported_yet() {
         }
     });
     expect![[r#"
-        consumers.*.payment.wallet
         consumers.*.reacts[].do: slow_down
         upstreams: more than 1
         upstreams.*.calls

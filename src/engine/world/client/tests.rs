@@ -259,6 +259,10 @@ fn on_402_a_client_waits_as_it_is_told_or_tops_up_or_fails() {
     assert_eq!(waits(&waits_for_it, &[Answered::status(402)]), []);
     assert_eq!(waits(&tops_up, &[Answered::status(402); 5]), [(375, 500), (750, 1_000)]);
     assert_eq!(waits(&tops_up, &[hinted(402, false)]), []);
+    // Who pays for the call pays once, on the second attempt at the latest.
+    let pays = with(On402::PayOnce);
+    assert_eq!(waits(&pays, &[Answered::status(402); 5]), [(375, 500)]);
+    assert_eq!(waits(&pays, &[Answered::status(500), Answered::status(402)]), [(375, 500)]);
     // What is no 402 goes by the other rules.
     assert_eq!(waits(&waits_for_it, &[told(429, 121)]), []);
 }
