@@ -163,6 +163,23 @@ pub(super) fn quiet_hours(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Optio
     })
 }
 
+/// Faults that a load never comes to, because its billing clock does not go so far.
+pub(super) fn over_before_faults(scenario: &Scenario) -> Option<String> {
+    let pace = Pace::scaled(scenario, &scenario.live);
+    let end = pace.clock.at(pace.until).billing;
+    let missed = || scenario.faults.iter().filter(|fault| fault.begins() >= end && fault.at < scenario.horizon);
+    missed().map(|fault| fault.at).min().map(|first| {
+        format!(
+            "the load covers {} of billing time and meets none of the faults from {} on: {} of {}; write a longer \
+             `live.duration`, or a faster `live.clock`",
+            super::text::length(end.since(Time::START).ns()),
+            super::text::length(first.ns()),
+            missed().count(),
+            scenario.faults.len(),
+        )
+    })
+}
+
 /// Cohorts whose compressed calls run into a rate limit that they keep in the scenario's own time: limits go by the
 /// wall, whatever the billing clock does.
 pub(super) fn compressed_past_limits(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Vec<String> {

@@ -74,6 +74,7 @@ impl Forecast {
         warnings.extend(load::too_long(scenario));
         warnings.extend(load::quiet_hours(scenario, &traffic));
         warnings.extend(load::compressed_past_limits(scenario, &traffic));
+        warnings.extend(load::over_before_faults(scenario));
         Self {
             schema: SCHEMA,
             scenario: scenario.name.clone(),
@@ -98,6 +99,9 @@ fn not_forecast(scenario: &Scenario) -> Vec<String> {
     let mut left_out: Vec<_> = scenario.plans.iter().flat_map(of_plan).collect();
     if !scenario.changes.is_empty() {
         left_out.push("changes of plans inside the run: the figures are those of the first terms".to_owned());
+    }
+    if !scenario.faults.is_empty() {
+        left_out.push("faults, and what they delay or fail".to_owned());
     }
     if scenario.upstream.capacity.is_some() {
         left_out.push("how long calls wait for the upstream's places".to_owned());

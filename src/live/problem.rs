@@ -19,7 +19,7 @@ pub(crate) fn problem(cause: Cause, status: u16, wait: Option<Span>) -> Response
         "title": title(cause),
         "status": status,
         "code": cause.name(),
-        "retryable": retryable(cause),
+        "retryable": wait.is_some() || retryable(cause),
     });
     let mut response = Response::new(Full::from(body.to_string()));
     *response.status_mut() = StatusCode::from_u16(status).expect("statuses are checked when the scenario is read");

@@ -1,8 +1,8 @@
 //! What a simulation took for granted, because the scenario left it out: the defaults that decide most.
 
-use farebox_engine::model::{Arrivals, Card, Client, Cohort, Joined, On402, Scenario};
+use farebox_engine::model::{Arrivals, Breaks, Card, Client, Cohort, Joined, On402, Payments, Scenario};
 
-use super::text::{row, table};
+use super::text::{Row, row, table};
 
 fn tops_up(cohort: &Cohort) -> bool {
     cohort.client.on_402 == On402::TopUpThenRetry
@@ -50,6 +50,23 @@ pub fn render(scenario: &Scenario) -> String {
         .into_iter()
         .filter(|(_, who, _)| !who.is_empty())
         .map(|(what, who, how)| row(what, "", format!("{who}: {how}")))
+        .chain(of_faults(scenario))
         .collect();
     if rows.is_empty() { String::new() } else { table("Assumed", &rows) }
+}
+
+/// What is taken for granted about what breaks.
+fn of_faults(scenario: &Scenario) -> Vec<Row> {
+    let is_down = scenario.faults.iter().any(|fault| fault.breaks == Breaks::ProcessorDown);
+    let has_errors = is_down || scenario.payments.processor.errors != Payments::new().processor.errors;
+    let all = [
+        (!scenario.faults.is_empty(), "faults", "as written, at the same moments in every replication"),
+        (
+            has_errors,
+            "errors of the processor",
+            "nothing was captured; tried again after an hour, counted as no decline",
+        ),
+    ];
+    let there = all.into_iter().filter(|(is_there, ..)| *is_there);
+    there.map(|(_, what, how)| row(what, "", how.to_owned())).collect()
 }

@@ -2,6 +2,7 @@
 
 pub mod assumed;
 pub mod explain;
+pub mod fault;
 pub mod load;
 pub mod run;
 pub mod table;

@@ -5,6 +5,7 @@ mod change;
 pub(super) mod client;
 mod cohort;
 mod distribution;
+mod fault;
 mod gateway;
 mod payments;
 mod plan;
@@ -94,7 +95,7 @@ impl Lowering<'_> {
         let cohorts = fields.map("consumers").and_then(|cohorts| self.cohorts(cohorts, &plans));
         let payments = fields.map("payments").and_then(|payments| self.payments(payments));
         let live = fields.map("live").and_then(|live| self.live(live));
-        self.check_faults(fields);
+        let faults = self.faults(fields);
         let thresholds = self.thresholds(fields, cohorts.as_deref(), payments.as_ref());
         if !is_routed {
             return None;
@@ -116,6 +117,7 @@ impl Lowering<'_> {
             cohorts: cohorts?,
             upstream: upstream?,
             payments: payments?,
+            faults,
             gateway: gateway::gateway(fields.map("gateway")?)?,
             live: live?,
             replications: fields.quantity("replications")?.value as u32,

@@ -26,8 +26,8 @@ use farebox_engine::distribution::Distribution;
 use farebox_engine::draw::Chance;
 use farebox_engine::log::{Entry, Event, History};
 use farebox_engine::model::{
-    Act, AppliesTo, Arrivals, Card, Fees, Limit, PastAllowance, Pattern, PerMeter, Plan, Prepaid, Process, Returns,
-    Scenario, SpendControl,
+    Act, AppliesTo, Arrivals, Breaks, Card, Fees, Limit, PastAllowance, Pattern, PerMeter, Plan, Prepaid, Process,
+    Returns, Scenario, SpendControl,
 };
 use farebox_engine::money::Money;
 use farebox_engine::time::Span;
@@ -136,7 +136,9 @@ const SEMANTIC: &[&str] = &[
 const RARE: &[&str] = &[
     "the second end is less than the first",
     "a top-up of nothing tops nothing up",
-    "`upstream_slow` needs ",
+    "_slow` needs `",
+    "` takes no `",
+    "a `factor` below 1 would make it faster",
     " is given as ",
     " has two prices past its allowance",
     "the last tier has an end",
@@ -357,6 +359,8 @@ fn the_loads_change_without_any_of_what_they_ask_for() {
         ("leaving for a refusal", |it| reactions(it, |act| matches!(act, Act::Churn))),
         ("the processor's latency", |it| it.payments.processor.latency = Distribution::Constant(0.0)),
         ("the processor's errors", |it| it.payments.processor.errors = Chance::NEVER),
+        ("outages of the processor", |it| faults(it, |breaks| breaks == Breaks::ProcessorDown)),
+        ("a slow processor", |it| faults(it, |breaks| matches!(breaks, Breaks::ProcessorSlow { .. }))),
         ("retries of hard declines", |it| it.payments.dunning.retries_hard_declines = false),
         ("waiting for the next retry", |it| it.payments.dunning.waits_for_schedule = false),
         ("refunds", |it| it.payments.refunds = Returns::default()),
@@ -380,6 +384,10 @@ fn matters(load: &Load, take_out: TakeOut) -> bool {
     load.twins.iter().zip(&without).any(|(with, without)| {
         with.log != without.log || moved(with) != moved(without) || counted(with) != counted(without)
     })
+}
+
+fn faults(scenario: &mut Scenario, are_out: fn(Breaks) -> bool) {
+    scenario.faults.retain(|fault| !are_out(fault.breaks));
 }
 
 fn plans(scenario: &mut Scenario, change: impl Fn(&mut Plan)) {

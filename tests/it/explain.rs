@@ -131,6 +131,41 @@ fn a_story_on_a_page() {
     );
 }
 
+/// The processor is down over the renewal of 1 April: the story says so, at both ends.
+#[test]
+fn a_story_tells_of_an_outage() {
+    let faults = "faults:\n  - { at: 30d, for: 26h, fault: processor_down }\n  - { at: 40d, for: 2h, fault: processor_slow, factor: 10 }\n";
+    let folder = Folder::new("explain-outage").with("story.yaml", &(SCENARIO.replace("60%", "0%") + faults));
+    expect![[r#"
+        exit code 0
+        --- stdout ---
+        firms/1 of story · seed 1
+        30 Mar 2026 00:00 to 12 Apr 2026 00:00, UTC
+
+          30 Mar 00:20 to 30 Mar 09:21  3 calls served
+          31 Mar 00:00                  the payment processor goes down
+          31 Mar 11:28                  1 call served
+          1 Apr 00:00                   a new usage period begins; invoiced a fee of $49.00; a payment met an error of the processor
+          1 Apr 01:00                   a payment met an error of the processor
+          1 Apr 01:05                   1 call served
+          1 Apr 02:00                   the payment processor is back; paid $49.00
+          1 Apr 07:43 to 9 Apr 23:51    30 calls served
+          10 Apr 00:00                  the payment processor becomes 10 times as slow
+          10 Apr 02:00                  the payment processor is as fast as before
+          10 Apr 11:08 to 11 Apr 23:57  6 calls served
+
+        Calls of the whole run
+          made    178
+          served  178
+
+        Money of the whole run
+          paid  $98.00
+
+        At the end: active on pro
+    "#]]
+        .assert_eq(&folder.farebox("explain story.yaml --consumer firms/1 --from 29d --until 42d").run().to_string());
+}
+
 #[test]
 fn many_short_stretches_of_calls_are_one_line() {
     let folder = folder("explain-folds");

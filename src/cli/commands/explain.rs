@@ -21,6 +21,7 @@ use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::printer::Printer;
 use crate::cli::{plan, scenario_file};
 use crate::report::explain::{Counts, Ending, Entry, Fact, STRETCHES_MAX, Story, Stretch, render, to_json};
+use crate::report::fault;
 use crate::scenario;
 
 /// How many calls are told one by one; more are folded.
@@ -101,8 +102,9 @@ fn tell(world: &World, consumer: Consumer, name: &str, window: [Time; 2]) -> Res
     let party = world.open(consumer)?;
     let is_inside = |entry: &&Logged| matches!(entry.event, Event::Decided { .. }) && within(window, entry.now.traffic);
     let is_single = history.log.iter().filter(is_inside).count() <= SINGLE_MAX;
-    let mut teller =
-        Teller { world, seen: Seen::nothing(), party, window, is_single, stretches: 0, entries: Vec::new() };
+    let seen = Seen::nothing();
+    let faults = faults(&world.scenario);
+    let mut teller = Teller { world, seen, party, window, faults, is_single, stretches: 0, entries: Vec::new() };
     teller.begin();
     let (mut calls, mut ending) = (Counts::default(), endings.iter());
     for logged in &history.log {
@@ -130,6 +132,14 @@ fn tell(world: &World, consumer: Consumer, name: &str, window: [Time; 2]) -> Res
         at_end: standing(world, account),
         entries: teller.entries,
     })
+}
+
+/// What breaks and is mended, the last first.
+fn faults(scenario: &Scenario) -> Vec<(Time, String)> {
+    let mut told: Vec<_> = scenario.faults.iter().flat_map(fault::told).collect();
+    told.sort_by_key(|(at, _)| *at);
+    told.reverse();
+    told
 }
 
 fn within([from, until]: [Time; 2], at: Time) -> bool {
@@ -191,6 +201,8 @@ struct Teller<'a> {
     party: Party,
     seen: Seen,
     window: [Time; 2],
+    /// What is still to break or to be mended, the last first.
+    faults: Vec<(Time, String)>,
     /// Whether each call is told on its own.
     is_single: bool,
     /// How many stretches of calls stand at the end of the entries.
@@ -213,6 +225,7 @@ impl Teller<'_> {
             let due = self.party.next_deadline();
             // Both clocks are one in a simulation of the whole horizon.
             let at = due.traffic.min(due.billing);
+            self.tell_faults(at.min(now.traffic));
             if at > now.traffic {
                 break;
             }
@@ -220,6 +233,13 @@ impl Teller<'_> {
             self.notice(at);
         }
         self.world.catch_up(&mut self.party, now)
+    }
+
+    /// Tells what breaks and is mended until a moment, that included.
+    fn tell_faults(&mut self, until: Time) {
+        while let Some((at, text)) = self.faults.pop_if(|(at, _)| *at <= until) {
+            self.push_facts(at, vec![Fact { text, amount: None }]);
+        }
     }
 
     fn play<'e>(

@@ -3,7 +3,7 @@
 //! `collect` (payments).
 
 use crate::billing::calendar::Cycle;
-use crate::billing::catalog::{Catalog, CohortTerms, PlanTerms};
+use crate::billing::catalog::{Catalog, CohortTerms, Past, PlanTerms};
 use crate::billing::grant::{Grant, Grants};
 use crate::billing::hold::Holds;
 use crate::billing::invoice::Receivables;
@@ -166,6 +166,19 @@ impl Account {
     /// Which usage period it is, counted from the anchor.
     pub fn period(&self) -> u32 {
         self.usage.number
+    }
+
+    /// When an allowance that is used up is new again, if time alone brings that: the end of the usage period of an `active`
+    /// subscription. `None` where there is no such period, in a trial, while a payment is overdue, while a change of plan
+    /// waits, and where the next period allows no units at all of something.
+    pub fn allowance_renews(&self, catalog: &Catalog) -> Option<Time> {
+        let ends = self.usage.ends;
+        if self.status != Status::Active || self.next_plan.is_some() || ends == Time::NEVER {
+            return None;
+        }
+        let next = &catalog.terms[catalog.at_renewal(self.terms, ends) as usize];
+        let is_empty = next.metered.iter().any(|metered| metered.allowance == Some(0) && metered.past == Past::Block);
+        (!is_empty).then_some(ends)
     }
 
     /// How many holds are open.

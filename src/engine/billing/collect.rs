@@ -22,9 +22,11 @@ pub(crate) struct TopUps {
     asked: u32,
     /// Those that the processor has not answered yet.
     pending: Vec<Asked>,
+    /// Which of those was asked for by itself.
+    automatic: Option<Purpose>,
     /// No automatic one is made before.
     not_before: Time,
-    /// How many automatic ones were made in the month that ends at `month_ends`, counted from the anchor.
+    /// How many automatic ones were paid for in the month that ends at `month_ends`, counted from the anchor.
     in_month: u32,
     month: u32,
     month_ends: Time,
@@ -41,7 +43,15 @@ struct Asked {
 impl Default for TopUps {
     fn default() -> Self {
         let long_ago = Time::from_ns(i64::MIN);
-        Self { asked: 0, pending: Vec::new(), not_before: long_ago, in_month: 0, month: 0, month_ends: long_ago }
+        Self {
+            asked: 0,
+            pending: Vec::new(),
+            automatic: None,
+            not_before: long_ago,
+            in_month: 0,
+            month: 0,
+            month_ends: long_ago,
+        }
     }
 }
 
@@ -199,10 +209,6 @@ impl Account {
             return self.attempt_failed(at, None, true, catalog);
         }
         if let Some(charge) = self.receivables.next_charge(at, is_scheduled) {
-            if self.receivables.is_excess() {
-                self.tally.count(Count::Excess);
-                self.post(Movement::FeeExcess, catalog.fees.excess_retry)?;
-            }
             actions.push(Action::Charge(charge));
         }
         Ok(())
@@ -250,6 +256,7 @@ impl Account {
         actions: &mut Vec<Action>,
     ) -> Result<(), Overflow> {
         let Some(asked) = self.receivables.answered(charge.purpose) else { return Ok(()) };
+        self.networks_count(charge.purpose, answer, catalog)?;
         let is_oldest = self.receivables.unpaid().next().is_some_and(|invoice| invoice.purpose == charge.purpose);
         if !is_oldest {
             // What is due by now has waited for this answer.
@@ -271,11 +278,23 @@ impl Account {
         }
     }
 
+    /// What passes the card networks' limit costs extra; what has not come to them does not count.
+    fn networks_count(&mut self, purpose: Purpose, answer: Answer, catalog: &Catalog) -> Result<(), Overflow> {
+        if answer == Answer::Error {
+            self.receivables.was_not_sent(purpose);
+        } else if self.receivables.is_excess() {
+            self.tally.count(Count::Excess);
+            self.post(Movement::FeeExcess, catalog.fees.excess_retry)?;
+        }
+        Ok(())
+    }
+
     fn invoice_paid(&mut self, at: Time, catalog: &Catalog, actions: &mut Vec<Action>) -> Result<(), Overflow> {
         self.timers.clear(Deadline::Retry);
         let invoice = self.receivables.paid();
         self.captured(invoice.amount, catalog)?;
-        self.tally.paid_by(invoice.attempts);
+        // An attempt that met an error of the processor was none of the dunning run.
+        self.tally.paid_by(invoice.attempts - invoice.errors);
         if self.receivables.unpaid().next().is_none() {
             return self.paid_up(at, catalog, actions);
         }
@@ -374,27 +393,34 @@ impl Account {
     /// An automatic top-up is due.
     pub(super) fn top_up_due(&mut self, at: Time, catalog: &Catalog, actions: &mut Vec<Action>) {
         self.timers.clear(Deadline::TopUp);
-        let (cohort, plan) = self.terms(catalog);
+        let (_, plan) = self.terms(catalog);
         let terms = plan.prepaid.as_ref().and_then(|prepaid| prepaid.auto_top_up);
         let may_buy = self.has_card && self.top_up.pending.is_empty() && !self.is_over();
         let Some(terms) = terms.filter(|terms| may_buy && self.grants.balance() < terms.below) else { return };
-        if at >= self.top_up.month_ends {
-            let month = Cycle::new(&cohort.calendar, Period::Month, self.subscribed);
-            while at >= month.begins(&cohort.calendar, self.top_up.month) {
-                self.top_up.month += 1;
-            }
-            self.top_up.month_ends = month.begins(&cohort.calendar, self.top_up.month);
-            self.top_up.in_month = 0;
-        }
+        self.enter_month_of_top_ups(at, catalog);
         if terms.at_most.is_some_and(|most| self.top_up.in_month >= most) {
             // Nobody may call meanwhile: without credit there is no settle that would ask again.
             self.top_up.not_before = self.top_up.month_ends;
             self.timers.set(Deadline::TopUp, self.top_up.month_ends);
             return;
         }
-        self.top_up.in_month += 1;
         let expires = plan.prepaid.as_ref().and_then(|prepaid| prepaid.credits_expire);
+        self.top_up.automatic = Some(Purpose::TopUp(self.top_up.asked));
         self.ask_for_credit(terms.add, 0, expires, actions);
+    }
+
+    /// In another month, counted from the anchor, none has been bought yet.
+    fn enter_month_of_top_ups(&mut self, at: Time, catalog: &Catalog) {
+        if at < self.top_up.month_ends {
+            return;
+        }
+        let (cohort, _) = self.terms(catalog);
+        let month = Cycle::new(&cohort.calendar, Period::Month, self.subscribed);
+        while at >= month.begins(&cohort.calendar, self.top_up.month) {
+            self.top_up.month += 1;
+        }
+        self.top_up.month_ends = month.begins(&cohort.calendar, self.top_up.month);
+        self.top_up.in_month = 0;
     }
 
     /// The consumer buys credit.
@@ -432,15 +458,20 @@ impl Account {
         actions.push(Action::Charge(Charge { purpose, attempt: 1, amount }));
     }
 
-    /// A top-up is never dunned: the next one comes by itself.
+    /// A top-up is never dunned: the next one comes by itself. Only what is paid for counts as one of the month.
     fn top_up_answered(&mut self, at: Time, catalog: &Catalog, charge: Charge, answer: Answer) -> Result<(), Overflow> {
         let place = self.top_up.pending.iter().position(|asked| asked.purpose == charge.purpose);
         let asked = self.top_up.pending.remove(place.expect("the processor answers what it was asked"));
         let amount = charge.amount;
+        let is_automatic = self.top_up.automatic.take_if(|purpose| *purpose == charge.purpose).is_some();
         if answer != Answer::Paid {
             self.top_up.not_before = at + TRY_AGAIN;
             self.watch_credit(at, catalog);
             return Ok(());
+        }
+        if is_automatic {
+            self.enter_month_of_top_ups(at, catalog);
+            self.top_up.in_month += 1;
         }
         self.tally.count(Count::TopUps);
         self.post(Movement::InvoiceCredit, amount)?;

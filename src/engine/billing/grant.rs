@@ -76,6 +76,11 @@ impl Grants {
         self.balance
     }
 
+    /// How many there have ever been.
+    pub fn created(&self) -> u64 {
+        self.created
+    }
+
     /// The grants that still have credit, in the order that they burn.
     pub fn iter(&self) -> impl Iterator<Item = &Grant> {
         self.live.iter()

@@ -36,6 +36,8 @@ pub struct Invoice {
     pub amount: Money,
     /// How many attempts to collect it were made.
     pub attempts: u32,
+    /// How many of them ended in an error of the processor: neither paid nor declined.
+    pub errors: u32,
     /// How many of the scheduled ones have failed.
     pub failed: u32,
     /// Whether any has: then its grace runs.
@@ -94,7 +96,7 @@ pub struct Receivables {
     asked: Option<Asked>,
     /// Whether the card was declined for good: only a new one is worth another attempt.
     is_dead: bool,
-    /// When the oldest invoice was tried, as far back as the card networks count.
+    /// When the oldest invoice was tried, as far back as the card networks count; the attempt that is under way included.
     recent: VecDeque<Time>,
 }
 
@@ -126,7 +128,7 @@ impl Default for Receivables {
 impl Receivables {
     /// Adds an invoice; whether it is the one to collect now, because no older one is being dunned.
     pub fn add(&mut self, purpose: Purpose, amount: Money) -> bool {
-        self.unpaid.push_back(Invoice { purpose, amount, attempts: 0, failed: 0, has_failed: false });
+        self.unpaid.push_back(Invoice { purpose, amount, attempts: 0, errors: 0, failed: 0, has_failed: false });
         self.unpaid.len() == 1
     }
 
@@ -147,9 +149,18 @@ impl Receivables {
         Some(Charge { purpose: oldest.purpose, attempt: oldest.attempts, amount: oldest.amount })
     }
 
-    /// Whether the attempt that was just made passes what the card networks take for nothing.
+    /// Whether the attempt that was made last passes what the card networks take for nothing.
     pub fn is_excess(&self) -> bool {
         self.recent.len() > NETWORK_ATTEMPTS
+    }
+
+    /// The attempt that was made last, for this purpose, ended in an error of the processor: the card networks have not
+    /// seen it.
+    pub(crate) fn was_not_sent(&mut self, purpose: Purpose) {
+        self.recent.pop_back();
+        if let Some(oldest) = self.unpaid.front_mut().filter(|oldest| oldest.purpose == purpose) {
+            oldest.errors += 1;
+        }
     }
 
     /// The attempt for this purpose was answered, whatever the answer; `None` when it was not what was asked.

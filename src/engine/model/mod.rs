@@ -3,6 +3,7 @@
 
 mod client;
 mod cohort;
+mod fault;
 mod payments;
 mod plan;
 mod price;
@@ -13,6 +14,7 @@ pub use client::{Beyond, Client, Delay, Failures, Hint, Jitter, Method, On402, R
 pub use cohort::{
     Act, Arrivals, Card, Cohort, Discount, Funds, HandOut, Joined, Pattern, Process, Reaction, Trace, TraceRow, When,
 };
+pub use fault::{Breaks, Fault};
 pub use payments::{Dunning, Fees, Finally, Payments, Processor, Returns};
 pub use plan::{AppliesTo, Change, GrantTerms, Limit, PastAllowance, Plan, Prepaid, Rate, Rollover, TopUp};
 pub use price::{Price, Tier, UnitPrice};
@@ -61,6 +63,8 @@ pub struct Scenario {
     pub upstream: Upstream,
     /// How invoices and top-ups are paid.
     pub payments: Payments,
+    /// What breaks, in the order of the file.
+    pub faults: Vec<Fault>,
     /// How the gateway enforces the plans.
     pub gateway: Gateway,
     /// How `load` and `run` play it on real sockets.
@@ -94,6 +98,7 @@ impl Scenario {
                 cost: PerMeter::default(),
             },
             payments: Payments::new(),
+            faults: Vec::new(),
             gateway: Gateway::default(),
             live: Live {
                 rate_per_s: 1_000.0,

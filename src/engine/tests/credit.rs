@@ -242,6 +242,44 @@ fn a_declined_top_up_is_tried_again_after_an_hour() {
     assert_eq!(party.figure(|f| f.outstanding), "$0.00");
 }
 
+/// Two a month: what is declined, or meets an error, is none of them. The second that is paid is the last of March.
+#[test]
+fn only_top_ups_that_are_paid_count_against_the_month() {
+    let mut party = Story::begin(&topped_up(Some(2)), &[BROKE, BROKE, Error, Paid, BROKE, Paid]);
+    party.calls(after(days(1)), 5);
+    assert_eq!(party.refused(after(days(1) + hours(2))), Cause::CreditExhausted);
+    party.calls(after(days(1) + hours(3)), 10);
+    assert_eq!(party.refused(after(days(1) + hours(3))), Cause::CreditExhausted);
+    party.calls(after(days(1) + hours(4)), 10);
+    assert_eq!(party.refused(after(days(30))), Cause::CreditExhausted);
+    assert_eq!((party.count(Count::TopUps), party.asked().len()), (2, 6));
+    party.calls(after(days(31)), 1);
+    assert_eq!(party.count(Count::TopUps), 3);
+}
+
+/// Asked for on 31 March and paid on 1 April: it is one of April's, which may have one; March has had none.
+#[test]
+fn a_top_up_belongs_to_the_month_in_which_it_is_paid() {
+    let mut party = Story::begin(&topped_up(Some(1)), &[]);
+    party.processor_takes_its_time();
+    party.calls(after(days(30)), 5);
+    party.answer(after(days(31) + secs(1)), Paid);
+    party.calls(after(days(40)), 10);
+    assert!(party.waiting.is_empty(), "April has had its own");
+    party.until(after(days(61)));
+    assert_eq!(party.waiting.len(), 1);
+}
+
+/// What is bought by hand is none of the automatic ones.
+#[test]
+fn credit_bought_by_hand_does_not_count_against_the_month() {
+    let mut party = Story::begin(&topped_up(Some(1)), &[]);
+    party.buys(after(days(1)), "2");
+    party.calls(after(days(2)), 7);
+    assert_eq!(party.count(Count::TopUps), 2);
+    assert_eq!(party.credit(), "$10.00");
+}
+
 /// A new card does not wait for the hour.
 #[test]
 fn a_new_card_tops_up_at_once() {

@@ -10,10 +10,10 @@ use super::{days, secs};
 use crate::distribution::{Distribution, Z99};
 use crate::draw::{Chance, Words};
 use crate::model::{
-    Act, AppliesTo, Arrivals, Attribute, Card, Change, Client, Cohort, Discount, Dunning, Fees, Finally, Funds,
-    GrantTerms, HandOut, Joined, Length, Limit, Live, METERS_MAX, Meter, On402, PastAllowance, Pattern, Payments,
-    PerMeter, Period, Plan, Prepaid, Price, Process, Rate, Reaction, Returns, Rollover, Route, Scenario, Shape, Share,
-    SpendControl, Tier, TopUp, Trace, TraceRow, UnitPrice, When,
+    Act, AppliesTo, Arrivals, Attribute, Breaks, Card, Change, Client, Cohort, Discount, Dunning, Fault, Fees, Finally,
+    Funds, GrantTerms, HandOut, Joined, Length, Limit, Live, METERS_MAX, Meter, On402, PastAllowance, Pattern,
+    Payments, PerMeter, Period, Plan, Prepaid, Price, Process, Rate, Reaction, Returns, Rollover, Route, Scenario,
+    Shape, Share, SpendControl, Tier, TopUp, Trace, TraceRow, UnitPrice, When,
 };
 use crate::money::Money;
 use crate::time::{Clock, DAY, HOUR, SECOND, Span};
@@ -275,7 +275,40 @@ pub(super) fn scenario(seed: u64) -> Scenario {
         cohort.client = client(dice);
     }
     pay_per_request(&mut scenario);
+    scenario.faults = faults(seed, horizon);
+    give_up(&mut scenario.cohorts, seed);
     scenario
+}
+
+/// None in every second scenario; else up to three, which may lie upon each other and reach past the horizon. With dice of
+/// its own, so that what else is drawn stays as it was.
+fn faults(seed: u64, horizon: Span) -> Vec<Fault> {
+    let dice = &mut Dice::new(seed ^ 0xFA17);
+    let fault = |dice: &mut Dice| Fault {
+        at: Span::from_ns(if dice.one_in(3) { 0 } else { dice.below(horizon.ns()) }),
+        lasts: dice.one_of(&[secs(1), secs(3_600), secs(25_000), days(2), days(20)]),
+        breaks: match dice.below(3) {
+            0 => Breaks::ProcessorSlow { factor: dice.one_of(&[1.0, 2.5, 300.0]) },
+            _ => Breaks::ProcessorDown,
+        },
+    };
+    let count = dice.one_of(&[0, 0, 1, 3]);
+    (0..count).map(|_| fault(dice)).collect()
+}
+
+/// Some who are canceled stop calling after a while. With dice of its own, as above.
+fn give_up(cohorts: &mut [Cohort], seed: u64) {
+    let dice = &mut Dice::new(seed ^ 0x61FE);
+    for cohort in cohorts.iter_mut() {
+        let after = Distribution::Exponential { mean: DAY as f64 };
+        let gives_up = Reaction {
+            when: When::Cause("canceled"),
+            act: Act::Churn,
+            chance: Chance::of(dice.one_of(&[5, 10]), 10),
+            after,
+        };
+        cohort.reactions.extend(dice.one_in(4).then_some(gives_up));
+    }
 }
 
 fn client(dice: &mut Dice) -> Client {
@@ -592,6 +625,7 @@ fn payments(scenario: &mut Scenario, dice: &mut Dice) {
 pub(super) fn calm(seed: u64) -> Scenario {
     let mut scenario = scenario(seed);
     scenario.changes.clear();
+    scenario.faults.clear();
     scenario.payments = Payments { fees: scenario.payments.fees, ..Payments::new() };
     scenario.upstream.latency = Distribution::Constant(0.0);
     scenario.upstream.errors = Chance::NEVER;

@@ -3,7 +3,7 @@
 //! All of them begin on 1 March 2026 with a sign-up whose first month is paid at once, so the renewals are on days 31
 //! (1 April), 61 and 92; April has 30 days and the fee is $30, a dollar a day.
 
-use super::story::{BROKE, LOST, Story, first, monthly, per_unit, usd};
+use super::story::{BROKE, LOST, Story, first, hours, monthly, per_unit, usd};
 use super::{days, scenario, secs};
 use crate::billing::account::Status;
 use crate::billing::catalog::ONE_REQUEST;
@@ -360,6 +360,36 @@ fn an_error_of_the_processor_is_tried_again_after_an_hour() {
     assert_eq!((party.count(Count::Errors), party.count(Count::Declined)), (2, 0));
 }
 
+/// Grace of four days and one retry, on 4 April, when the processor is down for thirty hours: thirty errors. They are no
+/// retries of the policy, so the run does not end with them; but grace goes on, and the consumer is refused from 5 April
+/// until the payment of six hours later.
+#[test]
+fn a_retry_inside_an_outage_is_not_lost_and_grace_goes_on() {
+    let answers: Vec<_> = [BROKE].into_iter().chain([Error; 30]).collect();
+    let mut party = story(&declined(days(4), &[3], Finally::Cancel), &answers);
+    assert_eq!(meets(&mut party, days(31)), Ok("in grace"));
+    assert_eq!(meets(&mut party, just_before(days(35))), Ok("in grace"));
+    assert_eq!(meets(&mut party, days(35)), Err(Cause::PastDue));
+    assert_eq!(meets(&mut party, just_before(days(35) + hours(6))), Err(Cause::PastDue));
+    assert_eq!(meets(&mut party, days(35) + hours(6)), Ok("served"));
+    assert_eq!((party.count(Count::Errors), party.count(Count::Exhausted)), (30, 0));
+    assert_eq!(party.attempts().last(), Some(&(35.25, Period(1), 32)));
+    assert_eq!(party.moved(Movement::Capture), "$60.00");
+}
+
+/// The last invoice of one who leaves meets two errors, and is paid all the same: an error does not write it off.
+#[test]
+fn the_last_invoice_is_asked_for_until_it_is_answered() {
+    let mut scenario = declined(days(0), &[3], Finally::Cancel);
+    scenario.plans[0] = Plan { fee_period: None, prices: first(per_unit("0.10")), ..monthly("0") };
+    let mut party = Story::begin(&scenario, &[Error, Error, Paid]);
+    party.calls(after(days(3)), 7);
+    party.leaves(after(days(4)));
+    party.until(after(days(9)));
+    party.asks(&[("2026-03-05", "$0.70"), ("2026-03-05T01:00:00", "$0.70"), ("2026-03-05T02:00:00", "$0.70")]);
+    assert_eq!((party.moved(Movement::Capture).as_str(), party.moved(Movement::WriteOff).as_str()), ("$0.70", "$0.00"));
+}
+
 /// The retry of 11 April is awaited when the consumer leaves on that day: the payment comes too late and is not captured;
 /// what is due is written off, and the books are square.
 #[test]
@@ -404,6 +434,11 @@ fn retries_past_the_networks_limit_cost_more() {
     assert_eq!((party.charged.len(), party.count(Count::Excess)), (18, 3));
     assert_eq!(party.moved(Movement::FeeExcess), "$0.45");
     assert_eq!(party.status(), Status::Canceled);
+    // What met an error of the processor has not come to the networks: of nineteen attempts, two. The last is paid.
+    let answers = [[BROKE; 9], [Error, BROKE, BROKE, BROKE, Error, BROKE, BROKE, BROKE, BROKE]].concat();
+    let mut party = story(&scenario, &answers);
+    party.until(after(days(49)));
+    assert_eq!((party.charged.len(), party.count(Count::Excess)), (19, 2));
 }
 
 // === Usage that is due ===

@@ -33,6 +33,7 @@ mod limits;
 mod measured;
 mod opening;
 mod oracle;
+mod outage;
 mod pay_per_request;
 mod payments;
 mod plan_change;

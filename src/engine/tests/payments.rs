@@ -21,13 +21,13 @@ use crate::world::party::Party;
 const ALWAYS: fn() -> Chance = || Chance::of(1, 1);
 
 /// One who subscribes at the first instant.
-struct Played {
+pub(super) struct Played {
     world: World,
-    party: Party,
+    pub(super) party: Party,
 }
 
 impl Played {
-    fn new(mut scenario: Scenario) -> Self {
+    pub(super) fn new(mut scenario: Scenario) -> Self {
         scenario.cohorts[0].joined = Joined::Start;
         let world = world(scenario);
         let party = world.open(FIRST).unwrap();
@@ -37,7 +37,7 @@ impl Played {
         played
     }
 
-    fn until(&mut self, at: Span) {
+    pub(super) fn until(&mut self, at: Span) {
         self.world.catch_up(&mut self.party, after(at)).unwrap();
         self.party.account().check();
     }
@@ -52,28 +52,33 @@ impl Played {
         decision
     }
 
-    fn is_served(&mut self, at: Span) -> bool {
+    pub(super) fn is_served(&mut self, at: Span) -> bool {
         matches!(self.call(at), Decision::Admit(_))
     }
 
-    fn refused(&mut self, at: Span) -> Cause {
+    pub(super) fn refused(&mut self, at: Span) -> Cause {
         match self.call(at) {
             Decision::Refuse(cause) => cause,
             Decision::Admit(_) => panic!("served"),
         }
     }
 
-    fn moved(&self, movement: Movement) -> Money {
+    pub(super) fn moved(&self, movement: Movement) -> Money {
         self.party.account().books().moved(movement)
     }
 }
 
-fn one(plan: Plan) -> Scenario {
+pub(super) fn one(plan: Plan) -> Scenario {
     scenario(days(365), plan, Cohort::new("one", 1, poisson(days(1))))
 }
 
-fn reaction(cause: &'static str, act: Act, after: Span) -> Reaction {
+pub(super) fn reaction(cause: &'static str, act: Act, after: Span) -> Reaction {
     Reaction { when: When::Cause(cause), act, chance: ALWAYS(), after: Distribution::Constant(after.ns() as f64) }
+}
+
+/// A dollar of credit, and a dollar a call.
+fn prepaid() -> Plan {
+    Plan { prepaid: Some(Prepaid::opening(dollars(1))), prices: first(per_unit("1")), ..Plan::new("prepaid") }
 }
 
 /// The processor needs ten minutes: until then the first payment is not made. A renewal is awaited in peace.
@@ -150,22 +155,68 @@ fn a_consumer_upgrades_when_the_quota_is_used_up() {
     assert_eq!(played.moved(Movement::Capture), usd("61.00"));
 }
 
-/// Credit is bought by hand when there is none left, five dollars each time: but once in a period, and a plan without one
-/// has a single period.
+/// Credit is bought by hand when there is none left, two dollars each time. Refusals before the credit is there are of the
+/// episode that bought it; when that credit is spent, there is another, on a plan without a period too.
 #[test]
-fn a_consumer_tops_up_once_an_episode() {
-    let plan =
-        Plan { prepaid: Some(Prepaid::opening(dollars(1))), prices: first(per_unit("1")), ..Plan::new("prepaid") };
-    let mut scenario = one(plan);
+fn a_consumer_tops_up_once_each_time_that_credit_runs_out() {
+    let mut scenario = one(prepaid());
     scenario.cohorts[0].reactions = vec![reaction("credit_exhausted", Act::TopUp(dollars(2)), secs(30))];
     let mut played = Played::new(scenario);
+    let top_ups = |played: &Played| played.party.account().tally().of(Count::TopUps);
     assert!(played.is_served(days(1)));
-    assert_eq!(played.refused(days(1)), Cause::CreditExhausted);
-    assert_eq!(played.refused(days(1) + secs(1)), Cause::CreditExhausted);
-    assert!(played.is_served(days(1) + secs(30)) && played.is_served(days(2)));
-    assert_eq!(played.refused(days(3)), Cause::CreditExhausted);
-    assert_eq!(played.refused(days(4)), Cause::CreditExhausted);
-    assert_eq!(played.party.account().tally().of(Count::TopUps), 1);
+    for bought in 0..3 {
+        let day = days(1 + 10 * bought);
+        assert_eq!(played.refused(day + secs(1)), Cause::CreditExhausted);
+        assert_eq!(played.refused(day + secs(2)), Cause::CreditExhausted);
+        assert_eq!(top_ups(&played), bought);
+        assert!(played.is_served(day + secs(31)) && played.is_served(day + days(1)));
+    }
+    assert_eq!(top_ups(&played), 3);
+}
+
+/// Each episode has a draw of its own: at one in two, about half of three thousand runs-out are answered; and a consumer
+/// who does not buy stays without credit, in one episode for ever.
+#[test]
+fn each_time_that_credit_runs_out_is_drawn_by_itself() {
+    let mut scenario = one(prepaid());
+    scenario.cohorts[0].count = 1_000;
+    let half = Reaction { chance: Chance::of(1, 2), ..reaction("credit_exhausted", Act::TopUp(dollars(1)), secs(1)) };
+    scenario.cohorts[0].reactions = vec![half];
+    scenario.cohorts[0].joined = Joined::Start;
+    let world = world(scenario);
+    let mut bought = [0_u64; 4];
+    for consumer in world.consumers() {
+        let mut played = Played { party: world.open(consumer).unwrap(), world: world.clone() };
+        assert!(played.is_served(days(1)));
+        for day in 2..40 {
+            played.call(days(day));
+        }
+        let top_ups = played.party.account().tally().of(Count::TopUps) as usize;
+        bought.iter_mut().take(top_ups + 1).for_each(|consumers| *consumers += 1);
+    }
+    // Whoever has bought k times buys again with a chance of one half: five deviations of a binomial on each side.
+    for [before, after] in [[bought[0], bought[1]], [bought[1], bought[2]], [bought[2], bought[3]]] {
+        let deviation = 0.5 * (before as f64).sqrt();
+        assert!((after as f64 - before as f64 / 2.0).abs() < 5.0 * deviation, "{bought:?}");
+    }
+}
+
+/// Canceled by dunning, the consumer goes on calling for an hour and then gives up: they have left, though there is nothing
+/// to cancel any more, and count as churned once.
+#[test]
+fn who_is_canceled_may_give_up() {
+    let mut scenario = one(monthly("30"));
+    scenario.cohorts[0].card = Some(Card::declining(ALWAYS()));
+    scenario.cohorts[0].reactions = vec![reaction("canceled", Act::Churn, hours(1))];
+    let mut played = Played::new(scenario);
+    assert_eq!(played.refused(hours(22)), Cause::FirstPaymentFailed);
+    assert_eq!(played.refused(hours(24)), Cause::Canceled);
+    played.until(Span::from_ns(hours(25).ns() - 1));
+    assert!(!played.party.has_left());
+    played.until(hours(25));
+    assert!(played.party.has_left());
+    assert_eq!(played.party.account().status(), Status::IncompleteExpired);
+    assert_eq!(played.party.account().tally().of(Count::Left), 0);
 }
 
 /// More than two refusals in a day are too many: the consumer leaves. Two a day for ever are put up with.

@@ -1,5 +1,7 @@
 //! Stories of clients that try again, attempt by attempt.
 
+use std::sync::Arc;
+
 use super::{days, dollars, play_all, requests, scenario, secs, world};
 use crate::billing::cause::Cause;
 use crate::billing::gate::Decision;
@@ -7,12 +9,13 @@ use crate::billing::ledger::Movement;
 use crate::draw::Chance;
 use crate::log::{self, Event};
 use crate::model::{
-    Arrivals, Client, Cohort, Delay, Failures, Joined, Limit, On402, Period, Plan, Prepaid, Price, Rate, Retry,
-    RetryAfter, Scenario, Trace, TraceRow, UnitPrice,
+    AppliesTo, Arrivals, Change, Client, Cohort, Delay, Failures, Joined, Length, Limit, Live, On402, Period, Plan,
+    Prepaid, Price, Rate, Retry, RetryAfter, Scenario, Trace, TraceRow, UnitPrice,
 };
 use crate::money::Money;
 use crate::sim::Scratch;
-use crate::time::{SECOND, Span};
+use crate::time::{Clock, SECOND, Span, Time};
+use crate::world::World;
 use crate::world::schedule::Drawn;
 
 /// One consumer, on the plan from the start, who calls at these seconds.
@@ -80,6 +83,58 @@ fn a_client_that_reads_retry_after_comes_back_when_there_is_a_token() {
     client.retry.retry_after = Some(RetryAfter::HONOUR);
     let limited = Some(Cause::RateLimited);
     assert_eq!(attempts(calling(plan, &client, &[0, 5])), [(0, 0, 1, None), (5, 1, 1, limited), (61, 1, 2, None)]);
+}
+
+/// One call a day is allowed: the second of 0:10 is told to wait until the next day begins, and is served then. A client that
+/// waits for a `Retry-After` waits for no other cause of a 402.
+#[test]
+fn a_client_that_waits_as_told_comes_back_with_the_next_period() {
+    let mut plan = Plan { usage_period: Some(Period::Day), allowance: requests(1), ..Plan::new("free") };
+    let client = Client { on_402: On402::WaitRetryAfter, ..client(3, Failures::NONE, secs(1)) };
+    let used_up = Some(Cause::QuotaExhausted);
+    let two_days = |plan, seconds| Scenario { horizon: days(2), ..calling(plan, &client, seconds) };
+    assert_eq!(
+        attempts(two_days(plan.clone(), &[0, 600])),
+        [(0, 0, 1, None), (600, 1, 1, used_up), (86_400, 1, 2, None)]
+    );
+    // Where the next day allows nothing either, nobody knows how long to wait.
+    plan.allowance = requests(0);
+    assert_eq!(attempts(two_days(plan, &[600])), [(600, 0, 1, used_up)]);
+}
+
+/// The wait is one of the wall's clock, in whole seconds: with twelve hours of billing to an hour, 23 hours and 50 minutes
+/// of the day are 7,150 s. In a trial, without a period, and where the plan's next version allows nothing, there is none.
+#[test]
+fn only_a_period_that_surely_renews_is_waited_for() {
+    let plan = Plan { usage_period: Some(Period::Day), allowance: requests(1), ..Plan::new("free") };
+    let waits = |scenario: Scenario, pace: u64| {
+        let live = Live {
+            rate_per_s: 1.0,
+            duration: secs(86_400),
+            clock: Some(Clock::new(secs(pace), secs(1))),
+            ..scenario.live
+        };
+        let world = World::scaled(Arc::new(scenario), &live).unwrap();
+        let mut party = world.open(super::FIRST).unwrap();
+        let clock = Clock::new(secs(pace), secs(1));
+        let now = clock.at(clock.traffic_at(Time::START + secs(600)));
+        world.catch_up(&mut party, now).unwrap();
+        world.retry_after(&party, now, 0, Cause::QuotaExhausted).map(|wait| wait.ns() / SECOND)
+    };
+    let scenario = |plan: &Plan| calling(plan.clone(), &Client::none(), &[0]);
+    assert_eq!(waits(scenario(&plan), 1), Some(85_800));
+    assert_eq!(waits(scenario(&plan), 12), Some(7_150));
+    assert_eq!(waits(scenario(&plan), 7), Some(12_258), "85,800 s are 12,257.1 of them, rounded up");
+    assert_eq!(waits(scenario(&Plan { usage_period: None, ..plan.clone() }), 1), None);
+    assert_eq!(waits(scenario(&Plan { trial: Some(Length::Months(1)), ..plan.clone() }), 1), None);
+    let mut downgraded = scenario(&plan);
+    downgraded.changes.push(Change {
+        at: secs(7_000),
+        plan: 0,
+        becomes: Plan { allowance: requests(0), ..plan.clone() },
+        applies_to: AppliesTo::AtRenewal,
+    });
+    assert_eq!(waits(downgraded, 1), None);
 }
 
 /// Each call costs a dollar, and two were opened with: the third buys as much again, and is served a second later.

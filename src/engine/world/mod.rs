@@ -188,12 +188,17 @@ impl World {
     }
 
     /// What a refused client is told to wait, in whole seconds (RFC 9110, `Retry-After`), rounded up so that one who comes
-    /// back then finds a token; `None` where waiting alone does not help, or nobody knows for how long.
+    /// back then finds a token, or an allowance that is new; `None` where waiting alone does not help, or nobody knows for
+    /// how long.
     pub fn retry_after(&self, party: &Party, now: Now, route: u16, cause: Cause) -> Option<Span> {
-        if cause != Cause::RateLimited {
-            return None;
-        }
-        let wait_ns = party.account.margins(now, &self.catalog, route).rate_ns.min(0).unsigned_abs();
+        let wait_ns = match cause {
+            Cause::RateLimited => party.account.margins(now, &self.catalog, route).rate_ns.min(0).unsigned_abs(),
+            Cause::QuotaExhausted => {
+                let renews = party.account.allowance_renews(&self.catalog)?;
+                self.schedule.pace().clock.traffic_at(renews).since(now.traffic).ns()
+            }
+            _ => return None,
+        };
         Some(Span::from_secs(wait_ns.div_ceil(SECOND)))
     }
 
@@ -276,7 +281,7 @@ impl World {
     }
 
     fn happen(&self, party: &mut Party, now: Now, happening: Happening) -> Result<(), Overflow> {
-        let Party { account, actions, cards, .. } = party;
+        let Party { account, actions, cards, has_given_up, .. } = party;
         let catalog = &self.catalog;
         let act = match happening {
             Happening::Leave => Act::Churn,
@@ -288,7 +293,10 @@ impl World {
             }
         };
         match act {
-            Act::Churn => account.leave(now, catalog, actions),
+            Act::Churn => {
+                *has_given_up |= account.is_over();
+                account.leave(now, catalog, actions)
+            }
             Act::ChangePlan { to } => account.change_plan(now, catalog, to, actions),
             Act::TopUp(amount) => {
                 account.buy_credit(now, catalog, amount, actions);

@@ -21,6 +21,8 @@ pub struct Party {
     pub(super) cards: NewCards,
     /// By reaction of the cohort: the episode that it was drawn for last.
     pub(super) episodes: Vec<Episode>,
+    /// Whether the consumer has turned away from a subscription that had ended before.
+    pub(super) has_given_up: bool,
     /// Where the account puts what it asks for.
     pub(super) actions: Vec<Action>,
 }
@@ -41,8 +43,27 @@ pub(super) enum Happening {
 pub(super) struct Episode {
     /// The beginning of the period, or the number of the local day.
     pub(super) key: i64,
+    /// Which one it is of this key: what runs out is bought again, and runs out again.
+    pub(super) number: u32,
+    /// How many grants of credit there had been at its last refusal.
+    pub(super) granted: u64,
     /// Refusals since.
     pub(super) refused: u32,
+}
+
+impl Episode {
+    /// None yet.
+    const NONE: Self = Self { key: i64::MIN, number: 0, granted: 0, refused: 0 };
+
+    /// A refusal with this key, after so many grants, none where credit is not what is missing: it may be the first of
+    /// another episode.
+    pub(super) fn enter(&mut self, key: i64, granted: u64) {
+        if self.key != key {
+            *self = Self { key, granted, ..Self::NONE };
+        } else if self.granted != granted {
+            *self = Self { key, granted, number: self.number.saturating_add(1), refused: 0 };
+        }
+    }
 }
 
 /// What is to come, in time order; of two at one moment, the one that was entered first.
@@ -90,7 +111,8 @@ impl Party {
             agenda: Agenda::default(),
             answers: Agenda::default(),
             cards: NewCards { last: joins, count: 0 },
-            episodes: vec![Episode { key: i64::MIN, refused: 0 }; reactions],
+            episodes: vec![Episode::NONE; reactions],
+            has_given_up: false,
             actions: Vec::new(),
         }
     }
@@ -117,7 +139,7 @@ impl Party {
 
     /// Whether the consumer has left by themselves, and calls no more.
     pub fn has_left(&self) -> bool {
-        self.account.tally().of(Count::Left) > 0
+        self.has_given_up || self.account.tally().of(Count::Left) > 0
     }
 
     /// Whether nothing is due at `now`.

@@ -5,7 +5,7 @@ use crate::billing::catalog::Catalog;
 use crate::billing::decline::Answer;
 use crate::billing::invoice::{Charge, Purpose};
 use crate::draw::Address;
-use crate::model::{Card, Payments, Returns, Scenario};
+use crate::model::{Breaks, Card, Fault, Payments, Returns, Scenario};
 use crate::time::{Span, Time};
 use crate::world::card;
 
@@ -15,6 +15,7 @@ use crate::world::card;
 pub struct Processor {
     cohorts: Vec<(Address, Option<Card>)>,
     payments: Payments,
+    faults: Vec<Fault>,
 }
 
 /// What a consumer has done about their card.
@@ -31,22 +32,45 @@ impl Processor {
     pub fn new(scenario: &Scenario, catalog: &Catalog) -> Self {
         let cards = scenario.cohorts.iter().map(|cohort| cohort.card);
         let addresses = catalog.cohorts.iter().map(|cohort| cohort.address);
-        Self { cohorts: addresses.zip(cards).collect(), payments: scenario.payments.clone() }
+        Self {
+            cohorts: addresses.zip(cards).collect(),
+            payments: scenario.payments.clone(),
+            faults: scenario.faults.clone(),
+        }
     }
 
-    /// What it answers to a charge that it is asked for at `at`, and how long it takes to (in traffic time).
+    /// What it answers to a charge that it is asked for at `at`, and how long it takes to (in traffic time). A fault meets
+    /// what is asked while it lasts, whenever the answer comes.
     pub(super) fn answer(&self, consumer: Consumer, charge: Charge, cards: NewCards, at: Time) -> (Answer, Span) {
         let (cohort, card) = self.cohorts[consumer.cohort as usize];
         let own = cohort.at(u64::from(consumer.index));
         let attempt = payment(own, charge.purpose).at(u64::from(charge.attempt));
         let latency = self.payments.processor.latency.sample_whole(attempt.named("latency").stream().word(0));
-        let is_error = self.payments.processor.errors.happens(attempt.named("error").stream().word(0));
+        let is_error =
+            self.is_down(at) || self.payments.processor.errors.happens(attempt.named("error").stream().word(0));
         let answer = match card.or_else(|| (cards.count > 0).then(Card::good)) {
             _ if is_error => Answer::Error,
             Some(card) => card::answer(&card, own, cards.last, cards.count, at, attempt),
             None => unreachable!("nobody is charged who has no card"),
         };
-        (answer, Span::from_ns(latency))
+        (answer, self.slowed(Span::from_ns(latency), at))
+    }
+
+    fn is_down(&self, at: Time) -> bool {
+        self.faults.iter().any(|fault| fault.breaks == Breaks::ProcessorDown && fault.is_on(at))
+    }
+
+    /// As long as an answer takes that is asked for at `at`. What slows it down at once slows it down together.
+    fn slowed(&self, latency: Span, at: Time) -> Span {
+        let slows = |fault: &Fault| match fault.breaks {
+            Breaks::ProcessorSlow { factor } if fault.is_on(at) => Some(factor),
+            _ => None,
+        };
+        let mut factors = self.faults.iter().filter_map(slows).peekable();
+        match factors.peek() {
+            Some(_) => Span::from_ns((latency.ns() as f64 * factors.product::<f64>()) as u64),
+            None => latency,
+        }
     }
 
     /// Whether a captured payment will be refunded, and whether it will be charged back.

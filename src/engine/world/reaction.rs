@@ -1,8 +1,9 @@
 //! What consumers do about refusals: by chance, once per episode.
 //!
 //! An episode is the first refusal for a cause in a usage period; of `more_than`, the first beyond the count in a local
-//! day. Whether and when a consumer reacts is drawn at (consumer, reaction, episode), so it does not depend on what else
-//! was refused.
+//! day. Credit runs out as often as there was some: with credit that came since the last refusal for want of it, another
+//! episode begins. Whether and when a consumer reacts is drawn at (consumer, reaction, episode), so it does not depend on
+//! what else was refused.
 
 use crate::billing::catalog::Catalog;
 use crate::billing::cause::Cause;
@@ -48,22 +49,25 @@ pub(super) fn notice(party: &mut Party, reactions: &[Reaction], catalog: &Catalo
     let consumer = party.consumer();
     let cohort = &catalog.cohorts[consumer.cohort as usize];
     for (index, reaction) in reactions.iter().enumerate() {
-        let (key, threshold) = match reaction.trigger {
-            Trigger::Cause(own) if own == cause => (party.account.period_begins().ns(), 1),
+        let account = &party.account;
+        let (key, granted, threshold) = match reaction.trigger {
+            Trigger::Cause(Cause::CreditExhausted) if cause == Cause::CreditExhausted => {
+                (account.period_begins().ns(), account.grants.created(), 1)
+            }
+            Trigger::Cause(own) if own == cause => (account.period_begins().ns(), 0, 1),
             Trigger::Cause(_) => continue,
-            Trigger::MoreThan(count) => (cohort.calendar.day(now.billing), count.saturating_add(1)),
+            Trigger::MoreThan(count) => (cohort.calendar.day(now.billing), 0, count.saturating_add(1)),
         };
         let episode = &mut party.episodes[index];
-        if episode.key != key {
-            episode.key = key;
-            episode.refused = 0;
-        }
+        episode.enter(key, granted);
+        let number = episode.number;
         episode.refused = episode.refused.saturating_add(1);
         if episode.refused != threshold {
             continue;
         }
         let own = cohort.address.at(u64::from(consumer.index)).named("reaction").at(index as u64);
-        let draws = own.at(key.cast_unsigned()).stream();
+        let first = own.at(key.cast_unsigned());
+        let draws = if number == 0 { first } else { first.at(u64::from(number)) }.stream();
         if reaction.chance.happens(draws.word(0)) {
             let after = Span::from_ns(reaction.after.sample_whole(draws.word(1)));
             party.agenda.enter(now.billing + after, Happening::React(index));

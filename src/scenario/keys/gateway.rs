@@ -106,15 +106,22 @@ static REFUSAL: Choice = Choice::of(cause::REFUSALS);
 pub(super) static FAULTS: List = List { item: Map(&FAULT), size: sized("faults", 0, ANY) };
 
 static FAULT: Table = keys(&[
-    key("at", Required, One(DURATION), "When, after the start."),
+    key("at", Required, One(DURATION), "When, after the start, on the billing clock."),
     key("for", Required, One(DURATION_ABOVE_ZERO), "For how long."),
-    key("fault", Required, One(Unit::Choice(&FAULT_KIND)), "What breaks."),
+    key(
+        "fault",
+        Required,
+        One(Unit::Choice(&FAULT_KIND)),
+        "What breaks. With `processor_down` every payment that is attempted meanwhile ends in an error and is tried again after an hour; with `processor_slow` its answer takes `factor` times as long.",
+    ),
     key("upstream", Optional, One(Unit::Name), "Which upstream, where it is one."),
     key("factor", Optional, One(Unit::Number(Least::AboveZero)), "How many times as slow."),
 ]);
 
-static FAULT_KIND: Choice =
-    Choice::of(&["processor_down", "processor_slow", "upstream_down", "upstream_slow", "billing_down"]);
+static FAULT_KIND: Choice = Choice {
+    words: &["processor_down", "processor_slow", "upstream_down", "upstream_slow", "billing_down"],
+    unsupported: &["upstream_down", "upstream_slow", "billing_down"],
+};
 
 // === Live ===
 

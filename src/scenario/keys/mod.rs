@@ -191,7 +191,7 @@ pub(super) static SCENARIO: Table = keys(&[
     ),
     key("gateway", Default("{}"), Map(&gateway::GATEWAY), "How the gateway enforces the plans."),
     key("payments", Default("{}"), Map(&payments::PAYMENTS), "How invoices and top-ups are paid."),
-    planned("faults", &[], ListOf(&gateway::FAULTS), "What breaks, when and for how long."),
+    key("faults", Default("[]"), ListOf(&gateway::FAULTS), "What breaks, when and for how long."),
     key("changes", Default("[]"), ListOf(&plan::CHANGES), "How plans change inside the run."),
     key(
         "thresholds",

@@ -1,4 +1,4 @@
-//! The gateway, the upstream behind it, what breaks, and the load on real sockets.
+//! The gateway, the upstream behind it, and the load on real sockets.
 
 use farebox_engine::distribution::Distribution;
 use farebox_engine::model::{
@@ -112,33 +112,6 @@ impl Lowering<'_> {
         }
         self.meters.push(Meter { name, sum: vec![attribute.value.to_owned()] });
         Some(self.meters.len() - 1)
-    }
-
-    // === What breaks ===
-
-    /// Faults have no effect yet; what they name must exist.
-    pub(super) fn check_faults(&mut self, scenario: &Fields) {
-        for fault in scenario.list("faults").unwrap_or_default() {
-            let Value::Map(fault) = &fault.value else { continue };
-            let Some(kind) = fault.choice("fault") else { continue };
-            for (key, is_taken, example) in [
-                ("upstream", kind.value.starts_with("upstream_"), "upstream: search"),
-                ("factor", kind.value.ends_with("_slow"), "factor: 10"),
-            ] {
-                let problem = match (is_taken, fault.written(key)) {
-                    (true, None) => Diagnostic::error(kind.span, format!("`{}` needs `{key}`", kind.value))
-                        .help(format!("write `{example}`")),
-                    (false, Some(span)) => {
-                        Diagnostic::error(span, format!("`{}` takes no `{key}`", kind.value)).help("leave it out")
-                    }
-                    _ => continue,
-                };
-                self.problems.push(problem);
-            }
-            if let Some(upstream) = fault.text("upstream") {
-                self.upstream_of(upstream, scenario);
-            }
-        }
     }
 
     // === Live ===

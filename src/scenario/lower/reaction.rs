@@ -28,6 +28,7 @@ impl Lowering<'_> {
 
     fn reaction(&mut self, fields: &Fields, plan: Option<usize>, plans: &[PlanEntry]) -> Option<Reaction> {
         let (when, act) = (self.when(fields), self.act(fields, plan, plans));
+        self.check_end(fields);
         let after = fields.value("after").and_then(|after| self.distribution(after));
         Some(Reaction { when: when?, act: act?, chance: fields.chance("chance")?, after: after? })
     }
@@ -50,6 +51,17 @@ impl Lowering<'_> {
                 None
             }
             (cause, None) => Some(When::Cause(cause)),
+        }
+    }
+
+    /// Who is canceled does not come back: they go on calling, or give up.
+    fn check_end(&mut self, fields: &Fields) {
+        if let (Some("canceled"), Some(act)) = (fields.choice("when").map(|when| when.value), fields.choice("do"))
+            && !["churn", "slow_down"].contains(&act.value)
+        {
+            let message = format!("`do: {}` does nothing for a canceled subscription", act.value);
+            let problem = Diagnostic::error(act.span, message);
+            self.problems.push(problem.help("write `do: churn`, which ends the calls, or choose an earlier cause"));
         }
     }
 

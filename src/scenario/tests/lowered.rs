@@ -2,8 +2,8 @@
 
 use farebox_engine::distribution::Z99;
 use farebox_engine::model::{
-    Act, Discount, Funds, GrantTerms, Joined, Length, PastAllowance, Pattern, Plan, Process, Rollover, Scenario, Share,
-    Tier, TopUp, When,
+    Act, Breaks, Discount, Fault, Funds, GrantTerms, Joined, Length, PastAllowance, Pattern, Plan, Process, Rollover,
+    Scenario, Share, Tier, TopUp, When,
 };
 use farebox_engine::time::MINUTE;
 
@@ -441,8 +441,47 @@ fn reactions() {
         ("when: past_due, do: upgrade, to: pro", "this cohort is on `pro` already"),
         ("when: past_due, do: downgrade, to: other", "the fee of `other` is more than that of `pro`"),
         ("when: past_due, do: top_up, amount: $5", "credit pays for nothing on this cohort's plan"),
+        ("when: canceled, do: fix_card", "`do: fix_card` does nothing for a canceled subscription"),
+        ("when: canceled, do: upgrade, to: other", "`do: upgrade` does nothing for a canceled subscription"),
     ] {
         let cohort = format!("traffic: {{ rate: 1/h }}, reacts: [ {{ {reaction} }} ]");
         assert_eq!(said("fee: $49/month", &cohort, ""), [message], "{reaction}");
     }
+}
+
+/// Whoever is canceled may give up, and nothing else.
+#[test]
+fn the_canceled_may_leave() {
+    let leaving = cohort("reacts: [ { when: canceled, do: churn, after: 2d } ]");
+    assert_eq!((leaving.reactions[0].when, leaving.reactions[0].act), (When::Cause("canceled"), Act::Churn));
+}
+
+#[test]
+fn faults() {
+    let calls = "traffic: { rate: 1/h }";
+    let written = "faults: [ { at: 10d, for: 6h, fault: processor_down }, \
+                   { at: 0s, for: 90m, fault: processor_slow, factor: 2.5 } ]";
+    let hours = |hours: u64| TimeSpan::from_ns(hours * HOUR);
+    assert_eq!(
+        scenario("fee: $49/month", calls, written).faults,
+        [
+            Fault { at: days(10), lasts: hours(6), breaks: Breaks::ProcessorDown },
+            Fault {
+                at: TimeSpan::ZERO,
+                lasts: TimeSpan::from_ns(90 * MINUTE),
+                breaks: Breaks::ProcessorSlow { factor: 2.5 }
+            },
+        ]
+    );
+    for (fault, message) in [
+        ("at: 1d, for: 1h, fault: processor_slow", "`processor_slow` needs `factor`"),
+        ("at: 1d, for: 1h, fault: processor_down, factor: 2", "`processor_down` takes no `factor`"),
+        ("at: 1d, for: 1h, fault: processor_down, upstream: api", "`processor_down` takes no `upstream`"),
+        ("at: 1d, for: 1h, fault: processor_slow, factor: 0.5", "a `factor` below 1 would make it faster"),
+        ("at: 90d, for: 1h, fault: processor_down", "this fault comes after the horizon"),
+    ] {
+        assert_eq!(said("fee: $49/month", calls, &format!("faults: [ {{ {fault} }} ]")), [message], "{fault}");
+    }
+    let last = "faults: [ { at: 89d, for: 9d, fault: processor_down } ]";
+    assert_eq!(said("fee: $49/month", calls, last), [""; 0], "an outage may outlast the run");
 }

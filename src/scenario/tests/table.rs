@@ -44,7 +44,9 @@ fn what_is_not_supported_yet() {
         payments.webhooks.duplicate but 0%
         payments.webhooks.reorder but 0%
         payments.webhooks.lose but 0%
-        faults
+        faults[].fault: upstream_down
+        faults[].fault: upstream_slow
+        faults[].fault: billing_down
         live.warm_up but 0s"#]]
     .assert_eq(&unsupported.join("\n"));
 }

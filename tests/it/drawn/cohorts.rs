@@ -157,11 +157,13 @@ fn card(dice: &mut Dice) -> Node {
 
 fn reaction(dice: &mut Dice, draft: &Draft, plan: usize) -> Node {
     let mut reaction = Keys::default();
+    let mut when = "refused";
     if dice.happens(15) {
         reaction = reaction.must("when", value(Form::Word, "refused"));
         reaction = reaction.must("more_than", value(Form::PerDay, dice.one_of(&["1/day", "3/day"])));
     } else {
-        reaction = reaction.must("when", value(Form::Word, dice.one_of(&WHEN)));
+        when = dice.one_of(&WHEN);
+        reaction = reaction.must("when", value(Form::Word, when));
     }
     let others: Vec<&String> =
         draft.plans.iter().enumerate().filter(|(other, _)| *other != plan).map(|(_, (name, _))| name).collect();
@@ -171,6 +173,8 @@ fn reaction(dice: &mut Dice, draft: &Draft, plan: usize) -> Node {
         6 => "churn",
         _ => "top_up",
     };
+    // Who is canceled does not come back.
+    let act = if when == "canceled" { "churn" } else { act };
     reaction = reaction.must("do", value(Form::Word, act));
     reaction = match act {
         "upgrade" | "downgrade" => reaction.must("to", value(Form::Name, others[dice.below(others.len())].as_str())),

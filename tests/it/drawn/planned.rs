@@ -30,7 +30,7 @@ fn all(dice: &mut Dice) -> Vec<(&'static [&'static str], Node)> {
     vec![
         (&["upstreams", "api"], upstream.node()),
         (&["thresholds"], values(Form::Word, &["false_refusals{kind=billing}.count == 0", "ledger.balanced"])),
-        (&["faults"], Node::List(vec![fault("processor_down"), fault("upstream_slow")])),
+        (&["faults"], Node::List(vec![fault("billing_down"), fault("upstream_slow")])),
         (&["gateway", "nodes"], value(Form::Count, "4")),
         (&["gateway", "counters"], Keys::default().must("synced", duration("1s")).node()),
         (&["gateway", "entitlement_cache"], duration("30s")),
@@ -48,7 +48,7 @@ fn fault(kind: &str) -> Node {
         .must("at", value(Form::Duration, "10d"))
         .must("for", value(Form::Duration, "6h"))
         .must("fault", value(Form::Word, kind));
-    if kind == "processor_down" {
+    if kind == "billing_down" {
         return fault.node();
     }
     fault.with("upstream", value(Form::Name, "api")).with("factor", value(Form::Number, "1.5")).node()

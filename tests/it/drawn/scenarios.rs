@@ -88,6 +88,7 @@ pub(crate) fn scenario(seed: u64) -> Node {
     if dice.happens(85) {
         top = top.with("payments", payments(dice, &draft));
     }
+    top = faults(top, seed);
     if dice.happens(60) {
         top = top.with("changes", Node::List((0..dice.between(0, 3)).map(|_| plans::change(dice, &draft)).collect()));
     }
@@ -240,6 +241,26 @@ fn payments(dice: &mut Dice, draft: &Draft) -> Node {
         }
     }
     payments.node()
+}
+
+/// What breaks, in every second scenario. With dice of its own, so that what else is drawn stays as it was.
+fn faults(top: Keys, seed: u64) -> Keys {
+    let dice = &mut Dice::new(seed ^ 0xFA17);
+    if dice.happens(50) {
+        return top;
+    }
+    let fault = |dice: &mut Dice| {
+        let fault = Keys::default()
+            .must("at", value(Form::Duration, dice.one_of(&["0s", "3d", "20d", "36h"])))
+            .must("for", value(Form::Duration, dice.one_of(&["90m", "30h", "9d"])));
+        if dice.happens(60) {
+            return fault.must("fault", value(Form::Word, "processor_down")).node();
+        }
+        let factor = value(Form::Number, dice.one_of(&["1", "2.5", "1000"]));
+        fault.must("fault", value(Form::Word, "processor_slow")).with("factor", factor).node()
+    };
+    let count = dice.between(0, 3);
+    top.with("faults", Node::List((0..count).map(|_| fault(dice)).collect()))
 }
 
 fn returns(dice: &mut Dice, draft: &Draft) -> Node {

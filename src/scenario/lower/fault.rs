@@ -1,0 +1,73 @@
+//! What breaks in the course of a run, and when.
+
+use farebox_engine::model::{Breaks, Fault};
+
+use super::Lowering;
+use crate::scenario::diagnostic::{Diagnostic, Spanned};
+use crate::scenario::value::{Fields, Value};
+
+impl Lowering<'_> {
+    /// The faults, in the order of the file. What was wrong with one has been reported, and so has what has no effect yet:
+    /// neither is among them.
+    pub(super) fn faults(&mut self, scenario: &Fields) -> Vec<Fault> {
+        let written = scenario.list("faults").unwrap_or_default();
+        let maps =
+            written.iter().filter_map(|item| if let Value::Map(fault) = &item.value { Some(fault) } else { None });
+        maps.filter_map(|fault| self.fault(fault, scenario)).collect()
+    }
+
+    fn fault(&mut self, fields: &Fields, scenario: &Fields) -> Option<Fault> {
+        self.warn_unseen(fields);
+        let kind = fields.choice("fault")?;
+        self.check_keys(fields, kind);
+        if let Some(upstream) = fields.text("upstream") {
+            self.upstream_of(upstream, scenario);
+        }
+        let factor = self.factor(fields);
+        let breaks = match kind.value {
+            "processor_down" => Breaks::ProcessorDown,
+            "processor_slow" => Breaks::ProcessorSlow { factor: factor? },
+            // Those are not supported yet, which has been said.
+            _ => return None,
+        };
+        Some(Fault { at: fields.duration("at")?.value, lasts: fields.duration("for")?.value, breaks })
+    }
+
+    /// What a fault takes beside its time is told by its name.
+    fn check_keys(&mut self, fields: &Fields, kind: Spanned<&str>) {
+        for (key, is_taken, example) in [
+            ("upstream", kind.value.starts_with("upstream_"), "upstream: search"),
+            ("factor", kind.value.ends_with("_slow"), "factor: 10"),
+        ] {
+            let problem = match (is_taken, fields.written(key)) {
+                (true, None) => Diagnostic::error(kind.span, format!("`{}` needs `{key}`", kind.value))
+                    .help(format!("write `{example}`")),
+                (false, Some(span)) => {
+                    Diagnostic::error(span, format!("`{}` takes no `{key}`", kind.value)).help("leave it out")
+                }
+                _ => continue,
+            };
+            self.problems.push(problem);
+        }
+    }
+
+    /// How many times as slow; `None` where nothing is written, or something wrong.
+    fn factor(&mut self, fields: &Fields) -> Option<f64> {
+        let Spanned { span, value: Value::Number(factor) } = fields.value("factor")? else { return None };
+        if *factor < 1.0 {
+            let problem = Diagnostic::error(*span, "a `factor` below 1 would make it faster");
+            self.problems.push(problem.help("write how many times as slow it is, such as `factor: 10`"));
+            return None;
+        }
+        Some(*factor)
+    }
+
+    fn warn_unseen(&mut self, fault: &Fields) {
+        if let (Some(at), Some(horizon)) = (fault.duration("at"), self.horizon)
+            && at.value >= horizon
+        {
+            let problem = Diagnostic::warning(at.span, "this fault comes after the horizon");
+            self.problems.push(problem.help("nothing of it will be seen"));
+        }
+    }
+}
