@@ -6,6 +6,8 @@
 //! but any crate of a build that turns on `num-traits/std`, and hdrhistogram does, silently moves its logarithms to the
 //! platform's; here they are `libm`'s, the same everywhere.
 
+mod tail;
+
 use std::sync::{Arc, LazyLock};
 
 use crate::draw::{Stream, Words, unit};

@@ -128,7 +128,12 @@ impl<O: Observer> Solo<'_, O> {
         if self.player.party.has_left() {
             return Ok(false);
         }
-        if O::TOGETHER && self.alone == 0 && self.scratch.in_flight.is_empty() && self.player.is_arrival() {
+        if O::TOGETHER
+            && self.alone == 0
+            && self.scratch.in_flight.is_empty()
+            && self.player.is_arrival()
+            && self.player.is_open_loop()
+        {
             self.call_together(now)?;
         } else {
             self.alone = self.alone.saturating_sub(1);

@@ -1,19 +1,42 @@
 //! How many calls come, by how they follow each other and the hours of the week: what a Poisson process at an even rate
 //! would not say.
 
-use farebox_engine::model::{Arrivals, Cohort, Process, Scenario};
+use farebox_engine::model::{Arrivals, Cohort, Process, Scenario, Sessions};
 use farebox_engine::time::{MINUTE, Time};
 use farebox_engine::world::arrivals::Activity;
 
 use super::poisson;
 use super::traffic::Traffic;
 
-/// How the calls of one consumer of a cohort follow each other; those of a trace whose rows are drawn nearly at random.
+/// How the calls of one consumer of a cohort follow each other, or how their sessions begin; those of a trace whose rows are
+/// drawn nearly at random.
 pub(super) fn process(cohort: &Cohort) -> Process {
     match &cohort.arrivals {
         Arrivals::Patterned(pattern) => pattern.process,
         Arrivals::Poisson { .. } | Arrivals::Trace(_) => Process::Poisson,
     }
+}
+
+/// The sessions that the calls of a cohort come in.
+pub(super) fn sessions(cohort: &Cohort) -> Option<&Sessions> {
+    let Arrivals::Patterned(pattern) = &cohort.arrivals else { return None };
+    pattern.sessions.as_ref()
+}
+
+/// What of the calls of sessions is made within a stretch of time, and the variance of the calls in units of their mean.
+///
+/// Sessions begin at random, so the calls are a compound Poisson process: of a session that begins u before the end,
+/// min(N, 1 + ⌊u/s⌋) calls are made, with s the mean time from one to the next. Sessions from before the stretch are over.
+pub(super) fn made(sessions: &Sessions, stretch_ns: f64, step_ns: f64) -> (f64, f64) {
+    let (mut calls, mut squares) = (0.0, 0.0);
+    for before in 0..Sessions::MOST {
+        // Not a number where an upstream without a mean answers at once what is first.
+        let after = if before == 0 { 0.0 } else { before as f64 * step_ns };
+        let made = sessions.at_least(before + 1) * (stretch_ns - after).max(0.0);
+        calls += made;
+        squares += (2 * before + 1) as f64 * made;
+    }
+    if calls > 0.0 { (calls / (sessions.mean() * stretch_ns), squares / calls) } else { (0.0, 1.0) }
 }
 
 /// The activity of a cohort's shape within the horizon and the load; `None` where there is none.

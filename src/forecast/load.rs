@@ -7,7 +7,7 @@ use farebox_engine::world::schedule::Pace;
 use serde::Serialize;
 
 use super::arrivals::{self, Busiest};
-use super::traffic::{Traffic, moments};
+use super::traffic::{Traffic, moments, step};
 
 /// How often the connections that are allowed must be enough: always but for one moment in a hundred.
 const ENOUGH: f64 = 0.99;
@@ -33,8 +33,8 @@ pub struct LoadForecast {
     /// Calls a second in the busiest quarter of an hour of the billing clock, as the shapes have it.
     pub peak_rate_per_s: f64,
     /// What the calls in flight then exceed in one moment of a hundred; `null` where the mean is infinite. They are Poisson
-    /// where the calls are, because none waits for another (M/G/∞); of calls in bursts, and about for others, negative
-    /// binomial.
+    /// where the calls or the sessions are, because none waits for another (M/G/∞) and a session has one call at a time; of
+    /// calls in bursts, and about for others, negative binomial.
     pub in_flight_p99: Option<u64>,
     /// Connections that are allowed; each carries one call at a time.
     pub connections: u32,
@@ -51,7 +51,7 @@ impl LoadForecast {
         let live = &scenario.live;
         let pace = Pace::scaled(scenario, live);
         let end = pace.clock.at(pace.until).billing;
-        let offered: Vec<_> = traffic.iter().map(|traffic| offered(traffic, pace)).collect();
+        let offered: Vec<_> = traffic.iter().map(|traffic| offered(scenario, traffic, pace)).collect();
         let latency_ns = moments(&scenario.upstream.latency).mean;
         let in_flight_mean = live.rate_per_s * latency_ns / SECOND as f64;
         let (per_ns, faster) = (live.rate_per_s / SECOND as f64, 1.0 / pace.stretch);
@@ -113,12 +113,17 @@ impl LoadForecast {
 }
 
 /// Calls of a cohort within the load: mean and variance.
-fn offered(traffic: &Traffic<'_>, pace: Pace) -> (f64, f64) {
+fn offered(scenario: &Scenario, traffic: &Traffic<'_>, pace: Pace) -> (f64, f64) {
     match &traffic.cohort.arrivals {
         Arrivals::Poisson { .. } | Arrivals::Patterned(_) => {
             let share = traffic.share(Time::START, pace.clock.at(pace.until).billing);
             let (rate, active) = (traffic.rate / pace.stretch, pace.until.ns() as f64 * share);
             let calls = f64::from(traffic.cohort.count) * rate * active;
+            if let Some(sessions) = arrivals::sessions(traffic.cohort) {
+                let step = step(scenario, sessions, pace.stretch);
+                let (made, own) = arrivals::made(sessions, pace.until.ns() as f64, step);
+                return (calls * made, calls * made * (own + rate * active * made * traffic.rate_variance));
+            }
             let process = arrivals::process(traffic.cohort);
             let own = arrivals::dispersion(process, rate, traffic.rate_variance, active, 1.0 / pace.stretch);
             (calls, calls * own + calls * rate * active * traffic.rate_variance)
@@ -178,6 +183,27 @@ pub(super) fn over_before_faults(scenario: &Scenario) -> Option<String> {
             scenario.faults.len(),
         )
     })
+}
+
+/// Cohorts of whose sessions a load is too short to see much: it would not come near the rate that it asks for.
+pub(super) fn cut_sessions(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Vec<String> {
+    let pace = Pace::scaled(scenario, &scenario.live);
+    let of = |traffic: &Traffic<'_>| {
+        let sessions = arrivals::sessions(traffic.cohort)?;
+        let step = step(scenario, sessions, pace.stretch);
+        let (made, _) = arrivals::made(sessions, pace.until.ns() as f64, step);
+        (made < 0.5).then(|| {
+            format!(
+                "of the calls that the load asks of `{}`, {:.0}% come before its end: a session has {:.1} calls, and it \
+                 is {} from one to the next on average; write a longer `live.duration`, or another `arrivals`",
+                traffic.cohort.name,
+                100.0 * made,
+                sessions.mean(),
+                super::text::length(step as u64),
+            )
+        })
+    };
+    traffic.iter().filter_map(of).collect()
 }
 
 /// Cohorts whose compressed calls run into a rate limit that they keep in the scenario's own time: limits go by the

@@ -73,6 +73,7 @@ impl Forecast {
         let mut warnings = load.warnings();
         warnings.extend(load::too_long(scenario));
         warnings.extend(load::quiet_hours(scenario, &traffic));
+        warnings.extend(load::cut_sessions(scenario, &traffic));
         warnings.extend(load::compressed_past_limits(scenario, &traffic));
         warnings.extend(load::over_before_faults(scenario));
         Self {
@@ -121,6 +122,10 @@ fn not_forecast(scenario: &Scenario) -> Vec<String> {
             (
                 matches!(arrivals::process(cohort), Process::Bursty { .. }),
                 "how likely bursts use up allowances and credit",
+            ),
+            (
+                arrivals::sessions(cohort).is_some(),
+                "how likely sessions use up allowances and credit, and how refusals and waits change their length",
             ),
             (
                 joins_late,

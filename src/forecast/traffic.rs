@@ -1,7 +1,9 @@
 //! How many calls each cohort makes: means and variances, from the arrivals as they are described.
 
 use farebox_engine::distribution::Distribution;
-use farebox_engine::model::{Arrivals, Cohort, HandOut, Joined, METERS_MAX, PerMeter, Plan, REQUESTS, Scenario, Trace};
+use farebox_engine::model::{
+    Arrivals, Cohort, HandOut, Joined, METERS_MAX, PerMeter, Plan, REQUESTS, Scenario, Sessions, Trace,
+};
 use farebox_engine::time::Time;
 use farebox_engine::world::arrivals::Activity;
 use serde::Serialize;
@@ -78,11 +80,17 @@ impl<'a> Traffic<'a> {
         let mut traffic =
             Self { cohort, plan, rate, rate_variance, present, activity, covered, units, calls: 0.0, variance: 0.0 };
         let share = traffic.share(Time::START, Time::START + scenario.horizon);
+        let step = arrivals::sessions(cohort).map(|sessions| (sessions, step(scenario, sessions, 1.0)));
+        let made = step.map(|(sessions, step)| arrivals::made(sessions, presence.mean(cohort), step));
+        let share = share * made.map_or(1.0, |(made, _)| made);
         traffic.calls = rate * presence.time * share;
         // Given their rates the calls are those of the process; what the consumers differ by comes on top (law of total
         // variance).
         let differ = if matches!(cohort.joined, Joined::Signups { .. }) { 1.0 + rate_variance } else { rate_variance };
-        let own = arrivals::dispersion(arrivals::process(cohort), rate, rate_variance, horizon * share, 1.0);
+        let own = made.map_or_else(
+            || arrivals::dispersion(arrivals::process(cohort), rate, rate_variance, horizon * share, 1.0),
+            |(_, dispersion)| dispersion,
+        );
         traffic.variance = traffic.calls * own + differ * (rate * share).powi(2) * presence.squared_time;
         traffic
     }
@@ -113,13 +121,14 @@ impl<'a> Traffic<'a> {
         self.rate * self.covered * self.units[meter]
     }
 
-    /// Whether it is known how likely one consumer makes how many calls: not in bursts, nor of rows that name consumers or
+    /// Whether it is known how likely one consumer makes how many calls: not in bursts or sessions, nor of rows that name consumers or
     /// are handed out unevenly.
     pub(super) fn is_known(&self) -> bool {
         match &self.cohort.arrivals {
             Arrivals::Trace(trace) => {
                 trace.hand_out == HandOut::Even && trace.rows.iter().all(|row| row.consumer.is_none())
             }
+            _ if arrivals::sessions(self.cohort).is_some() => false,
             _ => arrivals::at_least(arrivals::process(self.cohort), 0, 0.0).is_some(),
         }
     }
@@ -165,6 +174,17 @@ impl Presence {
         let power = |n: i32| (horizon.powi(n) - (horizon - full).powi(n)) / f64::from(n) / mean_gap_ns;
         Self { time: power(2), squared_time: power(3) }
     }
+
+    /// How long one consumer is there on average, in ns.
+    fn mean(&self, cohort: &Cohort) -> f64 {
+        self.time / f64::from(cohort.count.max(1))
+    }
+}
+
+/// The mean time from one call of a session to the next, in ns, where arrivals are laid over time by this stretch: the call
+/// is served.
+pub(super) fn step(scenario: &Scenario, sessions: &Sessions, stretch: f64) -> f64 {
+    moments(&sessions.think).mean * stretch + moments(&scenario.upstream.latency).mean
 }
 
 /// The share of the calls that the plan covers, and what a covered call uses on average.

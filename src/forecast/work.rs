@@ -68,9 +68,11 @@ impl Work {
         let chunks: u64 = scenario.cohorts.iter().map(|cohort| u64::from(cohort.count).div_ceil(CHUNK)).sum();
         let threads = (jobs.get() as u64).min(chunks).max(1);
         let latency = scenario.upstream.latency.mean();
-        // A call that overlaps with the next is decided by itself.
-        let overlapping =
-            |traffic: &Traffic| (traffic.rate * arrivals::process(traffic.cohort).peak() * latency).min(1.0);
+        // A call that overlaps with the next is decided by itself, and so is each of a session.
+        let overlapping = |traffic: &Traffic| match arrivals::sessions(traffic.cohort) {
+            Some(_) => 1.0,
+            None => (traffic.rate * arrivals::process(traffic.cohort).peak() * latency).min(1.0),
+        };
         let alone: f64 = traffic.iter().map(|traffic| traffic.calls * overlapping(traffic)).sum::<f64>() * replications;
         let time_ns = calls * CALL_NS + alone * (CALL_ALONE_NS - CALL_NS);
         let records = threads * scenario.cohorts.len() as u64 * RECORD_BYTES;

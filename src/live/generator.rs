@@ -1,4 +1,5 @@
-//! Open-loop load: every call is sent when the schedule says, whether or not earlier ones have been answered.
+//! Open-loop load: every call is sent when the schedule says, whether or not earlier ones have been answered. Sessions are
+//! closed loops that begin so: the next call of one is sent a think time after the answer to the one before it.
 //!
 //! Latency counts from the intended start, so a stall of the server, or of this generator, is in it (no coordinated
 //! omission); service time, from the moment a call was written, stands beside it. One thread is one runtime with its
@@ -41,6 +42,8 @@ use crate::control::Control;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long calls in flight are waited for when the schedule is over.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How often it is looked meanwhile whether to stop.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What the mock upstream is told to answer where the world's upstream fails.
 const UPSTREAM_FAILED: StatusCode = match StatusCode::from_u16(FAILED) {
@@ -68,7 +71,7 @@ pub struct Options {
 /// What a load has seen.
 #[derive(Clone, Debug)]
 pub struct LoadResult {
-    /// Calls that the schedule asked for.
+    /// Calls that the schedule asked for, and those that followed others in sessions.
     pub offered: u64,
     /// Attempts at them beside the first of each.
     pub retried: u64,
@@ -197,7 +200,7 @@ fn add(sum: &mut Histogram<u64>, more: &Histogram<u64>) {
     sum.add(more).expect("all histograms have the same bounds");
 }
 
-/// Offers the world's schedule to the target; the control counts the calls released. Canceled, it sends no more.
+/// Offers the world's schedule to the target; the control counts the calls of the schedule that were released. Canceled, it sends no more.
 /// Returns when every call has ended, or the drain is over.
 ///
 /// Errors when the system has no thread or descriptor left; what the target does is in the result.
@@ -218,34 +221,41 @@ pub fn load(world: &Arc<World>, options: &Options, control: &Control) -> io::Res
     })
 }
 
-/// A call to be made: 16 bytes, because a long load has many.
+/// A call of the schedule to be made: 16 bytes, because a long load has many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Arrival {
     at: Time,
     account: AccountId,
-    call: u32,
+    /// Which of the consumer's calls in the schedule it is.
+    number: u32,
 }
 
 /// An attempt at a call that is to be made.
 #[derive(Clone, Copy, Debug)]
 struct Due {
-    arrival: Arrival,
+    account: AccountId,
+    /// The call's index.
+    call: u64,
+    /// The intended start of its first attempt.
+    since: Time,
     /// From 1.
     attempt: u32,
     /// Its intended start.
     at: Time,
 }
 
-/// One thread's share of the calls, in time order. A consumer's calls go to the threads in turn, so that each has its
-/// share even of a single consumer.
+/// One thread's share of the schedule, in time order. A consumer's calls go to the threads in turn, so that each has its
+/// share even of a single consumer; a session stays on its thread.
 fn arrivals(world: &World, index: usize, threads: usize) -> Vec<Arrival> {
     let calls = world.consumers().enumerate().flat_map(|(id, consumer)| {
-        let calls = world.calls(consumer);
-        calls.filter(move |call| (id as u64 + call.index) % threads as u64 == index as u64).map(move |call| Arrival {
-            at: call.at,
-            account: AccountId(id as u32),
-            call: u32::try_from(call.index).expect("one consumer of a load makes fewer than 2³² calls"),
-        })
+        let step = world.schedule.step(consumer);
+        let calls = world.calls(consumer).map(move |call| (call.at, call.index / step));
+        calls.filter(move |(_, number)| (id as u64 + number) % threads as u64 == index as u64).map(
+            move |(at, number)| {
+                let number = u32::try_from(number).expect("one consumer of a load makes fewer than 2³² calls");
+                Arrival { at, account: AccountId(id as u32), number }
+            },
+        )
     });
     let mut arrivals: Vec<_> = calls.collect();
     arrivals.sort_unstable();
@@ -269,7 +279,7 @@ struct Shared {
     queued: Notify,
     in_flight: Cell<u32>,
     in_flight_max: u32,
-    /// Attempts that will be made again.
+    /// Attempts that will be made again, and calls that will follow others.
     waiting: Cell<u32>,
     stopped: Cell<bool>,
     /// What the clients of consumers that retry have left of their budgets, on this thread.
@@ -311,9 +321,7 @@ impl Sender {
             spawn_local(Rc::clone(&self.shared).connection());
         }
         self.dispatch(control).await;
-        // What waits to be tried again is over with the schedule.
-        let over = if self.shared.waiting.get() > 0 { self.shared.end() } else { Instant::now() };
-        let drained = self.shared.timer.timeout_at(over.max(Instant::now()) + DRAIN, self.shared.drained()).await;
+        let drained = self.drain(control).await;
         let mut result = self.shared.result.replace(LoadResult::new());
         if drained.is_none() {
             result.unfinished = u64::from(self.shared.in_flight.get());
@@ -331,15 +339,33 @@ impl Sender {
                 shared.stopped.set(true);
                 return;
             }
-            shared.release(Due { arrival: *arrival, attempt: 1, at: arrival.at });
+            shared.release(shared.caller.first(*arrival));
             control.done.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until every call has ended; `None` when that takes too long. What is to be tried again, or may follow another
+    /// call, is over with the played time.
+    async fn drain(&self, control: &Control) -> Option<()> {
+        let shared = &self.shared;
+        let is_at_rest = shared.waiting.get() == 0 && shared.in_flight.get() == 0;
+        let over = if is_at_rest || shared.stopped.get() { Instant::now() } else { shared.end().max(Instant::now()) };
+        let mut most = over + DRAIN;
+        loop {
+            let drained = shared.timer.timeout_at(most.min(Instant::now() + LOOK), shared.drained()).await;
+            if drained.is_some() || most <= Instant::now() {
+                return drained;
+            }
+            if control.is_canceled() && !shared.stopped.replace(true) {
+                most = most.min(Instant::now() + DRAIN);
+            }
         }
     }
 }
 
 impl Shared {
     fn release(&self, due: Due) {
-        if self.left.borrow().contains(&due.arrival.account) {
+        if self.left.borrow().contains(&due.account) {
             return;
         }
         let mut result = self.result.borrow_mut();
@@ -369,9 +395,8 @@ impl Shared {
     }
 
     async fn attempt(self: &Rc<Self>, due: Due) {
-        let Due { arrival, attempt, at } = due;
-        let stamp = Stamp { call: u64::from(arrival.call), attempt, scheduled: None };
-        let request = self.caller.request(arrival.account, stamp);
+        let Due { account, call, attempt, at, .. } = due;
+        let request = self.caller.request(account, Stamp { call, attempt, scheduled: None });
         let written = Instant::now();
         let late = written.saturating_duration_since(self.clock.instant(at));
         self.result.borrow_mut().lateness.saturating_record(late.as_nanos() as u64);
@@ -389,7 +414,7 @@ impl Shared {
             Err(error) => *result.errors.entry(*error).or_default() += 1,
             Ok(answer) => {
                 if answer.headers().contains_key(LEFT) {
-                    self.left.borrow_mut().insert(due.arrival.account);
+                    self.left.borrow_mut().insert(due.account);
                 }
                 let since = |from: Instant| ended.saturating_duration_since(from).as_nanos() as u64;
                 let latency = result.latency.entry(Class::of(answer.status())).or_insert_with(histogram);
@@ -402,25 +427,33 @@ impl Shared {
         self.in_flight.set(self.in_flight.get() - 1);
     }
 
-    /// The client hears what became of an attempt, and may make another.
+    /// The client hears what became of an attempt, and may make another; or, in a session, the next call.
     fn answered(self: &Rc<Self>, due: Due, answer: &Result<Response<()>, CallError>) {
-        let Due { arrival, attempt, .. } = due;
-        let Some(client) = self.caller.client(arrival.account) else { return };
+        let now = self.clock.now().traffic;
+        let next = match self.wait(due, answer, now) {
+            Some(wait) => Some(Due { attempt: due.attempt + 1, at: now + wait, ..due }),
+            None => self.caller.follow_up(due, now),
+        };
+        if let Some(next) = next.filter(|next| next.at < self.caller.until()) {
+            self.waiting.set(self.waiting.get() + 1);
+            spawn_local(Rc::clone(self).again(next));
+        }
+    }
+
+    /// How long the client waits before another attempt; `None` when it makes none.
+    fn wait(&self, due: Due, answer: &Result<Response<()>, CallError>, now: Time) -> Option<Span> {
+        let Due { account, call, since, attempt, .. } = due;
+        let client = self.caller.client(account)?;
         let mut budgets = self.budgets.borrow_mut();
-        let budget = budgets.entry(arrival.account).or_insert_with(|| Budget::new(client));
+        let budget = budgets.entry(account).or_insert_with(|| Budget::new(client));
         let answered = said(answer.as_ref().ok(), client.retry.hint);
         if (200..300).contains(&answered.status) {
-            return budget.succeeded(client, attempt > 1);
+            budget.succeeded(client, attempt > 1);
+            return None;
         }
-        let now = self.clock.now().traffic;
-        let attempts = Attempts { made: attempt, since: now.since(arrival.at) };
-        let word = self.caller.drawn(arrival.account, Drawn::Backoff, u64::from(arrival.call), attempt);
-        let Some(wait) = next_attempt(client, &answered, attempts, budget, word) else { return };
-        let at = now + wait;
-        if at < self.caller.until() {
-            self.waiting.set(self.waiting.get() + 1);
-            spawn_local(Rc::clone(self).again(Due { arrival, attempt: attempt + 1, at }));
-        }
+        let attempts = Attempts { made: attempt, since: now.since(since) };
+        let word = self.caller.drawn(account, Drawn::Backoff, call, attempt);
+        next_attempt(client, &answered, attempts, budget, word)
     }
 
     async fn again(self: Rc<Self>, due: Due) {
@@ -500,6 +533,20 @@ impl Caller {
         (*client != Client::none()).then_some(client)
     }
 
+    /// The first attempt at a call of the schedule.
+    fn first(&self, arrival: Arrival) -> Due {
+        let Arrival { at, account, number } = arrival;
+        let call = u64::from(number) * self.world.schedule.step(self.callers[account.0 as usize].0);
+        Due { account, call, since: at, attempt: 1, at }
+    }
+
+    /// The call that follows one that came to its end `now`, where it is of a session that goes on.
+    fn follow_up(&self, due: Due, now: Time) -> Option<Due> {
+        let (consumer, _) = &self.callers[due.account.0 as usize];
+        let next = self.world.schedule.follow_ups(*consumer)?.after(due.call, now)?;
+        Some(Due { account: due.account, call: next.index, since: next.at, attempt: 1, at: next.at })
+    }
+
     /// What is drawn for an attempt.
     fn drawn(&self, account: AccountId, what: Drawn, call: u64, attempt: u32) -> u64 {
         self.world.schedule.attempt(self.callers[account.0 as usize].0, what, call, attempt)
@@ -552,7 +599,7 @@ mod tests {
         scenario.cohorts.push(Cohort::new("alone", 1, Arrivals::Poisson { mean_gap_ns: 1e9, spread: None }));
         let world = World::whole(Arc::new(scenario)).unwrap();
         let shares: Vec<_> = (0..3).map(|index| arrivals(&world, index, 3)).collect();
-        let mut calls: Vec<_> = shares.iter().flatten().map(|arrival| arrival.call).collect();
+        let mut calls: Vec<_> = shares.iter().flatten().map(|arrival| arrival.number).collect();
         calls.sort_unstable();
         let all = world.calls(Consumer { cohort: 0, index: 0 }).map(|call| call.index as u32);
         assert!(calls.into_iter().eq(all), "each call is made by one thread");

@@ -10,13 +10,15 @@ use farebox::cli::commands::init::STARTER;
 use farebox::control::Control;
 use farebox::forecast::Forecast;
 use farebox::simulate::{everyone, simulate};
-use farebox_engine::distribution::Distribution;
+use farebox_engine::distribution::{Distribution, Z95};
+use farebox_engine::log::{self, Event};
 use farebox_engine::model::{
-    Arrivals, Attribute, Joined, Meter, Pattern, PerMeter, Period, Price, Process, Route, Scenario, Shape, Tier, Trace,
-    TraceRow, UnitPrice,
+    Arrivals, Attribute, Joined, Meter, Pattern, PerMeter, Period, Plan, Price, Process, Route, Scenario, Sessions,
+    Shape, Tier, Trace, TraceRow, UnitPrice,
 };
 use farebox_engine::money::Money;
-use farebox_engine::time::{Clock, DAY, Span};
+use farebox_engine::sim::Scratch;
+use farebox_engine::time::{Clock, DAY, SECOND, Span};
 use farebox_engine::world::World;
 use serde_json::Value;
 
@@ -389,7 +391,7 @@ fn days_of_work() -> Shape {
 }
 
 fn patterned(process: Process, shape: Option<Shape>) -> Arrivals {
-    Arrivals::Patterned(Pattern { mean_gap_ns: DAY as f64 / 2.0, spread: None, process, shape })
+    Arrivals::Patterned(Pattern { mean_gap_ns: DAY as f64 / 2.0, spread: None, process, sessions: None, shape })
 }
 
 const BURSTY: Process = Process::Bursty { burst: Span::from_ns(DAY / 4), pause: Span::from_ns(2 * DAY) };
@@ -420,6 +422,44 @@ fn calls_of_every_process_are_as_many_and_as_dispersed_as_planned() {
             // Of a constant process the spread of the fraction says how well its variance is known.
             assert!((variance - planned).abs() < 5.0 * deviation.max(0.002), "{process:?}: {variance} {planned}");
         }
+    }
+}
+
+/// Sessions, of which some are cut off by the end: as many calls, and as dispersed, as the forecast says of think times and
+/// latencies that are always the same.
+#[test]
+fn calls_in_sessions_are_as_many_and_as_dispersed_as_planned() {
+    for (calls, think) in [(Distribution::Constant(5.0), 60), (Distribution::log_normal(6.0, 30.0, Z95), 3_600)] {
+        let scenario = changed(|scenario| {
+            scenario.horizon = Span::from_ns(3 * DAY);
+            scenario.cohorts[0].count = 4_000;
+            scenario.plans[0] = Plan::new("free");
+            (scenario.live.rate_per_s, scenario.live.duration) = (100.0, Span::from_secs(60));
+            let think = Distribution::Constant((think * SECOND) as f64);
+            scenario.upstream.latency = Distribution::Constant(SECOND as f64);
+            let sessions = Some(Sessions::new(calls.clone(), think));
+            let mean_gap_ns = DAY as f64 / 20.0;
+            let pattern = Pattern { mean_gap_ns, spread: None, process: Process::Poisson, sessions, shape: None };
+            scenario.cohorts[0].arrivals = Arrivals::Patterned(pattern);
+        });
+        let plan = forecast(&scenario);
+        let world = World::whole(Arc::new(scenario)).unwrap();
+        let mut scratch = Scratch::default();
+        let made = |consumer| {
+            let log = log::record(&world, consumer, &mut scratch).unwrap().log;
+            log.iter().filter(|entry| matches!(entry.event, Event::Decided { .. })).count() as f64
+        };
+        let counts: Vec<f64> = world.consumers().map(made).collect();
+        let total: f64 = counts.iter().sum();
+        assert!((total - plan.expected).abs() < 5.0 * plan.deviation, "{calls:?}: {total} {}", plan.expected);
+        let mean = total / 4_000.0;
+        let central = |power| counts.iter().map(|count| (count - mean).powi(power)).sum::<f64>() / 4_000.0;
+        let (variance, deviation) = (central(2), ((central(4) - central(2).powi(2)) / 4_000.0).sqrt());
+        let planned = plan.deviation.powi(2) / 4_000.0;
+        assert!((variance - planned).abs() < 5.0 * deviation, "{calls:?}: {variance} {planned}");
+        assert!(plan.not_forecast.iter().any(|what| what.contains("sessions")), "{:?}", plan.not_forecast);
+        // At the load's pace a minute of thinking is half a second, and an hour is half of its minute.
+        assert_eq!(plan.warnings.iter().any(|what| what.contains("come before its end")), think == 3_600);
     }
 }
 

@@ -345,6 +345,7 @@ fn the_loads_change_without_any_of_what_they_ask_for() {
                 }
             });
         }),
+        ("sessions", |it| patterns(it, |of| of.sessions = None)),
         ("shapes", |it| patterns(it, |of| of.shape = None)),
         ("churn", |it| it.cohorts.iter_mut().for_each(|cohort| cohort.churn = Chance::NEVER)),
         ("discounts", |it| it.cohorts.iter_mut().for_each(|cohort| cohort.discount = None)),

@@ -1,6 +1,7 @@
 //! The three proofs that the live half decides as the simulated one: that they hold, over every kind of refusal, and
 //! that each of them fails when there is something to find.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 
@@ -11,9 +12,9 @@ use farebox::live::stage;
 use farebox_engine::billing::cause::Cause;
 use farebox_engine::billing::gate::Decision;
 use farebox_engine::log::{Entry, Event, History, replay};
-use farebox_engine::model::REQUESTS;
+use farebox_engine::model::{REQUESTS, Sessions};
 use farebox_engine::money::Money;
-use farebox_engine::time::Span;
+use farebox_engine::time::{Span, Time};
 use farebox_engine::world::World;
 
 use crate::fixture;
@@ -116,6 +117,90 @@ fn a_free_run_replays_and_each_difference_to_its_twin_is_measured() {
     assert!(run.histories.iter().all(|history| history.account.open_holds() == 0));
     let served: u64 = run.outcome(world).cohorts.iter().map(|cohort| cohort.served).sum();
     assert!((run.counts.served..=run.counts.served + run.load.unfinished).contains(&served));
+}
+
+/// Agents in sessions, of whom some are refused; answers take a while, and some fail and are asked for again.
+const SESSIONS: &str = "
+scenario: sessions
+horizon: 1d
+plans:
+  pro: { includes: { requests: 60/day }, past_allowance: block, limits: [ { requests: 5/s, burst: 5, kind: token_bucket } ] }
+consumers:
+  agents:
+    count: 12
+    plan: pro
+    joined: start
+    client: openai-python
+    traffic: { rate: 100/day, arrivals: { sessions: { calls: { p50: 4, p95: 12 }, think: { p50: 20m, p99: 2h } } } }
+upstreams: { model: { latency: { p50: 20ms, p99: 80ms }, errors: 5% } }
+live: { rate: 300/s, duration: 3s, connections: 64 }
+";
+
+/// Live, every session has the calls that were drawn for it, one after the other, each no sooner than a think time after the
+/// gateway has answered the one before it; and what ends early is cut off by the end.
+#[test]
+fn a_free_run_plays_sessions_as_they_are_drawn() {
+    let load = Load::of(fixture::scaled(fixture::parse(SESSIONS)));
+    let Load { world, twins } = &load;
+    let played = stage::lockstep(world, twins, THREADS, &Control::default()).unwrap();
+    proof::lockstep(world, twins, &played.histories).unwrap();
+    let control = Control::default();
+    let run = stage::free_run(world, THREADS, &control).unwrap();
+    proof::replay(world, &run.histories, run.end).unwrap();
+    let mut followed = 0;
+    for history in &run.histories {
+        let consumer = history.account.consumer();
+        let (heard, begun) = (heard(history), decided(history));
+        let follow_ups = world.schedule.follow_ups(consumer).unwrap();
+        let first: Vec<u64> = begun.keys().copied().filter(|call| call % Sessions::PLACES == 0).collect();
+        assert!(
+            world.calls(consumer).map(|call| call.index).eq(first),
+            "each session of the schedule begins, and no other"
+        );
+        for (call, over) in heard {
+            let Some(next) = follow_ups.after(call, over) else {
+                assert!(!begun.contains_key(&(call + 1)), "the session is over");
+                continue;
+            };
+            followed += u64::from(begun.contains_key(&next.index));
+            match begun.get(&next.index) {
+                Some(at) => assert!(*at >= next.at, "{consumer:?}, call {}", next.index),
+                // The client has heard of it later than the gateway has said it, or waits, a second at most, for an attempt
+                // that the end comes before.
+                None => {
+                    assert!(next.at + Span::from_secs(2) >= world.end().traffic, "{consumer:?}, call {}", next.index);
+                }
+            }
+        }
+    }
+    // Most calls wait to be tried again, as the limit has it; enough of them go on.
+    assert!(followed > 50, "{followed}");
+    let offered: usize = run.histories.iter().map(|history| decided(history).len()).sum();
+    assert_eq!(run.load.offered, offered as u64);
+    let scheduled: usize = world.consumers().map(|consumer| world.calls(consumer).count()).sum();
+    assert_eq!(control.done.into_inner(), scheduled as u64, "progress ends where it says that it will");
+}
+
+/// When the first attempt at each call was decided.
+fn decided(history: &History) -> BTreeMap<u64, Time> {
+    let first = history.log.iter().filter_map(|entry| match entry.event {
+        Event::Decided { call, attempt: 1, .. } => Some((call, entry.now.traffic)),
+        _ => None,
+    });
+    first.collect()
+}
+
+/// When the last attempt at each call was answered.
+fn heard(history: &History) -> BTreeMap<u64, Time> {
+    let (mut open, mut heard) = (BTreeMap::new(), BTreeMap::new());
+    for Entry { now, event } in &history.log {
+        match event {
+            Event::Decided { call, decision: Decision::Admit(admission), .. } => _ = open.insert(admission.hold, *call),
+            Event::Decided { call, .. } => _ = heard.insert(*call, now.traffic),
+            Event::Served { hold, .. } | Event::Failed { hold, .. } => _ = heard.insert(open[hold], now.traffic),
+        }
+    }
+    heard
 }
 
 /// The one boundary that no jitter can move: with the same log on both sides there is no difference at all; with one

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use crate::distribution::Distribution;
 use crate::draw::Chance;
-use crate::model::{Client, Length, PerMeter, Shape, Share};
+use crate::model::{Client, Length, PerMeter, Sessions, Shape, Share};
 use crate::money::Money;
 use crate::time::Span;
 
@@ -119,8 +119,10 @@ pub struct Pattern {
     pub mean_gap_ns: f64,
     /// Each consumer's own rate as a multiple of that, drawn once; `None`: all alike.
     pub spread: Option<Distribution>,
-    /// How the calls of one consumer follow each other.
+    /// How the calls of one consumer follow each other; in sessions, how these begin.
     pub process: Process,
+    /// What follows each of them, where they are the first calls of sessions.
+    pub sessions: Option<Sessions>,
     /// How their rate follows the hours of the week in the cohort's zone; `None`: not at all.
     pub shape: Option<Shape>,
 }

@@ -7,6 +7,7 @@ mod fault;
 mod payments;
 mod plan;
 mod price;
+mod sessions;
 mod shape;
 mod threshold;
 
@@ -18,6 +19,7 @@ pub use fault::{Breaks, Fault};
 pub use payments::{Dunning, Fees, Finally, Payments, Processor, Returns};
 pub use plan::{AppliesTo, Change, GrantTerms, Limit, PastAllowance, Plan, Prepaid, Rate, Rollover, TopUp};
 pub use price::{Price, Tier, UnitPrice};
+pub use sessions::Sessions;
 pub use shape::{HOURS, Shape, WEEK};
 pub use threshold::{Became, Collected, Comparison, Line, Measure, Number, Selector, Statistic, Threshold};
 

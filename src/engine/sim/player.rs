@@ -15,6 +15,7 @@ use crate::time::{Now, Span, Time};
 use crate::world::client::{Answered, Attempts, Budget, next_attempt};
 use crate::world::party::Party;
 use crate::world::schedule::{Call, Calls, Drawn};
+use crate::world::session::FollowUps;
 use crate::world::{FAILED, World};
 
 /// One consumer as it is played.
@@ -26,8 +27,10 @@ pub(super) struct Player<'a> {
     /// The next call, if it is there.
     pub(super) call: Call,
     pub(super) is_there: bool,
-    /// Attempts that the client will make again.
+    /// Attempts that the client will make again, and calls that follow others.
     pub(super) waiting: BinaryHeap<Reverse<Try>>,
+    /// What follows calls that have come to their ends, where they come in sessions.
+    follow_ups: Option<Box<FollowUps<'a>>>,
     /// How failed attempts are made again; `None`: not at all.
     client: Option<&'a Client>,
     budget: Budget,
@@ -65,6 +68,7 @@ impl<'a> Player<'a> {
             call: Call::default(),
             is_there: true,
             waiting: BinaryHeap::new(),
+            follow_ups: world.schedule.follow_ups(consumer).map(Box::new),
             client: (*client != Client::none()).then_some(client),
             budget: Budget::new(client),
             tried: Tried::default(),
@@ -79,6 +83,12 @@ impl<'a> Player<'a> {
         self.world.schedule.pace().until
     }
 
+    /// Whether nothing that happens to a call makes another one come.
+    #[inline]
+    pub(super) fn is_open_loop(&self) -> bool {
+        self.follow_ups.is_none()
+    }
+
     /// When the next attempt is made; [`Time::NEVER`] when there is none before the end.
     #[inline]
     pub(super) fn next_at(&self) -> Time {
@@ -89,7 +99,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Whether the next attempt is the first at its call. Of two at one moment, a new call goes first.
+    /// Whether the next attempt is the first at a call of the schedule. Of two at one moment, that goes first.
     #[inline]
     pub(super) fn is_arrival(&self) -> bool {
         self.is_there && self.waiting.peek().is_none_or(|Reverse(again)| self.call.at <= again.at)
@@ -168,6 +178,7 @@ impl<'a> Player<'a> {
         if let Some(client) = self.client {
             self.budget.succeeded(client, tried.attempt > 1);
         }
+        self.is_over(tried, lands);
         Ok(())
     }
 
@@ -185,16 +196,30 @@ impl<'a> Player<'a> {
             let status = self.world.catalog.statuses[cause.index()];
             let retry_after = self.world.retry_after(&self.party, now, tried.route, cause);
             self.answered(tried, now, Answered { status, retry_after, should_retry: None });
+        } else {
+            self.is_over(tried, now.traffic);
         }
     }
 
     /// The client hears that the attempt has failed, and may wait for another.
     fn answered(&mut self, tried: &Try, now: Now, answered: Answered) {
-        let Some(client) = self.client else { return };
+        let Some(client) = self.client else { return self.is_over(tried, now.traffic) };
         let attempts = Attempts { made: tried.attempt, since: now.traffic.since(tried.since) };
         let word = self.world.schedule.attempt(self.party.consumer(), Drawn::Backoff, tried.index, tried.attempt);
-        if let Some(wait) = next_attempt(client, &answered, attempts, &mut self.budget, word) {
-            self.waiting.push(Reverse(Try { at: now.traffic + wait, attempt: tried.attempt + 1, ..*tried }));
+        match next_attempt(client, &answered, attempts, &mut self.budget, word) {
+            Some(wait) => {
+                self.waiting.push(Reverse(Try { at: now.traffic + wait, attempt: tried.attempt + 1, ..*tried }));
+            }
+            None => self.is_over(tried, now.traffic),
+        }
+    }
+
+    /// No other attempt is made at this call; in a session another call may follow it.
+    #[inline]
+    fn is_over(&mut self, tried: &Try, at: Time) {
+        let next = self.follow_ups.as_ref().and_then(|follow_ups| follow_ups.after(tried.index, at));
+        if let Some(Call { index, attempt, at, route, usage }) = next {
+            self.waiting.push(Reverse(Try { at, index, attempt, route, since: at, usage }));
         }
     }
 

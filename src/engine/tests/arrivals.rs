@@ -23,7 +23,7 @@ const BURSTY: Process = Process::Bursty { burst: Span::from_ns(30 * MINUTE), pau
 const PROCESSES: [Process; 3] = [Process::Poisson, Process::Constant, BURSTY];
 
 fn patterned(per_day: f64, process: Process, shape: Option<Shape>) -> Arrivals {
-    Arrivals::Patterned(Pattern { mean_gap_ns: DAY as f64 / per_day, spread: None, process, shape })
+    Arrivals::Patterned(Pattern { mean_gap_ns: DAY as f64 / per_day, spread: None, process, sessions: None, shape })
 }
 
 /// Busy by day, with hours of no calls at all, and quiet on weekends.
@@ -375,7 +375,8 @@ fn bursts_without_calls_cost_nothing() {
     let mut never = cohort(1, patterned(1.0, process, None), "UTC");
     for process in PROCESSES {
         let spread = Some(Distribution::Constant(0.0));
-        never.arrivals = Arrivals::Patterned(Pattern { mean_gap_ns: 1e9, spread, process, shape: Some(office()) });
+        never.arrivals =
+            Arrivals::Patterned(Pattern { mean_gap_ns: 1e9, spread, process, sessions: None, shape: Some(office()) });
         let world = super::world(begun(days(10), never.clone()));
         assert_eq!((times(&world, FIRST), past(&world, FIRST, days(9))), (vec![], vec![]));
     }

@@ -13,7 +13,7 @@ use crate::model::{
     Act, AppliesTo, Arrivals, Attribute, Breaks, Card, Change, Client, Cohort, Discount, Dunning, Fault, Fees, Finally,
     Funds, GrantTerms, HandOut, Joined, Length, Limit, Live, METERS_MAX, Meter, On402, PastAllowance, Pattern,
     Payments, PerMeter, Period, Plan, Prepaid, Price, Process, Rate, Reaction, Returns, Rollover, Route, Scenario,
-    Shape, Share, SpendControl, Tier, TopUp, Trace, TraceRow, UnitPrice, When,
+    Sessions, Shape, Share, SpendControl, Tier, TopUp, Trace, TraceRow, UnitPrice, When,
 };
 use crate::money::Money;
 use crate::time::{Clock, DAY, HOUR, SECOND, Span};
@@ -156,7 +156,34 @@ fn poisson_or_patterned(gap: u64, spread: Option<Distribution>, number: u64) -> 
         let weekdays = [(); 7].map(|()| dice.one_of(&[0.0, 0.2, 1.0, 1.0]));
         Shape::new(&hours, &weekdays)
     });
-    Arrivals::Patterned(Pattern { mean_gap_ns: gap as f64, spread, process, shape: shape.flatten() })
+    Arrivals::Patterned(Pattern { mean_gap_ns: gap as f64, spread, process, sessions: None, shape: shape.flatten() })
+}
+
+/// One in four in sessions, whose think times go from nothing to far longer than a gap. With dice of its own.
+fn maybe_in_sessions(arrivals: Arrivals, gap: u64, number: u64) -> Arrivals {
+    let dice = &mut Dice::new(gap ^ number ^ 0x5E5);
+    if !dice.one_in(4) {
+        return arrivals;
+    }
+    let calls = match dice.below(3) {
+        0 => Distribution::Constant(1.0 + dice.below(5) as f64),
+        1 => Distribution::log_normal(3.0, 40.0, Z99),
+        _ => Distribution::Exponential { mean: 4.0 },
+    };
+    let think = match dice.below(4) {
+        0 => Distribution::Constant(0.0),
+        1 => Distribution::Constant(gap as f64 / 50.0),
+        2 => Distribution::log_normal(4e9, 60e9, Z99),
+        _ => Distribution::Exponential { mean: gap as f64 },
+    };
+    let sessions = Some(Sessions::new(calls, think));
+    match arrivals {
+        Arrivals::Poisson { mean_gap_ns, spread } => {
+            Arrivals::Patterned(Pattern { mean_gap_ns, spread, process: Process::Poisson, sessions, shape: None })
+        }
+        Arrivals::Patterned(pattern) => Arrivals::Patterned(Pattern { sessions, ..pattern }),
+        Arrivals::Trace(trace) => Arrivals::Trace(trace),
+    }
 }
 
 /// Rows in time order, a third of them at one instant with the row before; half of them name their consumer. The last
@@ -523,7 +550,7 @@ fn cohort(number: u64, scenario: &Scenario, gap: u64, dice: &mut Dice) -> Cohort
             0 => Distribution::log_normal(1.0, 4.0, Z99),
             _ => Distribution::Gamma { shape: 2.0, mean: 1.0 },
         });
-        poisson_or_patterned(gap, spread, number)
+        maybe_in_sessions(poisson_or_patterned(gap, spread, number), gap, number)
     };
     let mut cohort = Cohort::new(&format!("cohort {number}"), count, arrivals);
     cohort.plan = dice.below(scenario.plans.len() as u64) as usize;
@@ -645,6 +672,10 @@ pub(super) fn calm(seed: u64) -> Scenario {
         cohort.card = Some(Card::good());
         cohort.reactions.clear();
         cohort.client = Client::none();
+        // What follows an answer is not on the list of calls.
+        if let Arrivals::Patterned(pattern) = &mut cohort.arrivals {
+            pattern.sessions = None;
+        }
     }
     scenario
 }

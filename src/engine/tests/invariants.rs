@@ -76,6 +76,11 @@ pub(super) fn watch(world: &World, consumer: Consumer, mut see: impl FnMut(&Step
     let mut party = world.open(consumer).unwrap();
     see(&Step { world, now: party.account().seen, event: Event::Opened, party: [&party, &party] });
     let latencies = world.schedule.attempts(consumer, Drawn::Latency);
+    let follow_ups = world.schedule.follow_ups(consumer);
+    let next = |index, over| {
+        let call = follow_ups.as_ref()?.after(index, over)?;
+        Some(((call.at, 1, call.index), (call, None)))
+    };
     let mut queue: BTreeMap<(Time, u8, u64), (Call, Option<HoldId>)> =
         world.calls(consumer).map(|call| ((call.at, 1, call.index), (call, None))).collect();
     let mut has_left = false;
@@ -91,10 +96,12 @@ pub(super) fn watch(world: &World, consumer: Consumer, mut see: impl FnMut(&Step
             if world.fails(consumer, call.index, 1) {
                 world.failed(&mut party, now, hold, &call.usage).unwrap();
                 see(&Step { world, now, event: Event::Failed(hold), party: [&before, &party] });
+                queue.extend(next(call.index, at));
                 continue;
             }
             world.served(&mut party, now, hold, &call.usage).unwrap();
             see(&Step { world, now, event: Event::Served(call, hold), party: [&before, &party] });
+            queue.extend(next(call.index, at));
         } else if !has_left {
             let decision = world.request(&mut party, now, call.route, 1).unwrap();
             see(&Step { world, now, event: Event::Decided(decision), party: [&before, &party] });
@@ -103,6 +110,9 @@ pub(super) fn watch(world: &World, consumer: Consumer, mut see: impl FnMut(&Step
             {
                 let latency = world.scenario.upstream.latency.sample_whole(latencies.word(call.index));
                 queue.insert((at + Span::from_ns(latency), 0, call.index), (call, Some(admission.hold)));
+            }
+            if let Decision::Refuse(_) = decision {
+                queue.extend(next(call.index, at));
             }
         }
     }

@@ -41,6 +41,7 @@ mod pricing;
 mod properties;
 mod regressions;
 mod retries;
+mod sessions;
 mod story;
 mod subscription;
 mod sweep;

@@ -2,6 +2,7 @@
 //! one way. Scenarios are drawn at random; a failure prints its seed.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::drawn::{self, Dice};
@@ -11,6 +12,7 @@ use super::{
 };
 use crate::billing::account::{Account, Consumer};
 use crate::billing::cause::Cause;
+use crate::billing::gate::Decision;
 use crate::billing::ledger::LedgerAccount::{
     self, BadDebt, Cash, Deferred, Earned, HeldPromotional, Opening, Promotion, Promotional, Receivable, Spent,
 };
@@ -19,7 +21,7 @@ use crate::billing::tally::{Count, Tally};
 use crate::billing::usage::Units;
 use crate::draw::Chance;
 use crate::log::{self, Entry, Event, History, Replayed};
-use crate::model::{Act, Card, Cohort, Dunning, Finally, PerMeter, Period, Plan, Scenario};
+use crate::model::{Act, Card, Cohort, Dunning, Finally, PerMeter, Period, Plan, Scenario, Sessions};
 use crate::moments::Moments;
 use crate::outcome::{Billed, CohortOutcome, MergeError, Nanos, Outcome, RouteOutcome, Timeline, Usage};
 use crate::record::Recorder;
@@ -61,7 +63,7 @@ pub(super) fn accounts_for_every_call(_: u64, world: &World) {
 
 /// All attempts at the calls of a consumer: of each call that is made there is a first, and the others follow one by one.
 fn tried(world: &World, consumer: Consumer) -> Vec<Call> {
-    let mut left: Vec<_> = offered(world, consumer);
+    let mut left: Vec<_> = with_follow_ups(world, consumer, offered(world, consumer));
     left.reverse();
     let mut attempts: Vec<Call> = Vec::new();
     for Entry { now, event } in log::record(world, consumer, &mut Scratch::default()).unwrap().log {
@@ -102,6 +104,31 @@ fn offered(world: &World, consumer: Consumer) -> Vec<Call> {
         }
         calls.push(call);
     }
+    calls
+}
+
+/// With the calls that follow others in sessions, each a think time after the one before it has come to its end.
+fn with_follow_ups(world: &World, consumer: Consumer, first: Vec<Call>) -> Vec<Call> {
+    let Some(follow_ups) = world.schedule.follow_ups(consumer) else { return first };
+    let (mut first, mut calls) = (first.into_iter(), Vec::new());
+    let (mut open, mut over) = (BTreeMap::new(), BTreeMap::new());
+    for Entry { now, event } in log::record(world, consumer, &mut Scratch::default()).unwrap().log {
+        match event {
+            Event::Decided { call, attempt, decision, .. } => {
+                match decision {
+                    Decision::Admit(admission) => _ = open.insert(admission.hold, call),
+                    Decision::Refuse(_) => _ = over.insert(call, now.traffic),
+                }
+                if attempt == 1 && call % Sessions::PLACES == 0 {
+                    calls.push(first.next().unwrap());
+                } else if attempt == 1 {
+                    calls.push(follow_ups.after(call - 1, over[&(call - 1)]).unwrap());
+                }
+            }
+            Event::Served { hold, .. } | Event::Failed { hold, .. } => _ = over.insert(open[&hold], now.traffic),
+        }
+    }
+    calls.extend(first);
     calls
 }
 

@@ -8,6 +8,7 @@ pub mod party;
 pub mod processor;
 mod reaction;
 pub mod schedule;
+pub mod session;
 
 use std::sync::Arc;
 

@@ -12,15 +12,17 @@ use crate::billing::opening;
 use crate::distribution::{self, Distribution};
 use crate::draw::{Address, Ahead, Chance, Stream, Words, unit};
 use crate::model::{
-    Arrivals, Cohort, HandOut, Joined, Live, METERS_MAX, Pattern, PerMeter, Period, REQUESTS, Scenario, Trace,
+    Arrivals, Cohort, HandOut, Joined, Live, METERS_MAX, Pattern, PerMeter, Period, REQUESTS, Scenario, Sessions, Trace,
 };
 use crate::time::{Clock, DAY, SECOND, Span, Time};
 use crate::world::arrivals::{Activity, Forth, Rhythm};
+use crate::world::session::{self, FollowUps};
 
 /// One arrival of one consumer; or an attempt at it, of which a client may make several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Call {
-    /// Which call of this consumer it is: the address of everything drawn for it.
+    /// Which call of this consumer it is: the address of everything drawn for it. In sessions it is the session's number
+    /// times [`Sessions::PLACES`], and its place in it.
     pub index: u64,
     /// Which attempt at it, from 1.
     pub attempt: u32,
@@ -254,7 +256,8 @@ impl Schedule {
         Time::NEVER
     }
 
-    /// The calls of one consumer, in time order: from when they subscribe until they leave by themselves.
+    /// The calls of one consumer, in time order: from when they subscribe until they leave by themselves. Of sessions the
+    /// first calls, because when the others come depends on the answers: see [`Self::follow_ups`].
     pub fn calls(&self, consumer: Consumer, catalog: &Catalog) -> Calls<'_> {
         let clock = self.pace.clock;
         let from = self.joins(consumer).map_or(Time::START, |joins| clock.traffic_at(joins));
@@ -269,7 +272,8 @@ impl Schedule {
             },
             (Arrivals::Patterned(pattern), _) => {
                 let draws = |purpose: &str| self.stream(consumer, purpose);
-                Source::Patterned(Box::new(self.rhythm(consumer, pattern).forth(from, &draws)))
+                let forth = Box::new(self.rhythm(consumer, pattern).forth(from, &draws));
+                if pattern.sessions.is_some() { Source::Sessions(forth) } else { Source::Patterned(forth) }
             }
             (Arrivals::Trace(_), None) => unreachable!("the rows of every trace are handed out"),
         };
@@ -283,6 +287,10 @@ impl Schedule {
         if let (Arrivals::Patterned(pattern), _) = self.arrivals(consumer) {
             let draws = |purpose: &str| self.stream(consumer, purpose);
             times = self.rhythm(consumer, pattern).back(self.pace.clock.traffic_at(since), &draws);
+            if let Some(sessions) = &pattern.sessions {
+                let latency = &self.scenario.upstream.latency;
+                times = session::past(sessions, self.pace.stretch, latency, &times, &draws);
+            }
         }
         if let (Arrivals::Poisson { .. }, _) = self.arrivals(consumer) {
             let mean_gap_ns = self.mean_gap_ns(consumer);
@@ -299,6 +307,23 @@ impl Schedule {
             }
         }
         History { times, load: self.load_at(consumer, ["history's routes", "history's usage"]) }
+    }
+
+    /// What follows the calls of a consumer whose calls come in sessions.
+    pub fn follow_ups(&self, consumer: Consumer) -> Option<FollowUps<'_>> {
+        let sessions = self.sessions(consumer)?;
+        let draws = |purpose: &str| self.stream(consumer, purpose);
+        Some(FollowUps::new(sessions, self.pace.stretch, self.load(consumer), &draws))
+    }
+
+    /// By how much the index of each of a consumer's [calls](Self::calls) is more than the one before it.
+    pub fn step(&self, consumer: Consumer) -> u64 {
+        self.sessions(consumer).map_or(1, |_| Sessions::PLACES)
+    }
+
+    fn sessions(&self, consumer: Consumer) -> Option<&Sessions> {
+        let Arrivals::Patterned(pattern) = self.arrivals(consumer).0 else { return None };
+        pattern.sessions.as_ref()
     }
 
     /// A call of a consumer by its index: its route, and what it uses when it is served.
@@ -339,7 +364,7 @@ impl Schedule {
     fn rhythm(&self, consumer: Consumer, pattern: &Pattern) -> Rhythm<'_> {
         Rhythm {
             process: pattern.process,
-            mean_gap_ns: self.mean_gap_ns(consumer),
+            mean_gap_ns: self.mean_gap_ns(consumer) * pattern.sessions.as_ref().map_or(1.0, Sessions::mean),
             pace: self.pace,
             activity: self.cohort(consumer).activity.as_ref(),
         }
@@ -442,7 +467,7 @@ fn sum(amounts: &[Amount], mut draw: impl FnMut(&Amount) -> u64) -> PerMeter<u64
 
 /// What the calls of a consumer call for.
 #[derive(Clone, Copy, Debug)]
-struct Load<'a> {
+pub(super) struct Load<'a> {
     shares: &'a [(f64, u16)],
     carried: &'a [Carried],
     /// The route and the usage of every call, where there is nothing to draw.
@@ -454,7 +479,7 @@ struct Load<'a> {
 impl Load<'_> {
     /// Puts what the call of this index is for in its place.
     #[inline]
-    fn put(&self, index: u64, call: &mut Call) {
+    pub(super) fn put(&self, index: u64, call: &mut Call) {
         if let Some((route, usage)) = &self.fixed {
             (call.route, call.usage) = (*route, *usage);
         } else {
@@ -590,6 +615,8 @@ pub struct Calls<'a> {
     load: Load<'a>,
     /// The next call: its index, and when it comes.
     index: u64,
+    /// See [`Schedule::step`].
+    step: u64,
     at: Time,
     until: Time,
 }
@@ -598,6 +625,7 @@ pub struct Calls<'a> {
 enum Source<'a> {
     Poisson { mean_gap_ns: f64, gaps: Ahead },
     Patterned(Box<Forth<'a>>),
+    Sessions(Box<Forth<'a>>),
     Trace { rows: &'a [u32], trace: &'a Trace, stretch: f64 },
 }
 
@@ -612,11 +640,12 @@ impl Iterator for Calls<'_> {
 
 impl<'a> Calls<'a> {
     fn new(source: Source<'a>, load: Load<'a>, from: Time, until: Time) -> Self {
-        let mut calls = Self { source, load, index: 0, at: from, until };
+        let step = if let Source::Sessions(_) = source { Sessions::PLACES } else { 1 };
+        let mut calls = Self { source, load, index: 0, step, at: from, until };
         calls.come();
         // Rows from before the consumer subscribed are nobody's.
         while calls.at < from {
-            calls.index += 1;
+            calls.index += calls.step;
             calls.come();
         }
         calls
@@ -636,7 +665,7 @@ impl<'a> Calls<'a> {
             call.usage = trace.rows[row.index].usage;
             call.route = row.route(trace).unwrap_or(call.route);
         }
-        self.index += 1;
+        self.index += self.step;
         self.come();
         true
     }
@@ -656,6 +685,7 @@ impl<'a> Calls<'a> {
                 self.at = self.at + Span::from_ns(gaps.of(self.index, draw));
             }
             Source::Patterned(forth) => self.at = forth.call(self.index),
+            Source::Sessions(forth) => self.at = forth.call(self.index / Sessions::PLACES),
             Source::Trace { rows, trace, stretch } => {
                 let at = rows.get(self.index as usize).map(|number| Recorded::new(trace, *number).at(trace));
                 // Exact to a nanosecond up to 2⁵³ ns, 104 days; to 64 ns at ten years.

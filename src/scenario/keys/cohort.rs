@@ -1,12 +1,12 @@
 //! The keys of cohorts: who is on which plan, when they call, how they pay, what they do about a refusal.
 
-use farebox_engine::model::{Client, Period, Retry};
+use farebox_engine::model::{Client, Period, Retry, Sessions};
 
 use super::Presence::{Default, Optional, Required};
 use super::Shape::{List as ListOf, Map, One, OneOrMap};
 use super::{
-    ANY, DURATION, DURATION_ABOVE_ZERO, LENGTH_ABOVE_ZERO, Least, List, Named, Rule, Table, Unit, distribution, key,
-    keys, limit, named, quantity, sized,
+    ANY, Bounds, DURATION, DURATION_ABOVE_ZERO, LENGTH_ABOVE_ZERO, Least, List, Named, Rule, Table, Unit, distribution,
+    key, keys, limit, named, quantity, sized,
 };
 use crate::scenario::cause;
 use crate::scenario::unit::Choice;
@@ -76,8 +76,8 @@ static TRAFFIC: Table = Table {
         key(
             "arrivals",
             Default("poisson"),
-            OneOrMap(Unit::Choice(&ARRIVALS), &BURSTY_MAP),
-            "How the calls of one consumer follow each other: at random (`poisson`), evenly spaced from a moment on that is drawn for each consumer (`constant`), or in bursts. With a `shape`, gaps, bursts and pauses are as much shorter as the rate is higher.",
+            OneOrMap(Unit::Choice(&ARRIVALS), &ARRIVALS_MAP),
+            "How the calls of one consumer follow each other: at random (`poisson`), evenly spaced from a moment on that is drawn for each consumer (`constant`), in bursts, or in sessions. With a `shape`, gaps, bursts and pauses are as much shorter as the rate is higher; think times are not.",
         ),
         key("routes", Optional, Map(&MIX), "Which routes they call; by default all of them evenly."),
         key(
@@ -137,16 +137,46 @@ const WEIGHT: Unit = Unit::Number(Least::Zero);
 
 static ARRIVALS: Choice = Choice::of(&["poisson", "constant"]);
 
-static BURSTY_MAP: Table = keys(&[key(
-    "bursty",
-    Required,
-    Map(&BURSTY),
-    "An interrupted Poisson process: bursts and pauses follow each other, of exponential lengths; in a burst calls come at random, so often that the long-run mean is `rate`.",
-)]);
+static ARRIVALS_MAP: Table = Table {
+    keys: &[
+        key(
+            "bursty",
+            Optional,
+            Map(&BURSTY),
+            "An interrupted Poisson process: bursts and pauses follow each other, of exponential lengths; in a burst calls come at random, so often that the long-run mean is `rate`.",
+        ),
+        key(
+            "sessions",
+            Optional,
+            Map(&SESSIONS),
+            "Sessions begin at random, so often that the calls of all of them are `rate` on average; each next call of one is made a think time after the answer to the one before it, be that a refusal or an error.",
+        ),
+    ],
+    named: None,
+    rules: &[Rule::ExactlyOne(
+        &["bursty", "sessions"],
+        "write how calls follow each other, such as `sessions: { calls: 6, think: 4s }`",
+    )],
+};
 
 static BURSTY: Table = keys(&[
     key("burst", Required, One(DURATION_ABOVE_ZERO), "How long a burst takes on average."),
     key("pause", Required, One(DURATION_ABOVE_ZERO), "How long a pause takes on average."),
+]);
+
+static SESSIONS: Table = keys(&[
+    key(
+        "calls",
+        Required,
+        OneOrMap(Unit::Quantity(Bounds { least: 1, most: Sessions::MOST }), &distribution::CALLS),
+        "How many calls a session has: always as many, or drawn, then rounded down, and 1,000 at most.",
+    ),
+    key(
+        "think",
+        Required,
+        OneOrMap(DURATION, &distribution::TIME),
+        "How long after the answer to a call the next one is made; after the last answer, where the call was tried again.",
+    ),
 ]);
 
 static MIX: Table =

@@ -1,4 +1,6 @@
-//! Distributions, of times, of rates and of amounts: the same forms with another unit.
+//! Distributions, of times, of rates, of amounts and of numbers of calls: the same forms with another unit.
+
+use farebox_engine::model::Sessions;
 
 use super::Presence::{Optional, Required};
 use super::Shape::{List as ListOf, Map, One};
@@ -73,6 +75,8 @@ const FILE_OF_AMOUNTS: Key =
 
 /// At least one, so that logarithms exist.
 const AMOUNT_ABOVE_ZERO: Unit = Unit::Quantity(Bounds { least: 1, most: limit::USAGE });
+/// Whole numbers of calls.
+const CALLS_ABOVE_ZERO: Unit = Unit::Quantity(Bounds { least: 1, most: Sessions::MOST });
 const MAX: Key = key(
     "max",
     Optional,
@@ -89,5 +93,14 @@ distribution!(
     Unit::Quantity(Bounds { least: 0, most: limit::USAGE }),
     FORMS,
     [FILE_OF_AMOUNTS, MAX]
+);
+distribution!(
+    CALLS,
+    PARETO_OF_CALLS,
+    GAMMA_OF_CALLS,
+    CALLS_ABOVE_ZERO,
+    Unit::Quantity(Bounds { least: 0, most: Sessions::MOST }),
+    FORMS,
+    [FILE_OF_AMOUNTS]
 );
 distribution!(RATE, PARETO_OF_RATES, GAMMA_OF_RATES, Unit::Rate, Unit::Rate, FORMS_OF_RATES, []);

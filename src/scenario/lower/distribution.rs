@@ -11,14 +11,16 @@ use sha2::{Digest, Sha256};
 use super::Lowering;
 use crate::scenario::beside;
 use crate::scenario::diagnostic::{Diagnostic, Spanned, quote};
+use crate::scenario::keys::Shape;
 use crate::scenario::limit;
+use crate::scenario::unit::Unit;
 use crate::scenario::value::{Fields, Value};
 
 /// What messages call a file of measured values.
 const NOUN: &str = "file";
 
 impl Lowering<'_> {
-    /// A distribution of times in ns, of amounts in units, or of rates in calls a second.
+    /// A distribution of times in ns, of amounts in units, of numbers of calls, or of rates in calls a second.
     pub(super) fn distribution(&mut self, value: &Spanned<Value>) -> Option<Distribution> {
         match &value.value {
             Value::Map(points) => self.drawn(points),
@@ -55,7 +57,7 @@ impl Lowering<'_> {
         }
         // Rates have no files, and their table no such key.
         points.table.key("file")?;
-        let is_time = points.table.key("max").is_none();
+        let is_time = matches!(points.table.key("p50")?.shape, Shape::One(Unit::Duration(_)));
         self.measured(points.text("file")?, if is_time { SECOND as f64 / 1_000.0 } else { 1.0 })
     }
 

@@ -1,7 +1,7 @@
 //! Traffic: when a cohort calls, and which routes.
 
 use farebox_engine::distribution::Distribution;
-use farebox_engine::model::{Arrivals, METERS_MAX, Pattern, PerMeter, Price, Process, Shape, Trace};
+use farebox_engine::model::{Arrivals, METERS_MAX, Pattern, PerMeter, Price, Process, Sessions, Shape, Trace};
 
 use super::plan::PlanEntry;
 use super::price::{dearest, is_beyond};
@@ -44,16 +44,26 @@ impl Lowering<'_> {
     /// A Poisson process; or another one, or at a rate that follows the week.
     fn drawn_arrivals(&mut self, traffic: &Fields) -> Option<Arrivals> {
         let rate = traffic.value("rate").and_then(|rate| Some((rate.span, self.rate_over_cohort(rate)?)));
-        let (process, shape) = (traffic.value("arrivals"), self.shape(traffic));
-        let process = self::process(&process?.value)?;
+        let (arrivals, shape) = (traffic.value("arrivals"), self.shape(traffic));
+        let sessions = self.sessions(&arrivals?.value);
+        let process = process(&arrivals?.value)?;
         let (span, (mean_gap_ns, spread)) = rate?;
-        let shape = shape.ok()?;
-        if process == Process::Poisson && shape.is_none() {
+        let (sessions, shape) = (sessions.ok()?, shape.ok()?);
+        if process == Process::Poisson && sessions.is_none() && shape.is_none() {
             return Some(Arrivals::Poisson { mean_gap_ns, spread });
         }
-        let pattern = Pattern { mean_gap_ns, spread, process, shape };
+        let pattern = Pattern { mean_gap_ns, spread, process, sessions, shape };
         self.check_busiest(span, traffic, &pattern)?;
         Some(Arrivals::Patterned(pattern))
+    }
+
+    /// What the calls that come by themselves are followed by, `None` where by nothing.
+    fn sessions(&mut self, arrivals: &Value) -> Result<Option<Sessions>, Reported> {
+        let Value::Map(map) = arrivals else { return Ok(None) };
+        let Some(sessions) = map.map("sessions") else { return Ok(None) };
+        let [calls, think] =
+            ["calls", "think"].map(|key| sessions.value(key).and_then(|value| self.distribution(value)));
+        Ok(Some(Sessions::new(calls.ok_or(Reported)?, think.ok_or(Reported)?)))
     }
 
     /// The mean gap in ns at a rate, and the multiple of the rate that each consumer has.
@@ -273,6 +283,7 @@ fn process(value: &Value) -> Option<Process> {
     match value {
         Value::Choice("poisson") => Some(Process::Poisson),
         Value::Choice(_) => Some(Process::Constant),
+        Value::Map(map) if map.map("sessions").is_some() => Some(Process::Poisson),
         Value::Map(map) => {
             let bursty = map.map("bursty")?;
             Some(Process::Bursty { burst: bursty.duration("burst")?.value, pause: bursty.duration("pause")?.value })

@@ -310,6 +310,12 @@ fn calls_follow_each_other_as_is_written() {
     let bursty = pattern("arrivals: { bursty: { burst: 30s, pause: 5m } }");
     let lengths = [30, 300].map(farebox_engine::time::Span::from_secs);
     assert_eq!(bursty.process, Process::Bursty { burst: lengths[0], pause: lengths[1] });
+    let sessions = pattern("arrivals: { sessions: { calls: { p50: 6, p95: 30 }, think: 4s } }");
+    let of = sessions.sessions.unwrap();
+    assert_eq!((sessions.process, sessions.mean_gap_ns), (Process::Poisson, 216e9));
+    assert_eq!(of.think, Distribution::Constant(4e9));
+    assert!((of.at_least(30) - 0.05).abs() < 1e-9 && (of.at_least(6) - 0.5).abs() < 1e-9 && of.mean() > 9.0);
+    assert!(constant.sessions.is_none() && bursty.sessions.is_none());
     let plain = scenario("", "traffic: { rate: 400/day, arrivals: poisson, shape: flat }", "").cohorts.remove(0);
     assert!(matches!(plain.arrivals, Arrivals::Poisson { spread: None, .. }));
     let spread = scenario("", "traffic: { rate: { p50: 1/h, p99: 9/h }, arrivals: constant }", "").cohorts.remove(0);
@@ -357,6 +363,12 @@ fn arrivals_that_cannot_be_are_refused() {
     );
     assert_eq!(said("rate: 1/h, shape: { weekdays: [1, 0] }"), ["2 of 7 weights given"]);
     assert_eq!(said("rate: 1/h, arrivals: { bursty: { burst: 1s } }"), ["the key `pause` is missing"]);
+    assert_eq!(said("rate: 1/h, arrivals: { sessions: { calls: 6 } }"), ["the key `think` is missing"]);
+    assert_eq!(said("rate: 1/h, arrivals: { sessions: { calls: 1001, think: 0s } }").len(), 1);
+    assert_eq!(said("rate: 1/h, arrivals: { sessions: { calls: { p50: 9, p95: 3 }, think: 0s } }").len(), 1);
+    assert_eq!(said("rate: 1/h, arrivals: {}").len(), 1);
+    let both = "{ sessions: { calls: 6, think: 1s }, bursty: { burst: 1s, pause: 1s } }";
+    assert_eq!(said(&format!("rate: 1/h, arrivals: {both}")).len(), 1);
     let beside = said("trace: calls.csv, columns: { time: at }, shape: office_hours, arrivals: constant");
     for problem in ["`shape` needs `rate`", "`arrivals` needs `rate`"] {
         assert!(beside.iter().any(|said| said == problem), "{beside:?}");

@@ -102,16 +102,29 @@ fn traffic(dice: &mut Dice, draft: &Draft, is_recorded: bool) -> Node {
 }
 
 fn arrivals(dice: &mut Dice) -> Node {
-    let [burst, pause] = match dice.below(5) {
+    let [burst, pause] = match dice.below(7) {
         0 => return value(Form::Word, "poisson"),
         1 => return value(Form::Word, "constant"),
         2 => ["30s", "5m"],
         3 => ["4h", "10d"],
-        _ => ["2d", "12h"],
+        4 => ["2d", "12h"],
+        _ => return Keys::default().must("sessions", sessions(dice)).node(),
     };
     let bursty =
         Keys::default().must("burst", value(Form::Duration, burst)).must("pause", value(Form::Duration, pause));
     Keys::default().must("bursty", bursty.node()).node()
+}
+
+fn sessions(dice: &mut Dice) -> Node {
+    let calls = match dice.below(2) {
+        0 => value(Form::Count, dice.one_of(&["1", "3", "20"])),
+        _ => distribution(dice, Form::Count, ["4", "30"], "p95").node(),
+    };
+    let think = match dice.below(2) {
+        0 => value(Form::Duration, dice.one_of(&["0s", "4s", "2h"])),
+        _ => distribution(dice, Form::Duration, ["4s", "10m"], "p99").node(),
+    };
+    Keys::default().must("calls", calls).must("think", think).node()
 }
 
 fn shape(dice: &mut Dice) -> Node {
