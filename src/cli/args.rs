@@ -244,9 +244,10 @@ pub struct Explain {
     #[arg(long, value_name = "COHORT/INDEX")]
     pub consumer: String,
     /// Draw from this seed instead of the scenario's
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<u64>,
-    /// Tell it from then on: a date, a date with a time, or a duration after the start such as `10d`
+    /// Tell it from then on: a date, a date with a time, or a duration after the start such as `10d` or
+    /// `9d23h`
     #[arg(long, value_name = "WHEN")]
     pub from: Option<String>,
     /// Tell it until then
@@ -286,7 +287,7 @@ pub struct Simulate {
     #[command(flatten)]
     pub played: Played,
     /// Draw from this seed instead of the scenario's
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<u64>,
     /// Repeat the simulation so often with other draws instead of the scenario's `replications`; from 10 on, figures have
     /// intervals
@@ -319,7 +320,7 @@ pub struct Live {
     #[command(flatten)]
     pub played: Played,
     /// Draw from this seed instead of the scenario's
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<u64>,
     /// What of its load is changed.
     #[command(flatten)]
@@ -432,7 +433,7 @@ pub struct Prove {
     #[arg(long)]
     pub long: bool,
     /// Draw from this seed
-    #[arg(long, value_name = "N", default_value_t = 402, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 402, allow_negative_numbers = true, value_parser = seed)]
     pub seed: u64,
     /// Work on so many threads; all cores if not given
     #[arg(long, short, value_name = "N", value_parser = threads)]
@@ -486,6 +487,10 @@ fn moment(text: &str) -> Result<i64, &'static str> {
         jiff::tz::Offset::UTC.to_timestamp(civil)
     });
     at.map(Timestamp::as_second).map_err(|_| "a time is a date, such as 2026-03-01, or 2026-03-01T12:00:00Z")
+}
+
+fn seed(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "a seed is a whole number, from 0 to 18446744073709551615")
 }
 
 fn replications(text: &str) -> Result<u32, &'static str> {

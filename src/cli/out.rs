@@ -75,10 +75,12 @@ impl OutDir {
 
     /// Takes the folder for the results of this run, before the run starts: what stands in the way is found out now.
     pub fn claim(folder: &Path) -> Result<Self, OutError> {
-        let folder = resolve(folder)?;
+        let asked = folder;
+        let folder = resolve(asked)?;
         check_ours(&folder)?;
         let gathering = sibling(&folder, "partial");
-        fs::create_dir_all(&gathering).map_err(failed("create", &gathering))?;
+        // Messages name what was asked for; where the results gather is nobody's concern.
+        fs::create_dir_all(&gathering).map_err(failed("create", asked))?;
         Ok(Self { folder, gathering, written: BTreeSet::new() })
     }
 
@@ -97,9 +99,9 @@ impl OutDir {
         assert!(inside && name != Path::new(LIST), "the names of results are fixed in the code and stay in the folder");
         let path = self.gathering.join(name);
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(failed("create", parent))?;
+            fs::create_dir_all(parent).map_err(failed("write", &self.folder.join(name)))?;
         }
-        fs::write(&path, bytes).map_err(failed("write", &path))?;
+        fs::write(&path, bytes).map_err(failed("write", &self.folder.join(name)))?;
         self.written.insert(name.to_owned());
         Ok(())
     }
@@ -109,7 +111,7 @@ impl OutDir {
     pub fn commit(self) -> Result<(), OutError> {
         let list: Vec<String> = self.written.iter().map(|name| name.display().to_string()).collect();
         let path = self.gathering.join(LIST);
-        fs::write(&path, list.join("\n")).map_err(failed("write", &path))?;
+        fs::write(&path, list.join("\n")).map_err(failed("write", &self.folder.join(LIST)))?;
         // A long run has passed since the folder was claimed.
         check_ours(&self.folder)?;
         let earlier = sibling(&self.folder, "earlier");

@@ -11,8 +11,8 @@ use crate::billing::gate::{Decision, Margins};
 use crate::billing::hold::HoldId;
 use crate::model::PerMeter;
 use crate::money::Overflow;
-use crate::sim::{self, Observer, Scratch, Tried};
-use crate::time::{Now, Span};
+use crate::sim::{self, Ended, Observer, Scratch, Tried};
+use crate::time::{Now, Span, Time};
 use crate::world::World;
 use crate::world::schedule::Call;
 
@@ -188,34 +188,87 @@ pub fn replay(
 
 impl History {
     /// Tells what is in the log to an observer, as if it had watched. The latency is what lies between a call's decision
-    /// and its answer.
+    /// and its answer. That of a call that a further attempt has served begins when the schedule says.
     pub fn tell(&self, world: &World, observer: &mut impl Observer) {
         let consumer = self.account.consumer();
-        let (mut open, mut tried) = (BTreeMap::new(), Tried::default());
-        for Entry { now, event } in &self.log {
+        let (mut open, mut tried, mut before) = (BTreeMap::new(), Tried::default(), BTreeMap::new());
+        let endings = Endings::of(&self.log);
+        let starts = self.starts(world);
+        for (place, Entry { now, event }) in self.log.iter().enumerate() {
             match *event {
                 Event::Decided { call, attempt, route, decision } => {
+                    if let Some(earlier) = before.insert(call, place) {
+                        let ended = endings.ended[earlier];
+                        tried.again(ended);
+                        observer.again(consumer, route, ended);
+                    }
                     let (_, usage) = world.schedule.call(consumer, call);
                     let call = Call { index: call, attempt, at: now.traffic, route, usage };
                     tried.count(decision);
                     if let Decision::Admit(admission) = decision {
-                        open.insert(admission.hold, call);
+                        open.insert(admission.hold, (place, call));
                     }
                     observer.decided(consumer, &call, *now, decision);
                 }
                 Event::Served { hold, usage } => {
-                    if let Some(call) = open.remove(&hold) {
-                        let latency = now.traffic.since(call.at);
-                        observer.served(consumer, &Call { usage, ..call }, hold, *now, latency);
+                    let Some((place, call)) = open.remove(&hold) else { continue };
+                    let latency = now.traffic.since(call.at);
+                    observer.served(consumer, &Call { usage, ..call }, hold, *now, latency);
+                    if call.attempt > 1 && endings.last.get(&call.index) == Some(&place) {
+                        let start = starts.get(&call.index).copied().unwrap_or(call.at);
+                        observer.recovered(consumer, call.route, now.traffic.since(start));
                     }
                 }
                 Event::Failed { hold, used } => {
-                    if let Some(call) = open.remove(&hold) {
+                    if let Some((_, call)) = open.remove(&hold) {
                         observer.failed(consumer, &Call { usage: used, ..call }, hold, *now);
                     }
                 }
             }
         }
         observer.closed(&self.account, &tried);
+    }
+
+    /// When the calls were to be made, where any was made again; of one that follows another in its session, which no schedule
+    /// has, when its first attempt was decided.
+    fn starts(&self, world: &World) -> BTreeMap<u64, Time> {
+        let is_again = |entry: &Entry| matches!(entry.event, Event::Decided { attempt: 2.., .. });
+        if !self.log.iter().any(is_again) {
+            return BTreeMap::new();
+        }
+        let firsts = self.log.iter().filter_map(|entry| match entry.event {
+            Event::Decided { call, attempt: 1, .. } => Some((call, entry.now.traffic)),
+            _ => None,
+        });
+        let scheduled = world.calls(self.account.consumer()).map(|call| (call.index, call.at));
+        firsts.chain(scheduled).collect()
+    }
+}
+
+/// What only the whole of a log tells.
+struct Endings {
+    /// How the attempt of each entry has ended; of what is no attempt it means nothing.
+    ended: Vec<Ended>,
+    /// Which entry is the last attempt at each call.
+    last: BTreeMap<u64, usize>,
+}
+
+impl Endings {
+    fn of(log: &[Entry]) -> Self {
+        let (mut ended, mut last, mut holds) = (vec![Ended::Open; log.len()], BTreeMap::new(), BTreeMap::new());
+        for (place, entry) in log.iter().enumerate() {
+            match entry.event {
+                Event::Decided { call, decision, .. } => {
+                    last.insert(call, place);
+                    match decision {
+                        Decision::Refuse(cause) => ended[place] = Ended::Refused(cause),
+                        Decision::Admit(admission) => drop(holds.insert(admission.hold, place)),
+                    }
+                }
+                Event::Served { hold, .. } => holds.remove(&hold).into_iter().for_each(|at| ended[at] = Ended::Served),
+                Event::Failed { hold, .. } => holds.remove(&hold).into_iter().for_each(|at| ended[at] = Ended::Failed),
+            }
+        }
+        Self { ended, last }
     }
 }

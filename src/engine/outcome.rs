@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use hdrhistogram::Histogram;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::billing::cause::Cause;
@@ -22,13 +23,14 @@ use crate::figures::Figures;
 use crate::model::{Arrivals, Cohort, Joined, Scenario};
 use crate::moments::Moments;
 use crate::record::{CohortRecord, Recorder, RouteRecord};
+use crate::time::{DAY, HOUR};
 
-pub use route::RouteOutcome;
+pub use route::{Again, RouteOutcome};
 use route::{by_cause, routes};
 pub use timeline::Timeline;
 
 /// The version of the layout: raised when a reader of the last one would misread this.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// What a run has shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,10 +89,10 @@ pub struct CohortOutcome {
     pub in_flight: u64,
     /// Calls refused, by cause.
     pub refused: BTreeMap<String, u64>,
-    /// How many of all these were further attempts at a call: where clients try again, a call is counted with each of
-    /// its attempts.
+    /// How many of all these were followed by another attempt at the same call: where clients try again, a call is counted
+    /// with each of its attempts.
     pub retried: u64,
-    /// Calls that a further attempt has served.
+    /// Calls that a further attempt has served, at last.
     pub recovered: u64,
     /// The same calls by route, as far as any was called.
     pub routes: BTreeMap<String, RouteOutcome>,
@@ -106,8 +108,16 @@ pub struct CohortOutcome {
     pub counts: BTreeMap<String, u64>,
     /// Invoices paid by the first attempt, the second, …; the last entry counts all later ones.
     pub paid_by_attempt: Vec<u64>,
-    /// Upstream latency of served calls: `[upper end of the bucket in ns, calls]`, 2 significant digits.
+    /// Upstream latency of served attempts: `[upper end of the bucket in ns, attempts]`, 2 significant digits.
     pub latency: Vec<[u64; 2]>,
+    /// All of it, to the ns.
+    pub latency_sum_ns: Nanos,
+    /// The longest, to the ns.
+    pub latency_max_ns: u64,
+    /// How long it took until a further attempt served a call, from when the first was to be made, as
+    /// [`Self::latency`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovery: Vec<[u64; 2]>,
     /// When it happened; only replication 0 has one.
     pub timeline: Timeline,
     /// Sums over its consumers, which a standard error is made of. `None` where consumers are not independent of each other
@@ -339,7 +349,7 @@ impl CohortOutcome {
         record.routes.iter().for_each(|route| all.add(route));
         let all = RouteOutcome::new(&all);
         let moved = Movement::ALL.map(|movement| (movement.name().to_owned(), Nanos(record.moved[movement as usize])));
-        let latencies = record.latency.histogram();
+        let routes = routes(scenario, record);
         Self {
             cohort: cohort.name.clone(),
             plan,
@@ -349,19 +359,19 @@ impl CohortOutcome {
             failed: all.failed,
             in_flight: all.in_flight,
             refused: all.refused,
-            retried: record.retried,
-            recovered: record.recovered,
-            routes: routes(scenario, record),
+            retried: routes.values().map(|route| route.again.attempts()).sum(),
+            recovered: routes.values().map(|route| route.again.recovered).sum(),
+            routes,
             consumers_refused: by_cause(&record.consumers_refused),
             usage: usage(scenario, record),
             moved: moved.into_iter().filter(|(_, nanos)| nanos.0 != 0).collect(),
             units: units(scenario, record),
             counts: counts(record),
             paid_by_attempt: record.tally.paid_by_attempt.to_vec(),
-            latency: latencies
-                .iter_recorded()
-                .map(|bucket| [bucket.value_iterated_to(), bucket.count_at_value()])
-                .collect(),
+            latency: buckets(&record.latency.histogram(HOUR)),
+            latency_sum_ns: Nanos(record.latency.sum.cast_signed()),
+            latency_max_ns: record.latency.max,
+            recovery: record.recovery.as_ref().map_or_else(Vec::new, |took| buckets(&took.histogram(RECOVERY_MOST))),
             timeline: Timeline::new(record),
             moments: record.moments.filter(|_| are_independent(cohort, scenario)),
         }
@@ -398,11 +408,10 @@ impl CohortOutcome {
         add(&mut self.units, &other.units, Billed::add);
         add(&mut self.counts, &other.counts, |sum, more| *sum += more);
         add_each(&mut self.paid_by_attempt, &other.paid_by_attempt);
-        let mut latency: BTreeMap<u64, u64> = self.latency.iter().map(|[upper, calls]| (*upper, *calls)).collect();
-        add(&mut latency, &other.latency.iter().map(|[upper, calls]| (*upper, *calls)).collect(), |sum, more| {
-            *sum += more;
-        });
-        self.latency = latency.into_iter().map(|(upper, calls)| [upper, calls]).collect();
+        self.latency = pooled([&self.latency[..], &other.latency]);
+        self.latency_sum_ns += other.latency_sum_ns;
+        self.latency_max_ns = self.latency_max_ns.max(other.latency_max_ns);
+        self.recovery = pooled([&self.recovery[..], &other.recovery]);
     }
 
     /// What moved by one kind of movement, in nanos.
@@ -420,10 +429,22 @@ impl CohortOutcome {
         self.played.iter().map(|[from, to]| u64::from(to - from)).sum()
     }
 
-    /// Calls offered to the gateway.
+    /// Attempts that reached the gateway.
     pub fn offered(&self) -> u64 {
         self.served + self.failed + self.in_flight + self.refused.values().sum::<u64>()
     }
+
+    /// Calls of which an attempt reached the gateway.
+    pub fn calls(&self) -> u64 {
+        self.offered() - self.retried
+    }
+}
+
+/// The longest time until a call was served at last that is told apart: a client may wait for a quota to be reset.
+const RECOVERY_MOST: u64 = 400 * DAY;
+
+fn buckets(histogram: &Histogram<u64>) -> Vec<[u64; 2]> {
+    histogram.iter_recorded().map(|bucket| [bucket.value_iterated_to(), bucket.count_at_value()]).collect()
 }
 
 fn usage(scenario: &Scenario, record: &CohortRecord) -> BTreeMap<String, Usage> {
@@ -514,6 +535,15 @@ fn join(a: &[[u32; 2]], b: &[[u32; 2]]) -> Vec<[u32; 2]> {
 }
 
 // === Reading ===
+
+/// Buckets of `[upper end, count]` of several distributions as those of one, in order.
+pub fn pooled<'a>(all: impl IntoIterator<Item = &'a [[u64; 2]]>) -> Vec<[u64; 2]> {
+    let mut pooled: BTreeMap<u64, u64> = BTreeMap::new();
+    for [upper, count] in all.into_iter().flatten() {
+        *pooled.entry(*upper).or_default() += count;
+    }
+    pooled.into_iter().map(|(upper, count)| [upper, count]).collect()
+}
 
 /// The value at quantile `q` (0 < q ≤ 1) of `[upper end, count]` buckets in order; `None` when nothing was counted.
 pub fn quantile(buckets: &[[u64; 2]], q: f64) -> Option<u64> {

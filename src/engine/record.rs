@@ -13,7 +13,7 @@ use crate::billing::tally::Tally;
 use crate::figures::Figures;
 use crate::model::PerMeter;
 use crate::moments::{Moments, Seen};
-use crate::sim::{Observer, Tried};
+use crate::sim::{Ended, Observer, Tried};
 use crate::time::{DAY, HOUR, MINUTE, Now, SECOND, Span, Time};
 use crate::world::schedule::Call;
 
@@ -45,9 +45,8 @@ struct Current {
 pub(crate) struct CohortRecord {
     /// By route, as far as any has been called.
     pub(crate) routes: Vec<RouteRecord>,
-    /// Attempts at calls beside the first of each, and calls that one of them served.
-    pub(crate) retried: u64,
-    pub(crate) recovered: u64,
+    /// By route, as far as any call for it was tried again.
+    pub(crate) again: Vec<AgainRecord>,
     pub(crate) consumers_refused: [u64; CAUSES],
     pub(crate) admitted_usage: PerMeter<u64>,
     pub(crate) served_usage: PerMeter<u64>,
@@ -56,6 +55,8 @@ pub(crate) struct CohortRecord {
     pub(crate) moved: [i128; MOVEMENTS],
     pub(crate) tally: Tally,
     pub(crate) latency: Latencies,
+    /// How long it took until a further attempt served a call; made with the first.
+    pub(crate) recovery: Option<Latencies>,
     /// One entry per bucket.
     pub(crate) timeline: Vec<BucketRecord>,
     /// Over its consumers; `None` once a sum has left the range.
@@ -69,6 +70,17 @@ pub(crate) struct RouteRecord {
     pub(crate) served: u64,
     pub(crate) failed: u64,
     pub(crate) refused: [u64; CAUSES],
+}
+
+/// The attempts of one cohort for one route that were followed by another at the same call, by how they ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AgainRecord {
+    pub(crate) served: u64,
+    pub(crate) failed: u64,
+    pub(crate) open: u64,
+    pub(crate) refused: [u64; CAUSES],
+    /// Calls that a further attempt has served.
+    pub(crate) recovered: u64,
 }
 
 /// The calls of one cohort that were made in one stretch of time.
@@ -89,7 +101,12 @@ pub(crate) struct BucketRecord {
 /// Counts latencies in buckets as narrow as those of [`Latencies::histogram`] or narrower, and of the same edges: octaves
 /// of 128 parts. Counting there is a third of the work of a simulated call, so it is a few instructions.
 #[derive(Clone, Debug)]
-pub(crate) struct Latencies(Vec<u64>);
+pub(crate) struct Latencies {
+    counts: Vec<u64>,
+    /// All of them together, and the longest, in ns.
+    pub(crate) sum: u128,
+    pub(crate) max: u64,
+}
 
 impl Recorder {
     /// Nothing counted yet, for this many cohorts; without a timeline.
@@ -209,12 +226,26 @@ impl Latencies {
     const DIGITS: u32 = 7;
 
     fn new() -> Self {
-        Self(vec![0; Self::bucket(u64::MAX) + 1])
+        Self { counts: vec![0; Self::bucket(u64::MAX) + 1], sum: 0, max: 0 }
     }
 
     #[inline]
     fn count(&mut self, latency: Span) {
-        self.0[Self::bucket(latency.ns())] += 1;
+        self.place(latency);
+        self.sum_up(latency, latency);
+    }
+
+    /// Counts one in its bucket; [`Self::sum_up`] is to be told of it too.
+    #[inline]
+    fn place(&mut self, latency: Span) {
+        self.counts[Self::bucket(latency.ns())] += 1;
+    }
+
+    /// Those that have been placed took so long together, and the longest of them so long.
+    #[inline]
+    fn sum_up(&mut self, sum: Span, max: Span) {
+        self.sum += u128::from(sum.ns());
+        self.max = self.max.max(max.ns());
     }
 
     /// The octave and the [`Self::DIGITS`] digits that follow the first.
@@ -231,17 +262,17 @@ impl Latencies {
         ((1 << Self::DIGITS) + digits as u64) << octave
     }
 
-    /// All of them in ns: 2 significant digits from 1 µs to an hour; what lies outside counts at the end.
-    pub(crate) fn histogram(&self) -> Histogram<u64> {
-        let mut histogram = Self::empty();
-        for (bucket, count) in self.0.iter().enumerate().filter(|(_, count)| **count > 0) {
+    /// All of them in ns: 2 significant digits from 1 µs to `most`; what lies outside counts at the end.
+    pub(crate) fn histogram(&self, most: u64) -> Histogram<u64> {
+        let mut histogram = Self::empty(most);
+        for (bucket, count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
             histogram.saturating_record_n(Self::least(bucket), *count);
         }
         histogram
     }
 
-    fn empty() -> Histogram<u64> {
-        Histogram::new_with_bounds(1_000, HOUR, 2).expect("the bounds are constants that fit each other")
+    fn empty(most: u64) -> Histogram<u64> {
+        Histogram::new_with_bounds(1_000, most, 2).expect("the bounds are constants that fit each other")
     }
 }
 
@@ -249,8 +280,7 @@ impl CohortRecord {
     fn new(buckets: usize) -> Self {
         Self {
             routes: Vec::new(),
-            retried: 0,
-            recovered: 0,
+            again: Vec::new(),
             consumers_refused: [0; CAUSES],
             admitted_usage: PerMeter::default(),
             served_usage: PerMeter::default(),
@@ -259,6 +289,7 @@ impl CohortRecord {
             moved: [0; MOVEMENTS],
             tally: Tally::default(),
             latency: Latencies::new(),
+            recovery: None,
             timeline: vec![BucketRecord::default(); buckets],
             moments: Some(Moments::default()),
         }
@@ -270,6 +301,13 @@ impl CohortRecord {
             self.routes.resize_with(route as usize + 1, RouteRecord::default);
         }
         &mut self.routes[route as usize]
+    }
+
+    fn again(&mut self, route: u16) -> &mut AgainRecord {
+        if route as usize >= self.again.len() {
+            self.again.resize_with(route as usize + 1, AgainRecord::default);
+        }
+        &mut self.again[route as usize]
     }
 }
 
@@ -290,7 +328,6 @@ impl Observer for Recorder {
         let record = &mut self.cohorts[consumer.cohort as usize];
         let bucket = &mut record.timeline[self.current.bucket];
         bucket.decided += 1;
-        record.retried += u64::from(call.attempt > 1);
         match decision {
             Decision::Admit(_) => {
                 record.route(call.route).admitted += 1;
@@ -309,7 +346,6 @@ impl Observer for Recorder {
         let bucket = self.bucket_of_earlier(call.at);
         let record = &mut self.cohorts[consumer.cohort as usize];
         record.timeline[bucket].served += 1;
-        record.recovered += u64::from(call.attempt > 1);
         record.route(call.route).served += 1;
         add(&mut record.served_usage, &call.usage);
         record.latency.count(latency);
@@ -321,13 +357,29 @@ impl Observer for Recorder {
         add(&mut record.failed_usage, &call.usage);
     }
 
+    fn again(&mut self, consumer: Consumer, route: u16, ended: Ended) {
+        let cell = self.cohorts[consumer.cohort as usize].again(route);
+        match ended {
+            Ended::Served => cell.served += 1,
+            Ended::Refused(cause) => cell.refused[cause.index()] += 1,
+            Ended::Failed => cell.failed += 1,
+            Ended::Open => cell.open += 1,
+        }
+    }
+
+    fn recovered(&mut self, consumer: Consumer, route: u16, took: Span) {
+        let record = &mut self.cohorts[consumer.cohort as usize];
+        record.again(route).recovered += 1;
+        record.recovery.get_or_insert_with(Latencies::new).count(took);
+    }
+
     #[inline]
     fn latency(&mut self, consumer: Consumer, at: Time, latency: Span) {
         if at >= self.current.ends {
             self.go_to(consumer.cohort, at);
         }
         self.current.passed += 1;
-        self.cohorts[consumer.cohort as usize].latency.count(latency);
+        self.cohorts[consumer.cohort as usize].latency.place(latency);
     }
 
     fn passed(&mut self, consumer: Consumer, passed: &Passed) {
@@ -339,6 +391,7 @@ impl Observer for Recorder {
         }
         add(&mut record.admitted_usage, &passed.usage);
         add(&mut record.served_usage, &passed.usage);
+        record.latency.sum_up(passed.latency_sum, passed.latency_max);
     }
 
     fn closed(&mut self, account: &Account, tried: &Tried) {
@@ -356,7 +409,13 @@ impl Observer for Recorder {
         for movement in Movement::ALL {
             record.moved[movement as usize] += moved(movement);
         }
-        let seen = Seen { offered: tried.attempts, refused: tried.refused, earned: Figures::earned_of(moved) };
+        let seen = Seen {
+            offered: tried.attempts,
+            refused: tried.refused,
+            calls: tried.attempts - tried.again,
+            calls_refused: tried.refused - tried.refused_again,
+            earned: Figures::earned_of(moved),
+        };
         record.moments = record.moments.and_then(|moments| moments.with(seen));
         record.tally.add(account.tally());
     }
@@ -373,16 +432,19 @@ mod tests {
         let stream = Address::seed(7).named("latencies").stream();
         let drawn = (0..100_000).map(|i| stream.word(i) >> (i % 64));
         let edges = (0..64).flat_map(|octave| [(1 << octave) - 1, 1 << octave, (1 << octave) + 1]);
-        let (mut counted, mut recorded) = (Latencies::new(), Latencies::empty());
+        let (mut counted, mut recorded) = (Latencies::new(), Latencies::empty(HOUR));
+        let mut sum = 0;
         for ns in drawn.chain(edges).chain([u64::MAX]) {
             assert!(Latencies::least(Latencies::bucket(ns)) <= ns.max(128));
             counted.count(Span::from_ns(ns));
+            sum += u128::from(ns);
             recorded.saturating_record(ns);
         }
+        assert_eq!((counted.sum, counted.max), (sum, u64::MAX));
         let buckets = |histogram: &Histogram<u64>| -> Vec<_> {
             histogram.iter_recorded().map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value())).collect()
         };
-        assert_eq!(buckets(&counted.histogram()), buckets(&recorded));
+        assert_eq!(buckets(&counted.histogram(HOUR)), buckets(&recorded));
     }
 
     #[test]

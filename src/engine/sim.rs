@@ -12,6 +12,7 @@ use std::collections::BinaryHeap;
 
 use crate::billing::account::{Account, Consumer};
 use crate::billing::catalog::HOLD_TTL;
+use crate::billing::cause::Cause;
 use crate::billing::gate::Decision;
 use crate::billing::headroom::{ALONE, Passed};
 use crate::billing::hold::HoldId;
@@ -38,6 +39,12 @@ pub trait Observer {
     /// An admitted call failed: nothing is billed.
     fn failed(&mut self, consumer: Consumer, call: &Call, hold: HoldId, now: Now);
 
+    /// A further attempt is made at a call whose last one has ended so; [`Self::decided`] tells it next.
+    fn again(&mut self, _consumer: Consumer, _route: u16, _ended: Ended) {}
+
+    /// A call was served at a further attempt, so long after its first was to be made; [`Self::served`] has told that too.
+    fn recovered(&mut self, _consumer: Consumer, _route: u16, _took: Span) {}
+
     /// A call, made at `at`, passes and is served so much later; the calls that do will be told by [`Self::passed`].
     fn latency(&mut self, _consumer: Consumer, _at: Time, _latency: Span) {}
 
@@ -48,6 +55,19 @@ pub trait Observer {
     fn closed(&mut self, account: &Account, tried: &Tried);
 }
 
+/// How an attempt has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ended {
+    /// Answered by the upstream.
+    Served,
+    /// Answered by the gateway.
+    Refused(Cause),
+    /// Gone wrong behind the gateway.
+    Failed,
+    /// Not at all before the time ended.
+    Open,
+}
+
 /// What the attempts of one consumer have come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tried {
@@ -55,6 +75,10 @@ pub struct Tried {
     pub attempts: u64,
     /// Of those, how many were refused.
     pub refused: u64,
+    /// How many were followed by another at the same call.
+    pub again: u64,
+    /// Of those, how many were refused.
+    pub refused_again: u64,
     /// The causes that they were refused for, as bits by their index.
     pub met: u32,
 }
@@ -68,6 +92,12 @@ impl Tried {
             self.refused += 1;
             self.met |= 1 << cause.index();
         }
+    }
+
+    /// An attempt that has ended so is followed by another.
+    pub fn again(&mut self, ended: Ended) {
+        self.again += 1;
+        self.refused_again += u64::from(matches!(ended, Ended::Refused(_)));
     }
 }
 
@@ -148,13 +178,13 @@ impl<O: Observer> Solo<'_, O> {
         let Player { world, party, latencies, calls, call, is_there, waiting, .. } = &mut self.player;
         let clock = world.schedule.pace().clock;
         let (most, due) = world.headroom(party, now);
-        let again = waiting.peek().map_or(Time::NEVER, |Reverse(tried)| tried.at);
+        let again = waiting.peek().map_or(Time::NEVER, |Reverse((tried, _))| tried.at);
         let until = due.min(again);
         let upstream = &world.scenario.upstream;
         let errors = world.schedule.attempts(party.consumer(), Drawn::Error);
         let passed = &mut self.scratch.passed;
         passed.clear();
-        let mut served = Time::START;
+        let (mut served, mut sum, mut longest) = (Time::START, 0, Span::ZERO);
         while *is_there && passed.calls < most {
             let latency = Span::from_ns(latencies.of(call.index, |stream, first, block| {
                 upstream.latency.fill(stream, first, block);
@@ -167,7 +197,7 @@ impl<O: Observer> Solo<'_, O> {
             }
             self.observer.latency(party.consumer(), call.at, latency);
             passed.count(call.route, &call.usage);
-            served = lands;
+            (served, sum, longest) = (lands, sum + latency.ns(), longest.max(latency));
             *is_there = calls.next_into(call);
         }
         // What comes next has to be looked at; after little success, so has what comes after it, likely.
@@ -176,6 +206,8 @@ impl<O: Observer> Solo<'_, O> {
             return Ok(());
         }
         world.passed(party, clock.at(served), passed)?;
+        // Each was served before the next was made, so the sum is no longer than the time that is played.
+        (passed.latency_sum, passed.latency_max) = (Span::from_ns(sum), longest);
         self.observer.passed(party.consumer(), passed);
         let calls = passed.calls;
         self.player.have_succeeded(calls);

@@ -4,7 +4,6 @@
 //! not end there: it owns the hold, so it goes on by itself ([`Detached`]), is read to its end within bounds, and
 //! settles on what was really used (`on_client_abort: settle`).
 
-use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -28,7 +27,8 @@ const AFTER_ABORT: Duration = Duration::from_secs(30);
 /// See [`AFTER_ABORT`].
 const BYTES_AFTER_ABORT: usize = 1 << 20;
 
-/// Owns the hold of a call. Dropped unresolved, which only a cut-off at shutdown does, it releases the hold.
+/// Owns the hold of a call. Dropped unresolved, which only a cut-off at shutdown does, it leaves the hold open: the call was
+/// in flight when the time ended, as it would be in a simulation.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     worker: Rc<Worker>,
@@ -46,8 +46,6 @@ pub(crate) enum Ending {
     Scheduled(Step),
     /// In lockstep, not before the time ends: the hold stays open.
     Never,
-    /// It is resolved.
-    Done,
 }
 
 impl Exchange {
@@ -64,49 +62,37 @@ impl Exchange {
     }
 
     /// The call was served and used this much.
-    pub(crate) fn settle(mut self, usage: PerMeter<u64>) {
+    pub(crate) fn settle(self, usage: PerMeter<u64>) {
         let worker = Rc::clone(&self.worker);
         worker.count_served();
-        let when = match mem::replace(&mut self.ending, Ending::Done) {
+        let when = match self.ending {
             Ending::Wall => When::Wall(worker.clock()),
             Ending::Scheduled(step) => When::At(step.now),
-            Ending::Never | Ending::Done => return,
+            Ending::Never => return,
         };
         worker.accounts().served(self.account, when, self.hold, usage);
     }
 
     /// The upstream has answered that the call failed, and used this much for it.
-    pub(crate) fn fail(mut self, cause: Cause, used: PerMeter<u64>) {
+    pub(crate) fn fail(self, cause: Cause, used: PerMeter<u64>) {
         let worker = Rc::clone(&self.worker);
         worker.count(cause);
-        let when = match mem::replace(&mut self.ending, Ending::Done) {
+        let when = match self.ending {
             Ending::Wall => When::Wall(worker.clock()),
             Ending::Scheduled(step) => When::At(step.now),
-            Ending::Never | Ending::Done => return,
+            Ending::Never => return,
         };
         worker.accounts().failed(self.account, when, self.hold, used);
     }
 
     /// There is no answer, or not all of it.
-    pub(crate) fn lose(mut self, cause: Cause) {
-        self.release(cause);
-    }
-
     /// In lockstep no answer is lost: one that is has no turn among the events, so its hold stays open, and the proof
     /// finds it.
-    fn release(&mut self, cause: Cause) {
+    pub(crate) fn lose(self, cause: Cause) {
         let worker = Rc::clone(&self.worker);
         worker.count(cause);
-        if mem::replace(&mut self.ending, Ending::Done) == Ending::Wall {
+        if self.ending == Ending::Wall {
             worker.accounts().failed(self.account, When::Wall(worker.clock()), self.hold, PerMeter::default());
-        }
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        if self.ending != Ending::Done {
-            self.release(Cause::UpstreamError);
         }
     }
 }

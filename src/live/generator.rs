@@ -86,11 +86,22 @@ pub struct LoadResult {
     /// Attempts that were still in flight when the drain was over.
     pub unfinished: u64,
     /// From the attempt's intended start to the last byte, by class, in ns.
-    pub latency: BTreeMap<Class, Histogram<u64>>,
+    pub latency: BTreeMap<Class, Times>,
     /// From writing the request to the last byte, in ns.
     pub service: Histogram<u64>,
     /// How late calls were written after their intended start: behind schedule, or waiting for a connection; in ns.
     pub lateness: Histogram<u64>,
+}
+
+/// How long answers took: what percentiles are read off, and the rest to the ns.
+#[derive(Clone, Debug)]
+pub struct Times {
+    /// In ns, 3 significant digits.
+    pub histogram: Histogram<u64>,
+    /// All of them together.
+    pub sum_ns: u128,
+    /// The longest.
+    pub max_ns: u64,
 }
 
 /// What a call was answered with, as latency is kept apart by.
@@ -150,6 +161,24 @@ fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1_000, HOUR, 3).expect("the bounds are constants that fit each other")
 }
 
+impl Times {
+    fn new() -> Self {
+        Self { histogram: histogram(), sum_ns: 0, max_ns: 0 }
+    }
+
+    fn record(&mut self, ns: u64) {
+        self.histogram.saturating_record(ns);
+        self.sum_ns += u128::from(ns);
+        self.max_ns = self.max_ns.max(ns);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        add(&mut self.histogram, &other.histogram);
+        self.sum_ns += other.sum_ns;
+        self.max_ns = self.max_ns.max(other.max_ns);
+    }
+}
+
 impl LoadResult {
     fn new() -> Self {
         Self {
@@ -189,7 +218,7 @@ impl LoadResult {
             *self.errors.entry(*error).or_default() += count;
         }
         for (class, latency) in &other.latency {
-            add(self.latency.entry(*class).or_insert_with(histogram), latency);
+            self.latency.entry(*class).or_insert_with(Times::new).merge(latency);
         }
         add(&mut self.service, &other.service);
         add(&mut self.lateness, &other.lateness);
@@ -417,8 +446,8 @@ impl Shared {
                     self.left.borrow_mut().insert(due.account);
                 }
                 let since = |from: Instant| ended.saturating_duration_since(from).as_nanos() as u64;
-                let latency = result.latency.entry(Class::of(answer.status())).or_insert_with(histogram);
-                latency.saturating_record(since(self.clock.instant(due.at)));
+                let latency = result.latency.entry(Class::of(answer.status())).or_insert_with(Times::new);
+                latency.record(since(self.clock.instant(due.at)));
                 result.service.saturating_record(since(written));
                 *result.statuses.entry(answer.status().as_u16()).or_default() += 1;
                 result.recovered += u64::from(answer.status().is_success() && due.attempt > 1);

@@ -159,6 +159,9 @@ pub struct Comparison {
     pub differences: Vec<Difference>,
     /// Calls of the twin that the load did not make: dropped, or cut off by an interrupt.
     pub not_made: u64,
+    /// Calls that the load made and the twin did not: of consumers who have left, which the generator hears of with their
+    /// next answer.
+    pub made_beside: u64,
 }
 
 /// Compares the decisions of a free-running load, call by call, with its twin's.
@@ -169,12 +172,16 @@ pub fn differences(world: &World, twins: &[History], live: &[History], end: Now)
         let consumer = twin.account.consumer();
         let expected = sides(world, consumer, &twin.log, world.end())?;
         let mut found = sides(world, consumer, &live.log, end)?.into_iter().peekable();
+        // One that the twin never made has nothing to compare with. Whether a call is tried again depends on how it was
+        // answered before, so only the first attempts are counted.
+        let mut made_beside = 0;
+        let mut beside = |((_, attempt), _): (Attempt, Side)| made_beside += u64::from(attempt == 1);
         for (attempt, twin) in expected {
-            // One that the twin never made, such as somebody else's on the gateway, has nothing to compare with.
-            while found.next_if(|(live, _)| *live < attempt).is_some() {}
+            while let Some(live) = found.next_if(|(live, _)| *live < attempt) {
+                beside(live);
+            }
             let (call, attempt) = attempt;
             let Some((_, live)) = found.next_if(|(live, _)| *live == (call, attempt)) else {
-                // Whether a call is tried again depends on how it was answered before.
                 comparison.not_made += u64::from(attempt == 1);
                 continue;
             };
@@ -183,6 +190,8 @@ pub fn differences(world: &World, twins: &[History], live: &[History], end: Now)
                 comparison.differences.push(Difference { consumer, call, attempt, twin, live });
             }
         }
+        found.for_each(beside);
+        comparison.made_beside += made_beside;
     }
     Ok(comparison)
 }

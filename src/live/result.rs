@@ -10,7 +10,7 @@ use farebox_engine::world::World;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::generator::CallError;
+use super::generator::{CallError, Times};
 use super::proof::{self, Comparison, Difference, Extent, Side};
 use super::stage::FreeRun;
 
@@ -73,6 +73,10 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
+    fn of(times: &Times) -> Self {
+        Self { max: times.max_ns, ..Self::new(&times.histogram) }
+    }
+
     fn new(histogram: &Histogram<u64>) -> Self {
         let at = |q: f64| {
             let known = histogram.len() as f64 * (1.0 - q) >= BEYOND;
@@ -105,7 +109,7 @@ impl LoadReport {
             statuses: load.statuses.clone(),
             errors: load.errors.iter().map(|(error, calls)| (error.name(), *calls)).collect(),
             unfinished: load.unfinished,
-            latency_ns: load.latency.iter().map(|(class, ns)| (class.name(), Percentiles::new(ns))).collect(),
+            latency_ns: load.latency.iter().map(|(class, times)| (class.name(), Percentiles::of(times))).collect(),
             service_ns: Percentiles::new(&load.service),
             lateness_ns: Percentiles::new(&load.lateness),
         }
@@ -166,6 +170,9 @@ pub struct FreeRunning {
     pub compared: u64,
     /// Calls of the twin that the load did not make.
     pub not_made: u64,
+    /// Calls that the load made and the twin did not: of consumers who have left, which the generator hears of with their
+    /// next answer.
+    pub made_beside: u64,
     /// Calls that were decided differently.
     pub differences: Vec<DifferenceRow>,
 }
@@ -201,6 +208,7 @@ impl FreeRunning {
         Self {
             compared: comparison.compared,
             not_made: comparison.not_made,
+            made_beside: comparison.made_beside,
             differences: comparison
                 .differences
                 .iter()

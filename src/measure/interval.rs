@@ -85,15 +85,24 @@ pub fn over_replications(each: &[Pair]) -> Result<Interval, &'static str> {
     Ok(Interval::around(mean, student(each.len() as u64 - 1) * error))
 }
 
+/// What is counted: each attempt, or each call by its last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Attempts.
+    Attempt,
+    /// Calls.
+    Call,
+}
+
 /// Which sums over consumers an interval is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sums {
-    /// Calls offered.
-    Offered,
-    /// Calls refused.
-    Refused,
-    /// The share of calls that were refused.
-    RefusedOfOffered,
+    /// Attempts or calls offered.
+    Offered(By),
+    /// Those of them that were refused.
+    Refused(By),
+    /// The share of them that was refused.
+    RefusedOfOffered(By),
     /// What was earned.
     Earned,
 }
@@ -115,7 +124,7 @@ pub fn over_consumers(cohorts: &[&CohortOutcome], sums: Sums, value: Pair) -> Re
         let (sum, squares) = of_cohort(cohort, &moments, sums, ratio);
         variance += (squares - sum * sum / count).max(0.0) * count / (count - 1.0);
     }
-    let denominator = if sums == Sums::RefusedOfOffered { value.of as f64 } else { 1.0 };
+    let denominator = if let Sums::RefusedOfOffered(_) = sums { value.of as f64 } else { 1.0 };
     let unit = if sums == Sums::Earned { UNIT as f64 } else { 1.0 };
     let error = libm::sqrt(variance) * unit / denominator;
     if error <= 1e-7 * ratio.abs() {
@@ -126,18 +135,37 @@ pub fn over_consumers(cohorts: &[&CohortOutcome], sums: Sums, value: Pair) -> Re
 
 /// Σz and Σz² over the consumers of a cohort; of a ratio R = x ÷ y, z is x − R·y.
 fn of_cohort(cohort: &CohortOutcome, moments: &Moments, sums: Sums, ratio: f64) -> (f64, f64) {
-    let offered = cohort.offered() as f64;
-    let refused = cohort.refused.values().sum::<u64>() as f64;
+    let of = |by| (offered(by, cohort) as f64, refused(by, cohort) as f64);
+    // Of the squares of both and of their product.
+    let squares = |by| match by {
+        By::Attempt => [moments.offered_squares, moments.refused_squares, moments.offered_refused],
+        By::Call => [moments.calls_squares, moments.calls_refused_squares, moments.calls_calls_refused],
+    };
     match sums {
-        Sums::Offered => (offered, moments.offered_squares as f64),
-        Sums::Refused => (refused, moments.refused_squares as f64),
+        Sums::Offered(by) => (of(by).0, squares(by)[0] as f64),
+        Sums::Refused(by) => (of(by).1, squares(by)[1] as f64),
         Sums::Earned => (moments.earned as f64, moments.earned_squares as f64),
-        Sums::RefusedOfOffered => {
-            let products = moments.offered_refused as f64;
-            let squares = moments.offered_squares as f64;
+        Sums::RefusedOfOffered(by) => {
+            let ((offered, refused), squares) = (of(by), squares(by).map(|sum| sum as f64));
             let sum = refused - ratio * offered;
-            (sum, moments.refused_squares as f64 - 2.0 * ratio * products + ratio * ratio * squares)
+            (sum, squares[1] - 2.0 * ratio * squares[2] + ratio * ratio * squares[0])
         }
+    }
+}
+
+/// How many attempts or calls a cohort made.
+pub(super) fn offered(by: By, cohort: &CohortOutcome) -> u64 {
+    match by {
+        By::Attempt => cohort.offered(),
+        By::Call => cohort.calls(),
+    }
+}
+
+/// How many of them were refused.
+pub(super) fn refused(by: By, cohort: &CohortOutcome) -> u64 {
+    match by {
+        By::Attempt => cohort.refused.values().sum(),
+        By::Call => cohort.routes.values().map(|route| route.calls().refused.values().sum::<u64>()).sum(),
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod interval;
 pub mod judge;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use farebox_engine::billing::cause::Cause;
@@ -11,9 +12,9 @@ use farebox_engine::billing::ledger::LedgerAccount;
 use farebox_engine::billing::tally::Count;
 use farebox_engine::figures::Figures;
 use farebox_engine::model::{Became, Collected, Joined, Measure, Number, Scenario, Selector, Statistic};
-use farebox_engine::outcome::{CohortOutcome, Outcome, RouteOutcome, quantile};
+use farebox_engine::outcome::{CohortOutcome, Outcome, RouteOutcome, pooled, quantile};
 
-use interval::{Interval, Pair};
+use interval::{By, Interval, Pair, Sums};
 
 /// What is measured: an outcome, and what it does not say of itself.
 #[derive(Clone, Copy, Debug)]
@@ -22,9 +23,22 @@ pub struct Subject<'a> {
     pub scenario: &'a Scenario,
     /// What happened.
     pub outcome: &'a Outcome,
-    /// Of a load: latency from the intended start by what became of the calls, as `[upper end in ns, calls]`. A simulation
-    /// has the upstream's instead, in the outcome.
-    pub latency: Option<&'a BTreeMap<&'static str, Vec<[u64; 2]>>>,
+    /// Of a load: latency from the intended start by what became of the attempts. A simulation has the upstream's instead, in
+    /// the outcome.
+    pub latency: Option<&'a BTreeMap<&'static str, Latency>>,
+    /// Whether it was cut short where the outcome cannot tell: a load whose calls were not all made.
+    pub interrupted: bool,
+}
+
+/// How long answers took: quantiles by buckets, the mean and the longest to the ns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Latency {
+    /// `[upper end of the bucket in ns, answers]`, in order.
+    pub buckets: Vec<[u64; 2]>,
+    /// All of them together, in ns.
+    pub sum_ns: i128,
+    /// The longest, in ns.
+    pub max_ns: u64,
 }
 
 /// A value with its evidence.
@@ -66,11 +80,13 @@ pub enum Unit {
 pub fn unit(measure: Measure) -> Unit {
     match measure {
         Measure::Calls(Number::Rate)
+        | Measure::Attempts(Number::Rate)
         | Measure::Refusals(Number::Rate)
         | Measure::Failures(Number::Rate)
         | Measure::Churn(Number::Rate)
         | Measure::Dunning(Collected::Recovered) => Unit::Share,
         Measure::Calls(Number::Count)
+        | Measure::Attempts(Number::Count)
         | Measure::Refusals(Number::Count)
         | Measure::Failures(Number::Count)
         | Measure::Churn(Number::Count)
@@ -110,6 +126,12 @@ impl Subject<'_> {
         if cohorts().all(|cohort| cohort.consumers_played() == 0) {
             return Err("no consumer was played".to_owned());
         }
+        let cause = selector.cause.and_then(Cause::from_name);
+        if let (Some(cause), Some(status)) = (cause, selector.status)
+            && self.status(cause) != status
+        {
+            return Err(format!("`{}` is answered with {}, not with {status}", cause.name(), self.status(cause)));
+        }
         match selector.status {
             Some(status) if status != SERVED && !Cause::ALL.iter().any(|cause| self.status(*cause) == status) => {
                 Err(format!("the gateway answers nothing with the status {status}"))
@@ -129,18 +151,21 @@ impl Subject<'_> {
         let selected = || cohorts.iter().filter(|cohort| is_selected(cohort, selector));
         let count = |count: Count| selected().map(|cohort| i128::from(cohort.count(count))).sum::<i128>();
         Ok(match measure {
-            Measure::Calls(number) => self.calls(selector, number, cohorts),
+            Measure::Calls(number) => self.share(By::Call, selector, number, cohorts),
+            Measure::Attempts(number) => self.share(By::Attempt, selector, number, cohorts),
             Measure::Refusals(number) => {
-                self.calls(&Selector { outcome: Some(Became::Refused), ..selector.clone() }, number, cohorts)
+                let selector = Selector { outcome: Some(Became::Refused), ..selector.clone() };
+                self.share(By::Attempt, &selector, number, cohorts)
             }
             Measure::Failures(number) => {
-                self.calls(&Selector { outcome: Some(Became::Failed), ..selector.clone() }, number, cohorts)
+                let selector = Selector { outcome: Some(Became::Failed), ..selector.clone() };
+                self.share(By::Attempt, &selector, number, cohorts)
             }
             Measure::Latency(statistic) => {
                 if let Some(became) = selector.outcome.filter(|became| *became != Became::Served) {
                     return Err(format!("a simulation has no latency of calls that were {}", became.name()));
                 }
-                of_buckets(&pooled(selected().map(|cohort| cohort.latency.as_slice())), statistic)
+                of_latency(&of_cohorts(selected()), statistic)
             }
             Measure::Revenue(name) => {
                 let figures = Figures::of(|movement| selected().map(|cohort| cohort.moved(movement)).sum());
@@ -174,13 +199,18 @@ impl Subject<'_> {
         subscribed.map(i128::from).sum()
     }
 
-    /// Calls that the labels select, of all that the same consumers made for the same routes.
-    fn calls(&self, selector: &Selector, number: Number, cohorts: &[CohortOutcome]) -> Pair {
+    /// Attempts, or calls by their last ones, that the labels select; of all that the same consumers made for the same
+    /// routes.
+    fn share(&self, by: By, selector: &Selector, number: Number, cohorts: &[CohortOutcome]) -> Pair {
         let (mut matched, mut all) = (0, 0);
         for cohort in cohorts.iter().filter(|cohort| is_selected(cohort, selector)) {
             let asked = |path: &String| selector.routes.as_ref().is_none_or(|routes| routes.contains(path));
             for (_, route) in cohort.routes.iter().filter(|(path, _)| asked(path)) {
-                matched += i128::from(self.matched(selector, route));
+                let route = match by {
+                    By::Attempt => Cow::Borrowed(route),
+                    By::Call => Cow::Owned(route.calls()),
+                };
+                matched += i128::from(self.matched(selector, &route));
                 all += i128::from(route.offered());
             }
         }
@@ -193,11 +223,18 @@ impl Subject<'_> {
 
     fn matched(&self, selector: &Selector, route: &RouteOutcome) -> u64 {
         let Selector { status, cause, kind, outcome, .. } = *selector;
-        let may_be = |became| outcome.is_none_or(|outcome| outcome == became);
+        let may_be = |became| match outcome {
+            None => true,
+            Some(Became::Abandoned) => matches!(became, Became::Refused | Became::Failed),
+            Some(outcome) => outcome == became,
+        };
         let without_cause = cause.is_none() && kind.is_none();
         let mut matched = 0;
         if may_be(Became::Served) && without_cause && status.is_none_or(|status| status == SERVED) {
             matched += route.served;
+        }
+        if outcome == Some(Became::Recovered) && without_cause && status.is_none_or(|status| status == SERVED) {
+            matched += route.again.recovered;
         }
         if may_be(Became::Failed) && without_cause && status.is_none() {
             matched += route.failed;
@@ -223,7 +260,7 @@ impl Subject<'_> {
     // === Intervals ===
 
     fn interval(&self, measure: Measure, selector: &Selector, each: &[Pair]) -> Result<Interval, &'static str> {
-        if self.outcome.is_partial() {
+        if self.interrupted || self.outcome.is_partial() {
             return Err("the run is partial");
         }
         if matches!(measure, Measure::Balanced | Measure::Latency(Statistic::Max)) {
@@ -245,22 +282,23 @@ impl Subject<'_> {
     /// calls, of all refusals and of what was earned.
     fn over_consumers(&self, measure: Measure, selector: &Selector, value: Pair) -> Result<Interval, &'static str> {
         let cohorts: Vec<_> = self.outcome.cohorts.iter().filter(|cohort| is_selected(cohort, selector)).collect();
-        let everything = |cohort: &&CohortOutcome| i128::from(cohort.offered());
-        let refused = |cohort: &&CohortOutcome| i128::from(cohort.refused.values().sum::<u64>());
-        let (offered, refused) = (cohorts.iter().map(everything).sum::<i128>(), cohorts.iter().map(refused).sum());
+        let (by, number) = match measure {
+            Measure::Revenue("earned") => return interval::over_consumers(&cohorts, Sums::Earned, value),
+            Measure::Calls(number) => (By::Call, number),
+            Measure::Attempts(number) | Measure::Refusals(number) => (By::Attempt, number),
+            _ => return Err(NO_SUMS),
+        };
+        let sum = |of: fn(By, &CohortOutcome) -> u64| cohorts.iter().map(|cohort| i128::from(of(by, cohort))).sum();
+        let (offered, refused) = (sum(interval::offered), sum(interval::refused));
+        let of_refusals = matches!(measure, Measure::Refusals(_)) || is_of_refusals(selector);
         // As many as all of them are all of them.
-        let sums = match measure {
-            Measure::Revenue("earned") => interval::Sums::Earned,
-            Measure::Calls(Number::Count) if value.parts == offered => interval::Sums::Offered,
-            Measure::Calls(Number::Count) | Measure::Refusals(Number::Count) if value.parts == refused => {
-                interval::Sums::Refused
+        let sums = match number {
+            Number::Count if value.parts == offered => Sums::Offered(by),
+            Number::Count if of_refusals && value.parts == refused => Sums::Refused(by),
+            Number::Rate if of_refusals && value == (Pair { parts: refused, of: offered }) => {
+                Sums::RefusedOfOffered(by)
             }
-            Measure::Calls(Number::Rate) | Measure::Refusals(Number::Rate)
-                if value == (Pair { parts: refused, of: offered }) =>
-            {
-                interval::Sums::RefusedOfOffered
-            }
-            _ => return Err("1 replication, and no sums over consumers are kept for this"),
+            _ => return Err(NO_SUMS),
         };
         interval::over_consumers(&cohorts, sums, value)
     }
@@ -268,6 +306,15 @@ impl Subject<'_> {
 
 /// What a served call is answered with.
 const SERVED: u16 = 200;
+
+const NO_SUMS: &str = "1 replication, and no sums over consumers are kept for this";
+
+/// Whether what the labels select was refused, all of it.
+fn is_of_refusals(selector: &Selector) -> bool {
+    let Selector { status, cause, kind, outcome, .. } = selector;
+    matches!(outcome, Some(Became::Refused))
+        || (cause.is_some() || kind.is_some() || status.is_some_and(|status| status != SERVED))
+}
 
 fn is_selected(cohort: &CohortOutcome, selector: &Selector) -> bool {
     selector.cohort.as_ref().is_none_or(|name| *name == cohort.cohort)
@@ -291,7 +338,7 @@ fn nothing(measure: Measure) -> &'static str {
 // === Latency ===
 
 fn of_a_load(
-    latency: &BTreeMap<&'static str, Vec<[u64; 2]>>,
+    latency: &BTreeMap<&'static str, Latency>,
     statistic: Statistic,
     selector: &Selector,
 ) -> Result<Measured, Unmeasured> {
@@ -299,33 +346,30 @@ fn of_a_load(
         return Err("a load tells latency apart by outcome alone".to_owned());
     }
     let became = selector.outcome.unwrap_or(Became::Served).name();
-    let value = latency.get(became).map_or(Pair { parts: 0, of: 0 }, |buckets| of_buckets(buckets, statistic));
+    let value = latency.get(became).map_or(Pair { parts: 0, of: 0 }, |latency| of_latency(latency, statistic));
     if value.of == 0 {
         return Err(format!("no call was {became}"));
     }
     Ok(Measured { value, interval: Err("a load has none") })
 }
 
-/// Buckets of several cohorts as one distribution.
-fn pooled<'a>(buckets: impl Iterator<Item = &'a [[u64; 2]]>) -> Vec<[u64; 2]> {
-    let mut pooled: BTreeMap<u64, u64> = BTreeMap::new();
-    for [upper, calls] in buckets.flatten() {
-        *pooled.entry(*upper).or_default() += calls;
+/// What several cohorts were answered in, as one distribution.
+fn of_cohorts<'a>(cohorts: impl Iterator<Item = &'a CohortOutcome> + Clone) -> Latency {
+    Latency {
+        buckets: pooled(cohorts.clone().map(|cohort| cohort.latency.as_slice())),
+        sum_ns: cohorts.clone().map(|cohort| cohort.latency_sum_ns.0).sum(),
+        max_ns: cohorts.map(|cohort| cohort.latency_max_ns).max().unwrap_or_default(),
     }
-    pooled.into_iter().map(|(upper, calls)| [upper, calls]).collect()
 }
 
-/// A statistic of buckets that are told by their upper ends, so at most a hundredth too high.
-fn of_buckets(buckets: &[[u64; 2]], statistic: Statistic) -> Pair {
+/// A statistic of latency. Quantiles are told by the upper end of their bucket, so are at most a hundredth too high.
+fn of_latency(latency: &Latency, statistic: Statistic) -> Pair {
     let at = |ns: Option<u64>| ns.map_or(Pair { parts: 0, of: 0 }, |ns| Pair::whole(i128::from(ns)));
+    let answers: i128 = latency.buckets.iter().map(|[_, answers]| i128::from(*answers)).sum();
     match statistic {
-        Statistic::Quantile(thousandths) => at(quantile(buckets, f64::from(thousandths) / 1_000.0)),
-        Statistic::Max => at(buckets.last().map(|[upper, _]| *upper)),
-        Statistic::Mean => {
-            let calls: i128 = buckets.iter().map(|[_, calls]| i128::from(*calls)).sum();
-            let total: i128 = buckets.iter().map(|[upper, calls]| i128::from(*upper) * i128::from(*calls)).sum();
-            Pair { parts: total, of: calls }
-        }
+        Statistic::Quantile(thousandths) => at(quantile(&latency.buckets, f64::from(thousandths) / 1_000.0)),
+        Statistic::Max => at((answers > 0).then_some(latency.max_ns)),
+        Statistic::Mean => Pair { parts: latency.sum_ns, of: answers },
     }
 }
 

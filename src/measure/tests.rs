@@ -1,7 +1,7 @@
 //! Measures of outcomes that are written down by hand, and what thresholds make of them.
 
 use farebox_engine::model::{Arrivals, Cohort, Comparison, Line, Plan, Threshold};
-use farebox_engine::outcome::Nanos;
+use farebox_engine::outcome::{Again, Nanos};
 use farebox_engine::record::Recorder;
 use farebox_engine::time::{DAY, Span};
 
@@ -21,7 +21,7 @@ fn scenario() -> Scenario {
 
 fn route(served: u64, refused: &[(&str, u64)]) -> RouteOutcome {
     let refused = refused.iter().map(|(cause, calls)| ((*cause).to_owned(), *calls)).collect();
-    RouteOutcome { served, failed: 0, in_flight: 0, refused }
+    RouteOutcome { served, refused, ..RouteOutcome::default() }
 }
 
 fn outcome(scenario: &Scenario) -> Outcome {
@@ -39,6 +39,7 @@ fn outcome(scenario: &Scenario) -> Outcome {
         }
         (cohort.served, cohort.refused) = (served, refused);
         cohort.latency = vec![[10, cohort.served - 1], [90, 1]];
+        (cohort.latency_sum_ns, cohort.latency_max_ns) = (Nanos(9 * i128::from(cohort.served) + 80), 89);
         cohort.moved = [("invoice".to_owned(), Nanos(7)), ("earn".to_owned(), Nanos(5))].into();
         cohort.counts = [("attempts".to_owned(), 9), ("exhausted".to_owned(), 1), ("left".to_owned(), 4)].into();
         cohort.paid_by_attempt = vec![5, 2, 1];
@@ -49,7 +50,7 @@ fn outcome(scenario: &Scenario) -> Outcome {
 fn measured(measure: Measure, selector: &Selector) -> Result<Pair, Unmeasured> {
     let scenario = scenario();
     let outcome = outcome(&scenario);
-    let subject = Subject { scenario: &scenario, outcome: &outcome, latency: None };
+    let subject = Subject { scenario: &scenario, outcome: &outcome, latency: None, interrupted: false };
     subject.measure(measure, selector).map(|measured| measured.value)
 }
 
@@ -83,13 +84,61 @@ fn labels_narrow_the_numerator_or_both() {
     assert_eq!(measured(Measure::Failures(Number::Rate), &all()), pair(0, 20));
 }
 
+/// Nine attempts at five calls: three served of which two at a second attempt, one given up after two refusals, one after a
+/// refusal and a failure.
+fn retried(scenario: &Scenario) -> Outcome {
+    let mut outcome = outcome(scenario);
+    let limited = |attempts: u64| [("rate_limited".to_owned(), attempts)].into();
+    let again = Again { refused: limited(4), recovered: 2, ..Again::default() };
+    let route = RouteOutcome { served: 3, failed: 1, refused: limited(5), again, ..RouteOutcome::default() };
+    let cohort = &mut outcome.cohorts[0];
+    (cohort.served, cohort.failed, cohort.refused) = (3, 1, limited(5));
+    (cohort.retried, cohort.recovered) = (4, 2);
+    cohort.routes = [("/x".to_owned(), route)].into();
+    outcome
+}
+
+/// Attempts are counted one by one, calls by how their last attempt ended; the shares of each are of their own whole.
+#[test]
+fn calls_are_counted_by_their_last_attempt() {
+    let scenario = scenario();
+    let outcome = retried(&scenario);
+    let subject = Subject { scenario: &scenario, outcome: &outcome, latency: None, interrupted: false };
+    let of = |measure, labels: Selector| {
+        let selector = Selector { cohort: some("a"), ..labels };
+        subject.measure(measure, &selector).map(|measured| measured.value)
+    };
+    let all = Selector::default;
+    let ended = |outcome| Selector { outcome: Some(outcome), ..all() };
+    assert_eq!(of(Measure::Attempts(Number::Count), all()), pair(9, 1));
+    assert_eq!(of(Measure::Calls(Number::Count), all()), pair(5, 1));
+    assert_eq!(of(Measure::Refusals(Number::Rate), all()), pair(5, 9));
+    assert_eq!(of(Measure::Attempts(Number::Rate), ended(Became::Served)), pair(3, 9));
+    for (outcome, calls) in
+        [(Became::Served, 3), (Became::Refused, 1), (Became::Failed, 1), (Became::Recovered, 2), (Became::Abandoned, 2)]
+    {
+        assert_eq!(of(Measure::Calls(Number::Rate), ended(outcome)), pair(calls, 5), "{outcome:?}");
+    }
+    let limited = |outcome| Selector { kind: Some("limit"), outcome, ..all() };
+    assert_eq!(of(Measure::Calls(Number::Count), limited(None)), pair(1, 1));
+    assert_eq!(of(Measure::Calls(Number::Count), limited(Some(Became::Abandoned))), pair(1, 1));
+    assert_eq!(of(Measure::Attempts(Number::Count), limited(None)), pair(5, 1));
+    let ok = Selector { status: Some(200), outcome: Some(Became::Recovered), ..all() };
+    assert_eq!(of(Measure::Calls(Number::Count), ok), pair(2, 1));
+    let never = Selector { status: Some(429), cause: Some("past_due"), ..all() };
+    assert_eq!(
+        of(Measure::Refusals(Number::Count), never),
+        Err("`past_due` is answered with 402, not with 429".to_owned())
+    );
+}
+
 /// A scenario that answers another status for a cause moves the cause there.
 #[test]
 fn a_status_is_the_one_that_the_gateway_answers() {
     let mut scenario = scenario();
     scenario.gateway.refusals = vec![("quota_exhausted", 429)];
     let outcome = outcome(&scenario);
-    let subject = Subject { scenario: &scenario, outcome: &outcome, latency: None };
+    let subject = Subject { scenario: &scenario, outcome: &outcome, latency: None, interrupted: false };
     let refused = |status| {
         let selector = Selector { status: Some(status), ..Selector::default() };
         subject.measure(Measure::Refusals(Number::Count), &selector).map(|measured| measured.value.parts)
@@ -104,8 +153,8 @@ fn money_latency_and_collecting_are_read_off_the_outcome() {
     assert_eq!(measured(Measure::Revenue("invoiced"), &all), pair(14, 1));
     assert_eq!(measured(Measure::Revenue("earned"), &Selector { cohort: some("b"), ..all.clone() }), pair(5, 1));
     assert_eq!(measured(Measure::Latency(Statistic::Quantile(500)), &all), pair(10, 1));
-    assert_eq!(measured(Measure::Latency(Statistic::Max), &all), pair(90, 1));
-    assert_eq!(measured(Measure::Latency(Statistic::Mean), &all), pair(15 * 10 + 2 * 90, 17));
+    assert_eq!(measured(Measure::Latency(Statistic::Max), &all), pair(89, 1));
+    assert_eq!(measured(Measure::Latency(Statistic::Mean), &all), pair(9 * 17 + 2 * 80, 17));
     assert_eq!(measured(Measure::Dunning(Collected::Attempts), &all), pair(18, 1));
     assert_eq!(measured(Measure::Dunning(Collected::Recovered), &all), pair(6, 8));
     assert_eq!(measured(Measure::Churn(Number::Rate), &all), pair(8, 200));
@@ -132,10 +181,13 @@ fn over_nothing_there_is_no_measure() {
 fn the_latency_of_a_load_is_that_from_the_intended_start() {
     let scenario = scenario();
     let outcome = outcome(&scenario);
-    let latency = [("served", vec![[200, 3]]), ("refused", vec![[30, 2]])].into();
-    let subject = Subject { scenario: &scenario, outcome: &outcome, latency: Some(&latency) };
+    let of = |buckets, sum_ns, max_ns| Latency { buckets, sum_ns, max_ns };
+    let latency = [("served", of(vec![[200, 3]], 590, 199)), ("refused", of(vec![[30, 2]], 59, 30))].into();
+    let subject = Subject { scenario: &scenario, outcome: &outcome, latency: Some(&latency), interrupted: false };
     let at = |selector: &Selector| subject.measure(Measure::Latency(Statistic::Max), selector).map(|it| it.value.parts);
-    assert_eq!(at(&Selector::default()), Ok(200));
+    assert_eq!(at(&Selector::default()), Ok(199));
+    let mean = subject.measure(Measure::Latency(Statistic::Mean), &Selector::default());
+    assert_eq!(mean.map(|it| it.value), pair(590, 3));
     assert_eq!(at(&Selector { outcome: Some(Became::Refused), ..Selector::default() }), Ok(30));
     assert!(at(&Selector { outcome: Some(Became::Failed), ..Selector::default() }).is_err());
     assert!(at(&Selector { cohort: some("a"), ..Selector::default() }).is_err());
@@ -167,7 +219,7 @@ fn replicated(scenario: &Scenario, refused: impl Iterator<Item = u64>) -> Outcom
 
 fn found(outcome: &Outcome, mut scenario: Scenario, threshold: Threshold, strict: bool) -> (Found, bool) {
     scenario.thresholds = vec![threshold];
-    let judged = judge(&Subject { scenario: &scenario, outcome, latency: None }, strict);
+    let judged = judge(&Subject { scenario: &scenario, outcome, latency: None, interrupted: false }, strict);
     (judged[0].found, judged[0].fails)
 }
 
@@ -210,10 +262,23 @@ fn with_fewer_than_ten_replications_there_is_no_interval() {
     let scenario = scenario();
     for (replications, reason) in [(9, Err("fewer than 10 replications")), (10, Ok(()))] {
         let outcome = replicated(&scenario, (0..replications).map(|r| 2 + r % 3));
-        let subject = Subject { scenario: &scenario, outcome: &outcome, latency: None };
+        let subject = Subject { scenario: &scenario, outcome: &outcome, latency: None, interrupted: false };
         let measured = subject.measure(Measure::Refusals(Number::Rate), &Selector::default()).unwrap();
         assert_eq!(measured.interval.map(|_| ()), reason);
     }
+}
+
+/// A load that was cut short has played all consumers, each for a part of the time.
+#[test]
+fn an_interrupted_load_has_no_interval() {
+    let scenario = scenario();
+    let outcome = replicated(&scenario, (0..12).map(|r| 2 + r % 3));
+    let interval = |interrupted| {
+        let subject = Subject { scenario: &scenario, outcome: &outcome, latency: None, interrupted };
+        subject.measure(Measure::Refusals(Number::Rate), &Selector::default()).unwrap().interval
+    };
+    assert!(interval(false).is_ok());
+    assert_eq!(interval(true), Err("the run is partial"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use farebox_engine::money::thousands;
 use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND};
 
-use super::text::{Row, counted, milliseconds, row, table};
+use super::text::{Row, counted, duration, row, table};
 use crate::live::result::{LoadReport, Percentiles};
 
 /// The page about the sockets; what became of the calls is the outcome's page.
@@ -40,7 +40,7 @@ fn span(ns: u64) -> String {
 
 fn percentiles(label: &str, ns: &Percentiles) -> Row {
     let known = [("p90", ns.p90), ("p99", ns.p99), ("p99.9", ns.p999), ("max", Some(ns.max))];
-    let known = known.into_iter().filter_map(|(name, ns)| Some(format!("{name} {}", milliseconds(ns?))));
+    let known = known.into_iter().filter_map(|(name, ns)| Some(format!("{name} {}", duration(ns?))));
     let note = known.chain([counted(ns.count, "call")]).collect::<Vec<_>>().join("   ");
-    row(label, ns.p50.map_or_else(|| "-".to_owned(), |p50| format!("p50 {}", milliseconds(p50))), note)
+    row(label, ns.p50.map_or_else(|| "-".to_owned(), |p50| format!("p50 {}", duration(p50))), note)
 }

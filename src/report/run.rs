@@ -34,6 +34,10 @@ pub fn render(report: &RunReport) -> String {
     if report.free_running.not_made > 0 {
         rows.push(row("not made", thousands(report.free_running.not_made.into()), "calls of the twin"));
     }
+    if report.free_running.made_beside > 0 {
+        let note = "calls that the twin did not make, of consumers who had left";
+        rows.push(row("made beside", thousands(report.free_running.made_beside.into()), note));
+    }
     table("Simulated and live", &rows) + &differences(&report.free_running.differences)
 }
 

@@ -12,8 +12,9 @@ use super::text::currency;
 use crate::measure::Subject;
 
 /// Every table: its file's name and its text.
-pub fn all(subject: &Subject<'_>) -> [(&'static str, String); 4] {
+pub fn all(subject: &Subject<'_>) -> [(&'static str, String); 5] {
     [
+        ("calls.csv", calls(subject)),
         ("refusals.csv", refusals(subject)),
         ("revenue.csv", revenue(subject.outcome)),
         ("dunning.csv", dunning(subject.outcome)),
@@ -21,7 +22,54 @@ pub fn all(subject: &Subject<'_>) -> [(&'static str, String); 4] {
     ]
 }
 
-/// Calls refused, by all that tells them apart. The share is of the calls that the same cohort made for the same route.
+/// Calls by how their last attempt ended, beside the attempts that ended so. The share is of the calls that the same cohort
+/// made for the same route.
+fn calls(subject: &Subject<'_>) -> String {
+    let header = [
+        "replication",
+        "cohort",
+        "plan",
+        "route",
+        "outcome",
+        "cause",
+        "kind",
+        "status",
+        "attempts",
+        "calls",
+        "offered",
+        "share",
+    ];
+    let mut rows = Vec::new();
+    for (number, cohort) in each(subject.outcome) {
+        for (path, route) in &cohort.routes {
+            let last = route.calls();
+            let offered = last.offered();
+            let mut add = |outcome: &str, cause: Option<Cause>, attempts: u64, calls: u64| {
+                if attempts == 0 {
+                    return;
+                }
+                let [cause, kind, status] = cause.map_or_else(Default::default, |cause| {
+                    [cause.name().to_owned(), cause.kind().name().to_owned(), subject.status(cause).to_string()]
+                });
+                let who = [number.to_string(), cohort.cohort.clone(), cohort.plan.clone(), path.clone()];
+                let ended = [outcome.to_owned(), cause, kind, status];
+                let counts = [attempts, calls, offered].map(|count| count.to_string());
+                let share = format!("{:.6}", calls as f64 / offered as f64);
+                rows.push(who.into_iter().chain(ended).chain(counts).chain([share]).collect());
+            };
+            add("served", None, route.served, last.served);
+            for (name, attempts) in &route.refused {
+                let calls = last.refused.get(name).copied().unwrap_or(0);
+                add("refused", Cause::from_name(name), *attempts, calls);
+            }
+            add("failed", None, route.failed, last.failed);
+            add("in_flight", None, route.in_flight, last.in_flight);
+        }
+    }
+    write(&header, &rows)
+}
+
+/// Attempts refused, by all that tells them apart. The share is of the calls that the same cohort made for the same route.
 fn refusals(subject: &Subject<'_>) -> String {
     let header = ["replication", "cohort", "plan", "route", "cause", "kind", "status", "refused", "offered", "share"];
     let mut rows = Vec::new();

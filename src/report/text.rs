@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use farebox_engine::billing::catalog::HOLD_TTL;
 use farebox_engine::billing::ledger::{LedgerAccount, Movement};
 use farebox_engine::billing::price;
 use farebox_engine::billing::tally::Count;
 use farebox_engine::money::{CURRENCIES, Currency, thousands};
-use farebox_engine::outcome::{CohortOutcome, Outcome, quantile};
-use farebox_engine::time::DAY;
+use farebox_engine::outcome::{CohortOutcome, Outcome, RouteOutcome, pooled, quantile};
+use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND};
 
 use super::{assumed, threshold};
 use crate::measure::Subject;
@@ -83,16 +84,27 @@ fn heading(outcome: &Outcome) -> String {
     } else {
         format!("PARTIAL: {} of {}", thousands(played.into()), counted(all, "consumer"))
     };
-    let time = if outcome.horizon_ns < DAY {
-        format!("{:.3} s", outcome.horizon_ns as f64 / 1e9)
-    } else {
-        format!("{} days", outcome.horizon_ns as f64 / DAY as f64)
-    };
+    let time = length(outcome.horizon_ns);
     let runs = match outcome.replication_count() {
         1 => String::new(),
         runs => format!(" · means over {}", counted(runs, "replication")),
     };
     format!("{} · {consumers} · {time} · seed {}{runs}\n", outcome.scenario, outcome.seed)
+}
+
+/// How much time was played: in days from one day on, below in the largest unit that it is a whole number of.
+fn length(ns: u64) -> String {
+    let decimals = |unit: u64| {
+        let text = format!("{:.3}", ns as f64 / unit as f64);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    if ns >= DAY {
+        let days = decimals(DAY);
+        return format!("{days} day{}", if days == "1" { "" } else { "s" });
+    }
+    let whole = [(HOUR, "h"), (MINUTE, "min")].into_iter().find(|(unit, _)| ns >= *unit && ns.is_multiple_of(*unit));
+    let (unit, name) = whole.unwrap_or((SECOND, "s"));
+    format!("{} {name}", decimals(unit))
 }
 
 /// A count with its noun.
@@ -117,21 +129,20 @@ impl Mean {
     fn calls(&self, all: &str) -> String {
         let outcome = &self.outcome;
         let offered: u64 = outcome.cohorts.iter().map(CohortOutcome::offered).sum();
-        let count = |label: &str, calls: u64, note: &str| {
-            let share = calls as f64 / (offered as f64).max(1.0);
-            let bar = "█".repeat((share * BAR as f64).round() as usize);
-            let percent = format!("{:5.1} %  {bar:BAR$}  {note}", share * 100.0);
-            row(label, self.figure(calls), percent)
-        };
+        let count = |label: &str, calls: u64, note: &str| self.part(label, calls, offered, note);
         let total = |of: fn(&CohortOutcome) -> u64| outcome.cohorts.iter().map(of).sum::<u64>();
         let retried = total(|cohort| cohort.retried);
         let mut rows = vec![row(all, self.figure(offered - retried), "")];
         if retried > 0 {
             let each = offered as f64 / ((offered - retried) as f64).max(1.0);
             rows.push(row("attempts at them", self.figure(offered), format!("{each:.3} each; shares are of these")));
-            rows.push(row("served by a retry", self.figure(total(|cohort| cohort.recovered)), "of the calls"));
         }
-        rows.extend([count("served", total(|cohort| cohort.served), "")]);
+        rows.push(count("served", total(|cohort| cohort.served), ""));
+        let late = total(|cohort| cohort.count(Count::Late));
+        if late > 0 {
+            let note = format!("answered later than {} after their admission", duration(HOLD_TTL.ns()));
+            rows.push(count("served, not billed", late, &note));
+        }
         for (cause, calls) in sum(outcome.cohorts.iter().map(|cohort| &cohort.refused)) {
             rows.push(count(&format!("refused: {cause}"), calls, &self.who(&cause)));
         }
@@ -144,7 +155,44 @@ impl Mean {
             }
         }
         rows.extend(refused_over_time(outcome));
-        table("Calls", &rows)
+        table("Calls", &rows) + &self.last_attempts()
+    }
+
+    /// A part of a whole, with its share as a bar.
+    fn part(&self, label: &str, part: u64, whole: u64, note: &str) -> Row {
+        let share = part as f64 / (whole as f64).max(1.0);
+        let bar = "█".repeat((share * BAR as f64).round() as usize);
+        row(label, self.figure(part), format!("{:5.1} %  {bar:BAR$}  {note}", share * 100.0))
+    }
+
+    /// The calls by how their last attempts ended; nothing where none was tried again.
+    fn last_attempts(&self) -> String {
+        let cohorts = &self.outcome.cohorts;
+        if cohorts.iter().all(|cohort| cohort.retried == 0) {
+            return String::new();
+        }
+        let last: Vec<_> = cohorts.iter().flat_map(|cohort| cohort.routes.values()).map(RouteOutcome::calls).collect();
+        let total = |of: fn(&RouteOutcome) -> u64| last.iter().map(of).sum::<u64>();
+        let (calls, recovered) = (total(RouteOutcome::offered), total(|route| route.again.recovered));
+        let took = pooled(cohorts.iter().map(|cohort| cohort.recovery.as_slice()));
+        let at = |q| quantile(&took, q).map(duration);
+        let note = at(0.5).zip(at(0.99)).map(|(p50, p99)| format!("after p50 {p50}, p99 {p99}"));
+        let mut rows = vec![
+            self.part("served at once", total(|route| route.served) - recovered, calls, ""),
+            self.part("recovered", recovered, calls, note.as_deref().unwrap_or("")),
+        ];
+        for (cause, abandoned) in sum(last.iter().map(|route| &route.refused)) {
+            rows.push(self.part(&format!("abandoned: {cause}"), abandoned, calls, ""));
+        }
+        for (label, ended) in [
+            ("abandoned: failed behind the gateway", total(|route| route.failed)),
+            ("not answered at the end", total(|route| route.in_flight)),
+        ] {
+            if ended > 0 {
+                rows.push(self.part(label, ended, calls, ""));
+            }
+        }
+        table("Calls by their last attempt", &rows)
     }
 
     /// Which consumers a cause has met: `42 of 200 starter (indie)`.
@@ -258,9 +306,13 @@ impl Mean {
             ("served without credit", figures.leaked),
         ];
         let beside = beside.into_iter().filter(|(_, nanos)| *nanos != 0);
-        let rows: Vec<_> = beside
-            .map(|(label, nanos)| row(label, currency(outcome).display(nanos / i128::from(self.runs)).to_string(), ""))
-            .collect();
+        // A mean is told in the minor unit, as in the statements; the amount of one run to its last digit.
+        let runs = i128::from(self.runs);
+        let minor = i128::from(price::minor_unit(currency(outcome)));
+        let mean =
+            |nanos: i128| if runs == 1 { nanos } else { (nanos + minor * runs / 2).div_euclid(minor * runs) * minor };
+        let rows: Vec<_> =
+            beside.map(|(label, nanos)| row(label, currency(outcome).display(mean(nanos)).to_string(), "")).collect();
         if !rows.is_empty() {
             text += &table("Beside the invoices", &rows);
         }
@@ -327,7 +379,7 @@ impl Mean {
         let outcome = &self.outcome;
         let mut rows = Vec::new();
         for cohort in outcome.cohorts.iter().filter(|cohort| cohort.served > 0) {
-            let at = |q| quantile(&cohort.latency, q).map_or_else(|| "-".to_owned(), milliseconds);
+            let at = |q| quantile(&cohort.latency, q).map_or_else(|| "-".to_owned(), duration);
             let note = format!("p99 {}   {}", at(0.99), counted(self.each(cohort.served), "call"));
             rows.push(row(&cohort.cohort, format!("p50 {}", at(0.5)), note));
         }
@@ -376,9 +428,16 @@ pub(super) fn currency(outcome: &Outcome) -> Currency {
     Currency::from_code(&outcome.currency).unwrap_or(CURRENCIES[0])
 }
 
-/// A latency as people read it.
-pub fn milliseconds(ns: u64) -> String {
-    format!("{:.2} ms", ns as f64 / 1e6)
+/// How long something took as people read it, in a unit that leaves few digits before the point.
+pub fn duration(ns: u64) -> String {
+    const MILLISECOND: u64 = SECOND / 1_000;
+    // Each unit begins where the one below would show four digits.
+    let units = [(2 * DAY, DAY, "days"), (2 * HOUR, HOUR, "h"), (2 * MINUTE, MINUTE, "min"), (SECOND, SECOND, "s")];
+    // What would be rounded up to the next unit is told in that.
+    let shown = ns.saturating_add(MILLISECOND / 200);
+    let found = units.into_iter().find(|(from, ..)| shown >= *from);
+    let (unit, name) = found.map_or((MILLISECOND, "ms"), |(_, unit, name)| (unit, name));
+    format!("{:.2} {name}", ns as f64 / unit as f64)
 }
 
 fn sum<'a>(counts: impl Iterator<Item = &'a BTreeMap<String, u64>>) -> BTreeMap<String, u64> {
@@ -393,6 +452,7 @@ fn sum<'a>(counts: impl Iterator<Item = &'a BTreeMap<String, u64>>) -> BTreeMap<
 mod tests {
     use super::*;
     use farebox_engine::model::{Arrivals, Cohort, Plan, Scenario};
+    use farebox_engine::outcome::Nanos;
     use farebox_engine::record::Recorder;
     use farebox_engine::time::Span;
 
@@ -405,6 +465,42 @@ mod tests {
         let first = |played| heading(&of(played)).trim_end().to_owned();
         assert_eq!(first(2_000), "cut · 2,000 consumers · 30 days · seed 1");
         assert_eq!(first(64), "cut · PARTIAL: 64 of 2,000 consumers · 30 days · seed 1");
+    }
+
+    /// Of one run to the last digit, of several as the mean in cents.
+    #[test]
+    fn a_mean_of_money_is_told_in_the_minor_unit() {
+        let mut scenario = Scenario::new("mean", Span::from_ns(DAY));
+        scenario.plans.push(Plan::new("free"));
+        scenario.cohorts.push(Cohort::new("all", 1, Arrivals::Poisson { mean_gap_ns: 1e9, spread: None }));
+        let of = |number, nanos| {
+            let mut outcome = Outcome::new(&scenario, DAY, &Recorder::new(1), &[vec![[0, 1]]]);
+            outcome.cohorts[0].moved = [("overdraw".to_owned(), Nanos(nanos))].into();
+            outcome.as_replication(1, number)
+        };
+        let leaked = |outcome: &Outcome| {
+            let page = Mean::of(outcome).money();
+            let line = page.lines().find(|line| line.contains("served without credit")).map(str::to_owned);
+            line.unwrap_or(page).split_whitespace().last().map(str::to_owned)
+        };
+        let mut outcome = of(0, 1_333_000_000);
+        assert_eq!(leaked(&outcome).as_deref(), Some("$1.333"));
+        outcome.stack(of(1, 1_336_000_000)).unwrap();
+        assert_eq!(leaked(&outcome).as_deref(), Some("$1.33"));
+        outcome.stack(of(2, 1_348_000_000)).unwrap();
+        assert_eq!(leaked(&outcome).as_deref(), Some("$1.34"));
+    }
+
+    #[test]
+    fn times_are_told_in_the_unit_that_suits_them() {
+        let at = |ns| duration(ns);
+        assert_eq!([at(0), at(1_234_567), at(999_994_999)], ["0.00 ms", "1.23 ms", "999.99 ms"]);
+        assert_eq!([at(999_995_000), at(1_500_000_000), at(119 * SECOND)], ["1.00 s", "1.50 s", "119.00 s"]);
+        assert_eq!([at(150 * SECOND), at(HOUR), at(36 * HOUR)], ["2.50 min", "60.00 min", "36.00 h"]);
+        assert_eq!(at(5 * DAY / 2), "2.50 days");
+        assert_eq!([length(DAY), length(36 * HOUR), length(30 * DAY)], ["1 day", "1.5 days", "30 days"]);
+        assert_eq!([length(900 * SECOND), length(HOUR), length(90 * SECOND)], ["15 min", "1 h", "90 s"]);
+        assert_eq!([length(10 * SECOND + 5_400_000), length(DAY + DAY / 3)], ["10.005 s", "1.333 days"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use farebox_engine::model::{Collected, Measure, Number, Selector, Statistic};
 use farebox_engine::money::{Currency, thousands};
 use farebox_engine::outcome::Outcome;
 
-use super::text::{Row, currency, milliseconds, row, table};
+use super::text::{Row, currency, duration, row, table};
 use crate::measure::judge::{Found, Judged};
 use crate::measure::{Subject, Unit, unit};
 
@@ -74,9 +74,12 @@ pub fn intervals(subject: &Subject<'_>) -> String {
 fn show(value: f64, unit: Unit, currency: Currency) -> String {
     match unit {
         Unit::Count if value.fract() == 0.0 => thousands(value as u128),
-        Unit::Count => format!("{}.{}", thousands(value as u128), (value.fract() * 10.0) as u8),
+        Unit::Count => {
+            let tenths = (value * 10.0).round() as u128;
+            format!("{}.{}", thousands(tenths / 10), tenths % 10)
+        }
         Unit::Share => format!("{:.3} %", value * 100.0),
-        Unit::Time => milliseconds(value as u64),
+        Unit::Time => duration(value.round() as u64),
         Unit::Money => {
             let minor = i128::from(currency.scale) / 10i128.pow(currency.exponent.into());
             let whole = (value / minor as f64).round() as i128;
@@ -84,5 +87,22 @@ fn show(value: f64, unit: Unit, currency: Currency) -> String {
         }
         Unit::Fact if value >= 1.0 => "yes".to_owned(),
         Unit::Fact => "no".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use farebox_engine::money::CURRENCIES;
+
+    use super::*;
+
+    /// A mean over replications has a fraction: it is rounded, and carries.
+    #[test]
+    fn means_are_rounded_as_people_round() {
+        let dollars = Currency::from_code("USD").unwrap_or(CURRENCIES[0]);
+        let count = |value| show(value, Unit::Count, dollars);
+        assert_eq!([count(12.0), count(1_234.56), count(999.96), count(0.04)], ["12", "1,234.6", "1,000.0", "0.0"]);
+        assert_eq!(show(12_345_678_900.0, Unit::Money, dollars), "$12.35");
+        assert_eq!(show(1_499_999.6, Unit::Time, dollars), "1.50 ms");
     }
 }

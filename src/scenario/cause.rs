@@ -49,14 +49,25 @@ pub(super) const WHEN: &[&str] = &[
 /// The families of causes.
 pub(super) const KINDS: &[&str] = &["billing", "limit", "auth", "upstream"];
 
-/// What becomes of a request.
-pub(super) const OUTCOMES: &[&str] = &["served", "refused", "failed"];
+/// What becomes of a request, and with its last one of a call.
+pub(super) const OUTCOMES: &[&str] = &["served", "refused", "failed", "recovered", "abandoned"];
+
+/// The family of a cause.
+pub(super) fn kind_of(cause: &str) -> &'static str {
+    match cause {
+        "no_credential" | "unknown_credential" | "route_not_found" => "auth",
+        "rate_limited" | "concurrency_limited" => "limit",
+        cause if FAILURES.contains(&cause) => "upstream",
+        _ => "billing",
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use farebox_engine::billing::cause::{Cause, Kind};
+    use farebox_engine::model::Became;
 
     use super::*;
 
@@ -66,6 +77,8 @@ mod tests {
         let set = |names: &[&'static str]| names.iter().copied().collect::<BTreeSet<_>>();
         assert_eq!(set(&[REFUSALS, FAILURES].concat()), set(&Cause::ALL.map(Cause::name)));
         assert_eq!(set(KINDS), set(&Kind::ALL.map(Kind::name)));
+        assert!(Cause::ALL.iter().all(|cause| kind_of(cause.name()) == cause.kind().name()));
+        assert_eq!(OUTCOMES, Became::OF_CALLS.map(Became::name));
         assert!(WHEN.iter().all(|name| *name == "refused" || REFUSALS.contains(name)));
     }
 }

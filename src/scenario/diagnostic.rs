@@ -4,6 +4,7 @@
 //! the renderer's own replacements, and a line of a megabyte is cut to what fits beside the caret.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
@@ -14,6 +15,16 @@ pub struct Span {
     pub start: usize,
     /// One past the last byte.
     pub end: usize,
+}
+
+impl Span {
+    /// Where a part of a text of this length is, which stands here. Quotes and folds move what is inside of them; then the
+    /// whole is pointed at.
+    pub(super) fn part(self, at: Range<usize>, length: usize) -> Self {
+        let (start, end) = (self.start + at.start, self.start + at.end);
+        let is_plain = end <= self.end && length == self.end - self.start;
+        if is_plain { Self { start, end } } else { self }
+    }
 }
 
 /// Something together with where it stands.

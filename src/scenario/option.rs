@@ -24,8 +24,26 @@ pub fn duration(text: &str) -> Result<Span, String> {
     }
 }
 
+/// The length of a text such as `9d23h`: durations one behind the other, together; else what is wrong and what to write.
+pub fn durations(text: &str) -> Result<Span, String> {
+    let (mut sum, mut rest) = (0_u64, text.trim());
+    loop {
+        let unit = rest.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let end = rest[unit..].find(|c: char| !c.is_ascii_alphabetic()).map_or(rest.len(), |length| unit + length);
+        let (first, more) = rest.split_at(end);
+        match Unit::Duration(Least::Zero).parse(first, None).map_err(in_one_line)? {
+            Value::Duration(span) => sum = sum.saturating_add(span.ns()),
+            _ => unreachable!("a unit's parser makes values of that unit"),
+        }
+        if more.is_empty() {
+            return Ok(Span::from_ns(sum));
+        }
+        rest = more;
+    }
+}
+
 fn in_one_line(complaint: Complaint) -> String {
-    let Complaint { message, help } = complaint;
+    let Complaint { message, help, .. } = complaint;
     format!("{message}; {help}")
 }
 
@@ -37,12 +55,19 @@ mod tests {
     fn an_option_reads_as_the_key_does() {
         assert_eq!(rate_per_s("2.5k/s"), Ok(2_500.0));
         assert_eq!(duration("90s"), Ok(Span::from_secs(90)));
+        assert_eq!(durations("9d23h"), Ok(Span::from_secs((9 * 24 + 23) * 3_600)));
+        assert_eq!(durations("1h30m15s"), Ok(Span::from_secs(5_415)));
+        assert_eq!(durations("10d"), Ok(Span::from_secs(864_000)));
         for wrong in [
             rate_per_s("0/s").err(),
             rate_per_s("fast").err(),
             rate_per_s("2M/s").err(),
             duration("0s").err(),
             duration("10M").err(),
+            durations("9d23").err(),
+            durations("9d 23x").err(),
+            durations("").err(),
+            durations("d").err(),
         ] {
             assert!(wrong.is_some_and(|complaint| !complaint.is_empty()));
         }

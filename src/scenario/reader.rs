@@ -125,7 +125,8 @@ impl Reader<'_> {
                 // The words alone are not all that may stand here, where a map may.
                 let is_list = matches!(unit, Unit::Choice(choice) if complaint.help.ends_with(&choice.list()));
                 let help = if is_list { expected(shape) } else { complaint.help };
-                self.problems.push(Diagnostic::error(span, complaint.message).help(help));
+                let place = complaint.at.map_or(span, |at| span.part(at, text.len()));
+                self.problems.push(Diagnostic::error(place, complaint.message).help(help));
                 None
             }
         }

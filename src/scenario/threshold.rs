@@ -63,6 +63,10 @@ const CALLS: &[Known] = &[
     ("count", Dimension::Count, Some(Measure::Calls(Number::Count))),
     ("rate", Dimension::Share, Some(Measure::Calls(Number::Rate))),
 ];
+const REQUESTS: &[Known] = &[
+    ("count", Dimension::Count, Some(Measure::Attempts(Number::Count))),
+    ("rate", Dimension::Share, Some(Measure::Attempts(Number::Rate))),
+];
 const REFUSALS: &[Known] = &[
     ("count", Dimension::Count, Some(Measure::Refusals(Number::Count))),
     ("rate", Dimension::Share, Some(Measure::Refusals(Number::Rate))),
@@ -126,8 +130,8 @@ const REVENUE: &[Known] = &[
 /// All that is measured.
 const METRICS: &[Metric] = &[
     Metric { name: "calls", statistics: CALLS, labels: LABELS },
-    // Without retries of clients, which are not built yet, each call is one request.
-    Metric { name: "requests", statistics: CALLS, labels: LABELS },
+    // Each attempt at a call is one request.
+    Metric { name: "requests", statistics: REQUESTS, labels: LABELS },
     Metric { name: "refusals", statistics: REFUSALS, labels: LABELS },
     Metric { name: "failures", statistics: FAILURES, labels: LABELS },
     Metric { name: "false_refusals", statistics: JUDGED, labels: LABELS },
@@ -155,6 +159,7 @@ pub(super) fn parse(text: &str, currency: Option<Currency>) -> Result<Threshold,
     let metric = METRICS.iter().find(|metric| metric.name == name);
     let metric = metric.ok_or_else(|| {
         unknown(format!("unknown metric {}", quote(name)), name, METRICS.iter().map(|metric| metric.name))
+            .about(text, name)
     })?;
     let (labels, rest) = match rest.strip_prefix('{') {
         Some(inside) => labels(text, metric, inside)?,
@@ -170,6 +175,7 @@ pub(super) fn parse(text: &str, currency: Option<Currency>) -> Result<Threshold,
     let found = metric.statistics.iter().find(|(known, ..)| *known == statistic);
     let (_, dimension, measure) = *found.ok_or_else(|| {
         unknown(format!("{} has no statistic {}", quote(name), quote(statistic)), statistic, statistics())
+            .about(text, statistic)
     })?;
     if rest.starts_with('{') {
         let message = format!("the labels in {} stand behind the statistic", quote(text));
@@ -187,8 +193,18 @@ pub(super) fn parse(text: &str, currency: Option<Currency>) -> Result<Threshold,
     Ok(Threshold { model: model.filter(|_| unsupported.is_none()), unsupported, names, length: text.len() })
 }
 
-/// What can never be: a refusal that was served.
+/// What can never be: a refusal that was served, a cause of another kind.
 fn contradiction(metric: &str, selector: &Selector) -> Result<(), Complaint> {
+    if let (Some(cause), Some(kind)) = (selector.cause, selector.kind)
+        && cause::kind_of(cause) != kind
+    {
+        let own = cause::kind_of(cause);
+        let message = format!("{} is never of the kind `{kind}`: it is of `{own}`", quote(cause));
+        return Err(Complaint::new(message, format!("leave `kind` out, or write `kind={own}`")));
+    }
+    if let Some(outcome) = selector.outcome {
+        contradicted(metric, outcome, selector)?;
+    }
     let Some(own) = [("refusals", Became::Refused), ("failures", Became::Failed)].into_iter().find(|it| it.0 == metric)
     else {
         return Ok(());
@@ -206,6 +222,32 @@ fn contradiction(metric: &str, selector: &Selector) -> Result<(), Complaint> {
         return Err(Complaint::new(message, format!("write `{other}`")));
     }
     Ok(())
+}
+
+/// What nothing can be that has become so.
+fn contradicted(metric: &str, outcome: Became, selector: &Selector) -> Result<(), Complaint> {
+    let name = outcome.name();
+    if metric != "calls" && !Became::OF_ATTEMPTS.contains(&outcome) {
+        let message = format!("only a call is `{name}`, and {} is about attempts", quote(metric));
+        return Err(Complaint::new(message, "write `calls`, which counts each call by its last attempt"));
+    }
+    let Selector { status, cause, kind, .. } = *selector;
+    let of_failures = kind == Some("upstream") || cause.is_some_and(is_failure);
+    let of_refusals = kind.is_some_and(|kind| kind != "upstream") || cause.is_some_and(|it| !is_failure(it));
+    let never = match outcome {
+        Became::Served | Became::Recovered if of_failures || of_refusals => "that cause",
+        Became::Served | Became::Recovered if status.is_some_and(|status| !(200..300).contains(&status)) => {
+            "that status"
+        }
+        Became::Refused if of_failures => "that cause",
+        Became::Failed if of_refusals => "that cause",
+        Became::Refused | Became::Failed | Became::Abandoned if status.is_some_and(|status| status < 400) => {
+            "that status"
+        }
+        _ => return Ok(()),
+    };
+    let message = format!("what is `{name}` never has {never}");
+    Err(Complaint::new(message, "leave `outcome` out, or the other label"))
 }
 
 fn is_failure(cause: &str) -> bool {
@@ -256,7 +298,7 @@ fn labels<'a>(text: &'a str, metric: &Metric, inside: &'a str) -> Result<(Labels
         let (label, value) = (label.trim(), value.trim());
         let Some(label) = metric.labels.iter().copied().find(|known| *known == label) else {
             let message = format!("{} has no label {}", quote(metric.name), quote(label));
-            return Err(unknown(message, label, metric.labels.iter().copied()));
+            return Err(unknown(message, label, metric.labels.iter().copied()).about(text, label));
         };
         if seen.contains(&label) {
             return Err(Complaint::new(
@@ -276,7 +318,7 @@ impl Labels {
         let one_of = |known: &[&'static str]| {
             let message = || format!("unknown {label} {}", quote(value));
             let found = known.iter().copied().find(|known| *known == value);
-            found.ok_or_else(|| unknown(message(), value, known.iter().copied()))
+            found.ok_or_else(|| unknown(message(), value, known.iter().copied()).about(text, value))
         };
         let selector = &mut self.selector;
         match label {
@@ -284,11 +326,11 @@ impl Labels {
             "cause" => selector.cause = Some(one_of(&[cause::REFUSALS, cause::FAILURES].concat())?),
             "outcome" => {
                 let name = one_of(cause::OUTCOMES)?;
-                let all = [Became::Served, Became::Refused, Became::Failed];
-                selector.outcome = all.into_iter().find(|became| became.name() == name);
+                selector.outcome = Became::OF_CALLS.into_iter().find(|became| became.name() == name);
             }
             "status" => {
-                if let Value::Quantity(status) = Unit::Quantity(Bounds { least: 100, most: 599 }).parse(value, None)? {
+                let parsed = Unit::Quantity(Bounds { least: 100, most: 599 }).parse(value, None);
+                if let Value::Quantity(status) = parsed.map_err(|complaint| complaint.about(text, value))? {
                     selector.status = Some(status as u16);
                 }
             }
@@ -334,7 +376,8 @@ fn compare(
         return Err(Complaint::new(format!("{found} is no comparison"), help));
     };
     let whole = |parts: u64| Line { parts: parts as i64, of: 1 };
-    let line = match unit.parse(value.trim(), currency)? {
+    let value = value.trim();
+    let line = match unit.parse(value, currency).map_err(|complaint| complaint.about(text, value))? {
         Value::Quantity(count) => whole(count),
         Value::Duration(span) => whole(span.ns()),
         Value::Money(money) => Line { parts: money.nanos(), of: 1 },
@@ -441,7 +484,8 @@ mod tests {
                 "leave it out: it holds or it does not",
             ),
         ] {
-            assert_eq!(parsed(text).unwrap_err(), Complaint::new(message, help), "{text}");
+            let complaint = parsed(text).unwrap_err();
+            assert_eq!((complaint.message.as_str(), complaint.help.as_str()), (message, help), "{text}");
         }
     }
 
@@ -475,6 +519,18 @@ mod tests {
             ("refusals{outcome=served}.rate < 1%", "`refusals` are never `served`"),
             ("refusals{cause=upstream_402}.rate < 1%", "`refusals` never have that cause"),
             ("failures{kind=billing}.rate < 1%", "`failures` never have that cause"),
+            (
+                "refusals{cause=past_due, kind=limit}.rate < 1%",
+                "`past_due` is never of the kind `limit`: it is of `billing`",
+            ),
+            ("calls{outcome=served, kind=billing}.rate < 1%", "what is `served` never has that cause"),
+            ("calls{outcome=recovered, status=429}.rate < 1%", "what is `recovered` never has that status"),
+            ("calls{outcome=refused, cause=upstream_402}.rate < 1%", "what is `refused` never has that cause"),
+            ("calls{outcome=failed, cause=past_due}.rate < 1%", "what is `failed` never has that cause"),
+            ("calls{outcome=abandoned, status=200}.rate < 1%", "what is `abandoned` never has that status"),
+            ("requests{outcome=recovered}.rate < 1%", "only a call is `recovered`, and `requests` is about attempts"),
+            ("latency{outcome=abandoned}.p50 < 1s", "only a call is `abandoned`, and `latency` is about attempts"),
+            ("refusals{outcome=recovered}.rate < 1%", "only a call is `recovered`, and `refusals` is about attempts"),
         ] {
             assert_eq!(parsed(text).unwrap_err().message, message, "{text}");
         }
@@ -493,6 +549,36 @@ mod tests {
             let threshold = parsed(text).unwrap();
             assert_eq!((threshold.model, threshold.unsupported.unwrap().message.as_str()), (None, message), "{text}");
         }
+    }
+
+    /// A call by its last attempt, an attempt by itself; each as its metric has it.
+    #[test]
+    fn calls_are_told_from_the_requests_that_they_are_made_of() {
+        for (text, measure, outcome) in [
+            ("calls{outcome=recovered}.rate > 1%", Measure::Calls(Number::Rate), Some(Became::Recovered)),
+            ("calls{outcome=abandoned, kind=limit}.count < 5", Measure::Calls(Number::Count), Some(Became::Abandoned)),
+            ("requests{outcome=refused}.rate < 1%", Measure::Attempts(Number::Rate), Some(Became::Refused)),
+            ("requests.count < 10k", Measure::Attempts(Number::Count), None),
+        ] {
+            let model = parsed(text).unwrap().model.unwrap();
+            assert_eq!((model.measure, model.selector.outcome), (measure, outcome), "{text}");
+        }
+    }
+
+    /// What is wrong is pointed at, not all that stands around it.
+    #[test]
+    fn a_complaint_is_about_the_word_that_is_wrong() {
+        for (text, part) in [
+            ("refusal.rate < 1%", "refusal"),
+            ("latency.p98 < 1s", "p98"),
+            ("refusals{cause=past_du}.rate < 1%", "past_du"),
+            ("refusals{cohrt=a}.rate < 1%", "cohrt"),
+            ("refusals{status=600}.rate < 1%", "600"),
+            ("revenue.earned >= 35k", "35k"),
+        ] {
+            assert_eq!(&text[parsed(text).unwrap_err().at.unwrap()], part, "{text}");
+        }
+        assert_eq!(parsed("refusals.rate").unwrap_err().at, None);
     }
 
     #[test]

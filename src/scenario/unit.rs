@@ -7,6 +7,7 @@ mod time;
 mod word;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use farebox_engine::model::Period;
 use farebox_engine::money::{CURRENCIES, Currency};
@@ -104,13 +105,22 @@ pub(super) enum Least {
 pub(super) struct Complaint {
     pub(super) message: String,
     pub(super) help: String,
+    /// Which bytes of the text it is about; `None`: all of it.
+    pub(super) at: Option<Range<usize>>,
 }
 
 type Parsed<T> = Result<T, Complaint>;
 
 impl Complaint {
     pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { message: message.into(), help: help.into() }
+        Self { message: message.into(), help: help.into(), at: None }
+    }
+
+    /// It is about a part of the text; of `part` that is none it stays about all of it.
+    pub(super) fn about(self, text: &str, part: &str) -> Self {
+        let start = (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
+        let at = start..start.wrapping_add(part.len());
+        Self { at: text.get(at.clone()).is_some().then_some(at), ..self }
     }
 }
 
@@ -145,7 +155,7 @@ impl Unit {
             Self::Share => number::share_part(self, text, text).map(Value::Share),
             Self::Clock => time::parse_clock(text).map(Value::Clock),
             Self::Spread => number::parse_spread(text).map(Value::HandOut),
-            Self::Threshold => threshold::parse(text, currency).map(Value::Threshold),
+            Self::Threshold => threshold::parse(text, currency).map(|it| Value::Threshold(Box::new(it))),
         }
     }
 

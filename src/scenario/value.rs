@@ -37,7 +37,7 @@ pub(super) enum Value {
     Share(Share),
     Clock(Clock),
     HandOut(HandOut),
-    Threshold(Threshold),
+    Threshold(Box<Threshold>),
     /// Not read yet: it is merged onto something first.
     Overlay(Node),
     List(Vec<Spanned<Value>>),

@@ -194,6 +194,26 @@ fn zero_jobs_is_code_2() {
 }
 
 #[test]
+fn a_seed_that_is_none_is_code_2() {
+    for (command, name) in [("simulate x.yaml --seed -1", "negative-seed"), ("prove --seed 1.5", "broken-seed")] {
+        let answer = Folder::new(name).farebox(command).run();
+        assert_eq!(answer.code, Some(2), "{answer}");
+        assert!(answer.stderr.contains("a seed is a whole number, from 0 to 18446744073709551615"), "{answer}");
+    }
+}
+
+/// Results gather beside the folder that was asked for, and nobody asked for that.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_is_named_as_it_was_asked_for() {
+    let folder = Folder::new("unwritable").with("hello.yaml", SMALLEST_SCENARIO);
+    let answer = folder.farebox("simulate hello.yaml --out /proc/results").run();
+    assert_eq!(answer.code, Some(7), "{answer}");
+    assert!(answer.stderr.contains("cannot create `/proc/results`"), "{answer}");
+    assert!(!answer.stderr.contains("partial"), "{answer}");
+}
+
+#[test]
 fn a_valid_scenario_is_code_0() {
     let folder = Folder::new("valid").with("hello.yaml", SMALLEST_SCENARIO);
     let answer = folder.farebox("validate hello.yaml").run();

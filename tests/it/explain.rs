@@ -127,7 +127,10 @@ fn a_story_on_a_page() {
         At the end: active on slow
     "#]]
     .assert_eq(
-        &folder.farebox("explain story.yaml --consumer bursts/0 --from 12h --until 2026-03-01T13:00").run().to_string(),
+        &folder
+            .farebox("explain story.yaml --consumer bursts/0 --from 0d12h --until 2026-03-01T13:00")
+            .run()
+            .to_string(),
     );
 }
 
@@ -264,7 +267,7 @@ fn what_is_asked_wrongly_is_told_what_there_is() {
         exit code 2
         --- stderr ---
         error: --from: `yesterday` is no moment of the run
-        hint: write a date, such as `2026-03-05` or `2026-03-05T09:30`, or a duration after the start, such as `10d`
+        hint: write a date, such as `2026-03-05` or `2026-03-05T09:30`, or a duration after the start, such as `10d` or `9d23h`
         exit code 2
         --- stderr ---
         error: --from: `61d` is outside the run

@@ -40,6 +40,8 @@ fn an_access_log_becomes_a_trace_and_a_scenario_that_plays_it() {
         exit code 0
         --- stdout ---
         # 5 calls of 3 clients, recorded from 2015-05-17T10:05:01Z to 2015-05-17T11:05:05Z.
+        # A scenario starts at midnight, and with it the first call, which was made at 10:05:01 UTC: every call is played
+        # earlier in the day by so much.
         # Put this file beside the trace, and the plans in the place of `open`, which allows everything.
         scenario: access-log
         start: 2015-05-17
@@ -106,6 +108,8 @@ fn options_choose_what_is_written_and_how() {
         exit code 0
         --- stdout ---
         # 3 calls of 2 clients, recorded from 2015-05-17T10:05:03Z to 2015-05-17T11:05:04Z.
+        # A scenario starts at midnight, and with it the first call, which was made at 10:05:03 UTC: every call is played
+        # earlier in the day by so much.
         # Put this file beside the trace, and the plans in the place of `open`, which allows everything.
         scenario: access-log
         start: 2015-05-17

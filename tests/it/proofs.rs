@@ -203,6 +203,41 @@ fn heard(history: &History) -> BTreeMap<u64, Time> {
     heard
 }
 
+/// Thirty consumers past their quota, whose clients ask twice more each time.
+const RETRIED: &str = "\
+scenario: retried
+horizon: 30d
+plans:
+  free: { includes: { requests: 10/month }, past_allowance: block }
+gateway: { refusals: { quota_exhausted: 429 } }
+upstreams: { api: { latency: 1ms } }
+consumers:
+  bots:
+    count: 30
+    plan: free
+    joined: start
+    traffic: { rate: 10/day }
+    client: { attempts: 3, retry_on: [429], delay: 20ms }
+live: { rate: 200/s, duration: 2s, clock: 15d per 1s, connections: 64 }
+";
+
+/// On sockets as in the simulation: every call that was sent ends in one way, and all that the generator has tried again
+/// are attempts of them. No attempt is lost here.
+#[test]
+fn a_load_counts_calls_by_their_last_attempt() {
+    let world = fixture::scaled(fixture::parse(RETRIED));
+    let run = stage::free_run(&world, THREADS, &Control::default()).unwrap();
+    assert_eq!((run.load.dropped, run.load.errors.len(), run.load.unfinished), (0, 0, 0));
+    assert!(run.load.retried > 100, "only {} were tried again", run.load.retried);
+    let outcome = run.outcome(&world);
+    let cohort = &outcome.cohorts[0];
+    assert_eq!((cohort.calls(), cohort.retried), (run.load.offered, run.load.retried));
+    let last = cohort.routes["/"].calls();
+    let refused = last.refused.values().sum::<u64>();
+    assert_eq!(last.served + last.failed + last.in_flight + refused, run.load.offered);
+    assert_eq!((cohort.recovered, last.served), (run.load.recovered, run.load.status(200)));
+}
+
 /// The one boundary that no jitter can move: with the same log on both sides there is no difference at all; with one
 /// call missing, the others are still compared.
 #[test]
@@ -210,7 +245,8 @@ fn differences_are_told_call_by_call() {
     let load = refusals();
     let Load { world, twins } = load;
     let same = proof::differences(world, twins, twins, world.end()).unwrap();
-    assert_eq!((same.compared, same.not_made, same.differences), (load.calls(), 0, Vec::new()));
+    assert_eq!((same.compared, same.differences), (load.calls(), Vec::new()));
+    assert_eq!((same.not_made, same.made_beside), (0, 0));
 
     // The last call before a consumer's first refusal does not arrive, so the refused one finds one more unit.
     let hobby = twins.iter().position(|twin| refusal(twin, Cause::QuotaExhausted).is_some()).unwrap();
@@ -219,6 +255,9 @@ fn differences_are_told_call_by_call() {
     live[hobby] = History { log: without_call(&twins[hobby], first - 1), ..live[hobby].clone() };
     let comparison = proof::differences(world, twins, &live, world.end()).unwrap();
     assert_eq!((comparison.compared, comparison.not_made), (load.calls() - 1, 1));
+    // The same the other way round: a call that only the load has made, as of a consumer who has left.
+    let beside = proof::differences(world, &live, twins, world.end()).unwrap();
+    assert_eq!((beside.compared, beside.not_made, beside.made_beside), (load.calls() - 1, 0, 1));
     let [difference] = comparison.differences[..] else { panic!("{:?}", comparison.differences) };
     assert_eq!((difference.consumer, difference.call), (twins[hobby].account.consumer(), first));
     assert_eq!((difference.twin.refused, difference.live.refused), (Some(Cause::QuotaExhausted), None));

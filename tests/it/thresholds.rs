@@ -96,11 +96,105 @@ fn thresholds_are_in_the_json_too() {
     let answer = folder.farebox("simulate judged.yaml --out out --format json").run();
     assert_eq!(answer.code, Some(1), "{answer}");
     let printed: Value = serde_json::from_str(&answer.stdout).unwrap();
-    assert_eq!(printed["schema"], 3);
+    assert_eq!(printed["schema"], 4);
     let [first, second] = &printed["thresholds"].as_array().unwrap()[..] else { panic!("two thresholds") };
     assert_eq!((first["threshold"].as_str(), first["found"].as_str()), (Some("refusals.count == 0"), Some("broken")));
     assert!(first["measured"].as_f64().unwrap() > 0.0 && first["line"] == 0.0);
     assert_eq!((second["found"].as_str(), second["fails"].as_bool()), (Some("held"), Some(false)));
+}
+
+/// One request a day. The first consumer's second call is tried three times and given up; the third, a second before
+/// midnight, is served by its second attempt, of the next day. So six attempts at three calls, of which two are served.
+const RETRIED: &str = "\
+scenario: retried
+start: 2026-03-02
+horizon: 2d
+plans:
+  daily: { includes: { requests: 1/day }, past_allowance: block }
+gateway: { refusals: { quota_exhausted: 429 } }
+upstreams: { api: { latency: 0s } }
+consumers:
+  one:
+    count: 1
+    plan: daily
+    joined: start
+    traffic: { trace: calls.csv, columns: { time: at } }
+    client: { attempts: 3, retry_on: [429], delay: 10s }
+thresholds:
+  - requests.count == 6
+  - refusals.count == 4
+  - refusals.rate > 66%
+  - calls.count == 3
+  - calls{outcome=served}.count == 2
+  - calls{outcome=recovered}.count == 1
+  - calls{outcome=abandoned, cause=quota_exhausted}.count == 1
+  - calls{status=429}.rate < 33.4%
+";
+
+const CALLS: &str = "at\n2026-03-02 00:00:00\n2026-03-02 01:00:00\n2026-03-02 23:59:59\n";
+
+/// Calls by how their last attempt ended, beside the attempts; counted by hand.
+#[test]
+fn calls_are_judged_by_their_last_attempt() {
+    let folder = Folder::new("retried").with("retried.yaml", RETRIED).with("calls.csv", CALLS);
+    let answer = folder.farebox("simulate retried.yaml --out out").run();
+    assert_eq!(answer.code, Some(0), "{answer}");
+    expect![[r#"
+        Calls
+          offered                   3
+          attempts at them          6  2.000 each; shares are of these
+          served                    2   33.3 %  ████████
+          refused: quota_exhausted  4   66.7 %  ████████████████          1 of 1 one
+          refused over time                      █                     ▃
+
+        Calls by their last attempt
+          served at once              1   33.3 %  ████████
+          recovered                   1   33.3 %  ████████                  after p50 10.07 s, p99 10.07 s
+          abandoned: quota_exhausted  1   33.3 %  ████████
+
+        Subscriptions and payments
+          subscriptions begun  1
+
+        Latency of the upstream
+          one  p50 0.00 ms  p99 0.00 ms   2 calls
+
+        Without intervals: 1 replication of fewer than 30 consumers
+
+        Assumed
+          do not react    one: no refusal changes what they do
+
+        Thresholds
+          requests.count == 6                                                6  held
+          refusals.count == 4                                                4  held
+          refusals.rate > 66%                                         66.667 %  held
+          calls.count == 3                                                   3  held
+          calls{outcome=served}.count == 2                                   2  held
+          calls{outcome=recovered}.count == 1                                1  held
+          calls{outcome=abandoned, cause=quota_exhausted}.count == 1         1  held
+          calls{status=429}.rate < 33.4%                              33.333 %  held
+    "#]]
+    .assert_eq(from(&answer.stdout, "Calls"));
+    expect![[r#"
+        replication,cohort,plan,route,outcome,cause,kind,status,attempts,calls,offered,share
+        0,one,daily,/,served,,,,2,2,3,0.666667
+        0,one,daily,/,refused,quota_exhausted,billing,429,4,1,3,0.333333
+    "#]]
+    .assert_eq(&result("retried", "calls.csv"));
+}
+
+/// A wait longer than a hold lasts is served and not billed: the page says how many.
+#[test]
+fn calls_that_were_answered_too_late_to_be_billed_are_told() {
+    let slow = SCENARIO.replace("plans:", "upstreams: { slow: { latency: 11m } }\nplans:");
+    let answer = Folder::new("late").with("judged.yaml", &slow).farebox("simulate judged.yaml --out out").run();
+    let outcome: Value = serde_json::from_str(&result("late", "outcome.json")).unwrap();
+    let late: u64 =
+        outcome["cohorts"].as_array().unwrap().iter().map(|it| it["counts"]["late"].as_u64().unwrap()).sum();
+    assert!(late > 1_000);
+    let row =
+        answer.stdout.lines().find(|line| line.contains("served, not billed")).unwrap_or_else(|| panic!("{answer}"));
+    assert!(row.contains(&farebox_engine::money::thousands(late.into())), "{row}");
+    assert!(!folder("late-none", "").farebox("simulate judged.yaml --out out").run().stdout.contains("not billed"));
 }
 
 /// What a line close to the mean leaves unsettled passes, unless that is to be strict.
@@ -110,7 +204,7 @@ fn an_unsettled_threshold_fails_only_strictly() {
     let answer = folder.farebox("simulate judged.yaml --out out").run();
     expect![[r#"
         With 95 % intervals, from the differences between replications
-          calls              7,215  7,163.6 to 7,266.3
+          calls              7,215  7,163.7 to 7,266.3
           share refused    3.144 %  2.792 % to 3.497 %
           earned           $774.27  $774.24 to $774.31
           collected        $766.67  $754.15 to $779.18
@@ -125,7 +219,7 @@ fn an_unsettled_threshold_fails_only_strictly() {
           call at random             hobby, startups: one rate for all of the cohort, at any hour alike
 
         Thresholds
-          calls.count > 7.2k  7,215  held, unsettled (7,163.6 to 7,266.3)
+          calls.count > 7.2k  7,215  held, unsettled (7,163.7 to 7,266.3)
     "#]]
     .assert_eq(from(&answer.stdout, "With 95 % intervals"));
     let answer = folder.farebox("simulate judged.yaml --out out --strict").run();
@@ -182,7 +276,13 @@ fn the_tables_sum_to_the_outcome() {
     let invoiced = text.lines().filter(|row| row.starts_with("0,") && row.contains(",figure,invoiced,"));
     let invoiced: f64 = invoiced.map(|row| row.split(',').nth(5).unwrap().parse::<f64>().unwrap()).sum();
     assert_eq!(invoiced as u64, sum("timeline.csv", "invoiced"));
+    assert_eq!(sum("calls.csv", "attempts"), sum("calls.csv", "calls"), "nobody tries again here");
+    let offered = ["served", "failed", "in_flight"].map(|ended| move |cohort: &Value| cohort[ended].as_u64().unwrap());
+    let answered: u64 =
+        cohorts().map(|cohort| offered.iter().map(|of| of(cohort)).sum::<u64>() + refused(cohort)).sum();
+    assert_eq!(sum("calls.csv", "calls"), answered);
     for (name, header) in [
+        ("calls.csv", "replication,cohort,plan,route,outcome,cause,kind,status,attempts,calls,offered,share"),
         ("refusals.csv", "replication,cohort,plan,route,cause,kind,status,refused,offered,share"),
         ("revenue.csv", "replication,cohort,plan,entry,name,amount,currency"),
         ("dunning.csv", "replication,cohort,plan,name,count"),

@@ -78,11 +78,11 @@ fn moment(option: &str, text: Option<&str>, scenario: &Scenario) -> Result<Optio
             let ns = scenario.start.duration_until(civil).as_nanos();
             i64::try_from(ns).ok().map(Time::from_ns)
         }
-        Err(_) => scenario::duration(text).ok().map(|span| Time::START + span),
+        Err(_) => scenario::durations(text).ok().and_then(|span| i64::try_from(span.ns()).ok()).map(Time::from_ns),
     };
     let Some(at) = after else {
         return Err(Failure::new(Exit::Usage, format!("{option}: `{text}` is no moment of the run")).hint(
-            "write a date, such as `2026-03-05` or `2026-03-05T09:30`, or a duration after the start, such as `10d`",
+            "write a date, such as `2026-03-05` or `2026-03-05T09:30`, or a duration after the start, such as `10d` or `9d23h`",
         ));
     };
     if at < Time::START || at > end {

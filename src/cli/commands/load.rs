@@ -13,9 +13,9 @@ use crate::cli::plan::{self, Plan};
 use crate::cli::printer::Printer;
 use crate::live::result::{Limit, LoadReport};
 use crate::live::stage::{self, FreeRun};
-use crate::measure::Subject;
+use crate::measure::{Latency, Subject};
 use crate::report::load as page;
-use crate::report::text::{self, counted, milliseconds};
+use crate::report::text::{self, counted, duration};
 
 /// Plays the load of `args`.
 pub fn load(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure> {
@@ -26,18 +26,20 @@ pub fn load(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure
     plan.add_json("run.json", &report);
     let mut verdict = Verdict::passed();
     let (scenario, latency) = (plan.scenario.clone(), latency(&run));
-    let subject = Subject { scenario: &scenario, outcome: &report.outcome, latency: Some(&latency) };
+    let (outcome, interrupted) = (&report.outcome, report.interrupted);
+    let subject = Subject { scenario: &scenario, outcome, latency: Some(&latency), interrupted };
     let judgement = judge(&mut plan, &subject, args.strict, &mut verdict);
     let text = format!("{}{}{}", text::render_load(&report.outcome), page::render(&report), judgement.page);
     check_generator(&report, &mut verdict, printer);
     plan.finish(&text, &judgement.with(&report), verdict, printer)
 }
 
-/// Latency from the intended start, by what became of the calls: `[upper end of the bucket in ns, calls]`.
-fn latency(run: &FreeRun) -> BTreeMap<&'static str, Vec<[u64; 2]>> {
-    let classes = run.load.latency.iter().map(|(class, histogram)| {
-        let buckets = histogram.iter_recorded();
-        (class.name(), buckets.map(|bucket| [bucket.value_iterated_to(), bucket.count_at_value()]).collect())
+/// Latency from the intended start, by what became of the attempts.
+fn latency(run: &FreeRun) -> BTreeMap<&'static str, Latency> {
+    let classes = run.load.latency.iter().map(|(class, times)| {
+        let recorded = times.histogram.iter_recorded();
+        let buckets = recorded.map(|bucket| [bucket.value_iterated_to(), bucket.count_at_value()]).collect();
+        (class.name(), Latency { buckets, sum_ns: times.sum_ns.cast_signed(), max_ns: times.max_ns })
     });
     classes.collect()
 }
@@ -56,7 +58,7 @@ pub fn check_generator(report: &LoadReport, verdict: &mut Verdict, printer: &mut
             }
             Limit::Late(ns) => format!(
                 "1 % of the calls were sent more than {} late; raise `live.connections`, or lower the rate",
-                milliseconds(ns)
+                duration(ns)
             ),
         };
         printer.warning(&format!("generator-limited, so the figures say nothing about the gateway: {why}"));

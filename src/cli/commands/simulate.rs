@@ -31,7 +31,7 @@ pub fn outcome(plan: &Plan, printer: &Printer) -> Result<Outcome, Failure> {
 /// What a simulation says: its page, its files, and whether the thresholds hold.
 pub fn simulated(plan: &mut Plan, outcome: &Outcome, strict: bool, verdict: &mut Verdict) -> Judgement {
     let scenario = plan.scenario.clone();
-    let subject = Subject { scenario: &scenario, outcome, latency: None };
+    let subject = Subject { scenario: &scenario, outcome, latency: None, interrupted: false };
     let mut judgement = judge(plan, &subject, strict, verdict);
     judgement.page = crate::report::text::render(&subject) + &judgement.page;
     judgement

@@ -10,7 +10,7 @@ use crate::billing::hold::Pays;
 use crate::billing::price;
 use crate::model::{PerMeter, Price, SpendControl};
 use crate::money::{Money, Overflow};
-use crate::time::Now;
+use crate::time::{Now, Span};
 
 /// Calls that have passed one after the other, each served before the next.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,10 @@ pub struct Passed {
     pub by_route: Vec<u64>,
     /// What they used, per meter.
     pub usage: PerMeter<u64>,
+    /// How long the upstream took for them, together.
+    pub latency_sum: Span,
+    /// How long it took for the one that took longest.
+    pub latency_max: Span,
 }
 
 /// After calls that had to be decided by themselves because there was no headroom, so many more are, likely.

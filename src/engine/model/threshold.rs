@@ -18,11 +18,13 @@ pub struct Threshold {
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// Calls that were made, or their share of all that the same consumers made for the same routes.
+    /// Calls by how their last attempt ended, or their share of all calls that the same consumers made for the same routes.
     Calls(Number),
-    /// Calls that the gateway refused.
+    /// Attempts that were made, or their share of all that the same consumers made for the same routes.
+    Attempts(Number),
+    /// Attempts that the gateway refused.
     Refusals(Number),
-    /// Calls that failed behind the gateway.
+    /// Attempts that failed behind the gateway.
     Failures(Number),
     /// How long answers took, in ns.
     Latency(Statistic),
@@ -86,11 +88,11 @@ pub struct Selector {
     pub cause: Option<&'static str>,
     /// The name of the cause's kind.
     pub kind: Option<&'static str>,
-    /// What became of the call.
+    /// What became of it.
     pub outcome: Option<Became>,
 }
 
-/// What became of a call.
+/// What became of an attempt, or with its last one of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Became {
     /// Answered by the upstream.
@@ -99,6 +101,10 @@ pub enum Became {
     Refused,
     /// Gone wrong behind the gateway.
     Failed,
+    /// Of a call: served by a further attempt.
+    Recovered,
+    /// Of a call: its last attempt was refused or failed.
+    Abandoned,
 }
 
 /// How a value must compare with its line.
@@ -128,12 +134,20 @@ pub struct Line {
 }
 
 impl Became {
+    /// All that an attempt can become.
+    pub const OF_ATTEMPTS: [Self; 3] = [Self::Served, Self::Refused, Self::Failed];
+
+    /// All that a call can become.
+    pub const OF_CALLS: [Self; 5] = [Self::Served, Self::Refused, Self::Failed, Self::Recovered, Self::Abandoned];
+
     /// Its name in scenarios.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Served => "served",
             Self::Refused => "refused",
             Self::Failed => "failed",
+            Self::Recovered => "recovered",
+            Self::Abandoned => "abandoned",
         }
     }
 }

@@ -13,6 +13,9 @@ struct Sums {
     offered_squares: Nanos,
     refused_squares: Nanos,
     offered_refused: Nanos,
+    calls_squares: Nanos,
+    calls_refused_squares: Nanos,
+    calls_calls_refused: Nanos,
 }
 
 #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
@@ -23,6 +26,9 @@ pub(super) fn serialize<S: Serializer>(moments: &Option<Moments>, serializer: S)
         offered_squares: Nanos(sums.offered_squares),
         refused_squares: Nanos(sums.refused_squares),
         offered_refused: Nanos(sums.offered_refused),
+        calls_squares: Nanos(sums.calls_squares),
+        calls_refused_squares: Nanos(sums.calls_refused_squares),
+        calls_calls_refused: Nanos(sums.calls_calls_refused),
     });
     sums.serialize(serializer)
 }
@@ -35,5 +41,8 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
         offered_squares: sums.offered_squares.0,
         refused_squares: sums.refused_squares.0,
         offered_refused: sums.offered_refused.0,
+        calls_squares: sums.calls_squares.0,
+        calls_refused_squares: sums.calls_refused_squares.0,
+        calls_calls_refused: sums.calls_calls_refused.0,
     }))
 }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::billing::cause::{CAUSES, Cause};
 use crate::model::Scenario;
-use crate::record::{CohortRecord, RouteRecord};
+use crate::record::{AgainRecord, CohortRecord, RouteRecord};
 
-/// What became of the calls of one cohort for one route.
+/// What became of the attempts of one cohort for one route; [`Self::calls`] tells the calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteOutcome {
@@ -20,10 +20,32 @@ pub struct RouteOutcome {
     pub in_flight: u64,
     /// As [`CohortOutcome::refused`](super::CohortOutcome::refused).
     pub refused: BTreeMap<String, u64>,
+    /// Those of these attempts that were followed by another.
+    #[serde(default, skip_serializing_if = "Again::is_nothing")]
+    pub again: Again,
+}
+
+/// Attempts that were followed by another at the same call, by how they ended; where no client tries again, there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Again {
+    /// Served, and the client has not heard of it.
+    pub served: u64,
+    /// Failed behind the gateway.
+    pub failed: u64,
+    /// Not answered when the time ended, and the client has not waited.
+    pub in_flight: u64,
+    /// Refused, by cause.
+    pub refused: BTreeMap<String, u64>,
+    /// Calls that a further attempt has served, at last.
+    pub recovered: u64,
 }
 
 pub(super) fn routes(scenario: &Scenario, record: &CohortRecord) -> BTreeMap<String, RouteOutcome> {
-    let called = scenario.routes.iter().zip(&record.routes).map(|(route, cell)| (&route.path, RouteOutcome::new(cell)));
+    let again = |index: usize| record.again.get(index).map(Again::new).unwrap_or_default();
+    let cells =
+        record.routes.iter().enumerate().map(|(i, cell)| RouteOutcome { again: again(i), ..RouteOutcome::new(cell) });
+    let called = scenario.routes.iter().map(|route| &route.path).zip(cells);
     called.filter(|(_, calls)| calls.offered() > 0).map(|(path, calls)| (path.clone(), calls)).collect()
 }
 
@@ -45,10 +67,28 @@ impl RouteOutcome {
             failed: cell.failed,
             in_flight: cell.admitted - cell.served - cell.failed,
             refused: by_cause(&cell.refused),
+            again: Again::default(),
         }
     }
 
-    /// Calls offered to the gateway.
+    /// The calls, each as its last attempt has ended: the attempts without those that were followed by another.
+    #[must_use]
+    pub fn calls(&self) -> Self {
+        let Again { served, failed, in_flight, refused, .. } = &self.again;
+        let last = |(cause, calls): (&String, &u64)| {
+            let last = calls.saturating_sub(refused.get(cause).copied().unwrap_or(0));
+            (last > 0).then(|| (cause.clone(), last))
+        };
+        Self {
+            served: self.served.saturating_sub(*served),
+            failed: self.failed.saturating_sub(*failed),
+            in_flight: self.in_flight.saturating_sub(*in_flight),
+            refused: self.refused.iter().filter_map(last).collect(),
+            again: Again { recovered: self.again.recovered, ..Again::default() },
+        }
+    }
+
+    /// Attempts that reached the gateway; of [`Self::calls`], the calls.
     pub fn offered(&self) -> u64 {
         self.served + self.failed + self.in_flight + self.refused.values().sum::<u64>()
     }
@@ -57,6 +97,36 @@ impl RouteOutcome {
         self.served += other.served;
         self.failed += other.failed;
         self.in_flight += other.in_flight;
+        super::add(&mut self.refused, &other.refused, |sum, more| *sum += more);
+        self.again.add(&other.again);
+    }
+}
+
+impl Again {
+    fn new(cell: &AgainRecord) -> Self {
+        Self {
+            served: cell.served,
+            failed: cell.failed,
+            in_flight: cell.open,
+            refused: by_cause(&cell.refused),
+            recovered: cell.recovered,
+        }
+    }
+
+    /// How many attempts were followed by another.
+    pub fn attempts(&self) -> u64 {
+        self.served + self.failed + self.in_flight + self.refused.values().sum::<u64>()
+    }
+
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.served += other.served;
+        self.failed += other.failed;
+        self.in_flight += other.in_flight;
+        self.recovered += other.recovered;
         super::add(&mut self.refused, &other.refused, |sum, more| *sum += more);
     }
 }

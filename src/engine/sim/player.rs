@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::{Observer, Tried};
+use super::{Ended, Observer, Tried};
 use crate::billing::account::Consumer;
 use crate::billing::cause::Cause;
 use crate::billing::gate::Decision;
@@ -27,8 +27,9 @@ pub(super) struct Player<'a> {
     /// The next call, if it is there.
     pub(super) call: Call,
     pub(super) is_there: bool,
-    /// Attempts that the client will make again, and calls that follow others.
-    pub(super) waiting: BinaryHeap<Reverse<Try>>,
+    /// Attempts that the client will make again, and calls that follow others; and how the attempts before have ended, where
+    /// there were any. That stands beside the attempt: in it, it would be copied with every attempt that is made.
+    pub(super) waiting: BinaryHeap<Reverse<(Try, Option<Ended>)>>,
     /// What follows calls that have come to their ends, where they come in sessions.
     follow_ups: Option<Box<FollowUps<'a>>>,
     /// How failed attempts are made again; `None`: not at all.
@@ -94,7 +95,7 @@ impl<'a> Player<'a> {
     pub(super) fn next_at(&self) -> Time {
         let arrival = if self.is_there { self.call.at } else { Time::NEVER };
         match self.waiting.peek() {
-            Some(Reverse(again)) if again.at < arrival && again.at < self.end() => again.at,
+            Some(Reverse((again, _))) if again.at < arrival && again.at < self.end() => again.at,
             _ => arrival,
         }
     }
@@ -102,7 +103,7 @@ impl<'a> Player<'a> {
     /// Whether the next attempt is the first at a call of the schedule. Of two at one moment, that goes first.
     #[inline]
     pub(super) fn is_arrival(&self) -> bool {
-        self.is_there && self.waiting.peek().is_none_or(|Reverse(again)| self.call.at <= again.at)
+        self.is_there && self.waiting.peek().is_none_or(|Reverse((again, _))| self.call.at <= again.at)
     }
 
     /// Does what is due at this instant of traffic.
@@ -120,7 +121,7 @@ impl<'a> Player<'a> {
         now: Now,
         observer: &mut O,
     ) -> Result<Option<(Try, HoldId)>, Overflow> {
-        let tried = self.take();
+        let tried = if self.is_arrival() { self.arrival() } else { self.waited(observer) };
         let decision = self.world.request(&mut self.party, now, tried.route, tried.attempt)?;
         observer.decided(self.party.consumer(), &tried.call(), now, decision);
         self.tried.count(decision);
@@ -133,15 +134,22 @@ impl<'a> Player<'a> {
         }
     }
 
+    /// The next call's first attempt.
     #[inline]
-    fn take(&mut self) -> Try {
-        if self.is_arrival() {
-            let Call { index, attempt, at, route, usage } = self.call;
-            self.is_there = self.calls.next_into(&mut self.call);
-            return Try { at, index, attempt, route, since: at, usage };
+    fn arrival(&mut self) -> Try {
+        let Call { index, attempt, at, route, usage } = self.call;
+        self.is_there = self.calls.next_into(&mut self.call);
+        Try { at, index, attempt, route, since: at, usage }
+    }
+
+    /// The next attempt of those that wait.
+    fn waited<O: Observer>(&mut self, observer: &mut O) -> Try {
+        let Reverse((tried, before)) = self.waiting.pop().expect("an attempt is due");
+        if let Some(ended) = before {
+            self.tried.again(ended);
+            observer.again(self.party.consumer(), tried.route, ended);
         }
-        let Reverse(again) = self.waiting.pop().expect("an attempt is due");
-        again
+        tried
     }
 
     /// How long the upstream works on an attempt.
@@ -170,11 +178,15 @@ impl<'a> Player<'a> {
         if self.world.fails(consumer, tried.index, tried.attempt) {
             self.world.failed(&mut self.party, now, hold, &tried.usage)?;
             observer.failed(consumer, &tried.call(), hold, now);
-            self.answered(tried, now, Answered { status: FAILED, retry_after: None, should_retry: None });
+            let answered = Answered { status: FAILED, retry_after: None, should_retry: None };
+            self.answered(tried, now, Ended::Failed, answered);
             return Ok(());
         }
         self.world.served(&mut self.party, now, hold, &tried.usage)?;
         observer.served(consumer, &tried.call(), hold, now, lands.since(tried.at));
+        if tried.attempt > 1 {
+            recovered(consumer, tried, lands, observer);
+        }
         if let Some(client) = self.client {
             self.budget.succeeded(client, tried.attempt > 1);
         }
@@ -195,20 +207,21 @@ impl<'a> Player<'a> {
         if self.client.is_some() {
             let status = self.world.catalog.statuses[cause.index()];
             let retry_after = self.world.retry_after(&self.party, now, tried.route, cause);
-            self.answered(tried, now, Answered { status, retry_after, should_retry: None });
+            self.answered(tried, now, Ended::Refused(cause), Answered { status, retry_after, should_retry: None });
         } else {
             self.is_over(tried, now.traffic);
         }
     }
 
-    /// The client hears that the attempt has failed, and may wait for another.
-    fn answered(&mut self, tried: &Try, now: Now, answered: Answered) {
+    /// The client hears how the attempt has ended, which is not well, and may wait for another.
+    fn answered(&mut self, tried: &Try, now: Now, ended: Ended, answered: Answered) {
         let Some(client) = self.client else { return self.is_over(tried, now.traffic) };
         let attempts = Attempts { made: tried.attempt, since: now.traffic.since(tried.since) };
         let word = self.world.schedule.attempt(self.party.consumer(), Drawn::Backoff, tried.index, tried.attempt);
         match next_attempt(client, &answered, attempts, &mut self.budget, word) {
             Some(wait) => {
-                self.waiting.push(Reverse(Try { at: now.traffic + wait, attempt: tried.attempt + 1, ..*tried }));
+                let again = Try { at: now.traffic + wait, attempt: tried.attempt + 1, ..*tried };
+                self.waiting.push(Reverse((again, Some(ended))));
             }
             None => self.is_over(tried, now.traffic),
         }
@@ -219,7 +232,7 @@ impl<'a> Player<'a> {
     fn is_over(&mut self, tried: &Try, at: Time) {
         let next = self.follow_ups.as_ref().and_then(|follow_ups| follow_ups.after(tried.index, at));
         if let Some(Call { index, attempt, at, route, usage }) = next {
-            self.waiting.push(Reverse(Try { at, index, attempt, route, since: at, usage }));
+            self.waiting.push(Reverse((Try { at, index, attempt, route, since: at, usage }, None)));
         }
     }
 
@@ -237,4 +250,11 @@ impl<'a> Player<'a> {
         observer.closed(self.party.account(), &self.tried);
         Ok(())
     }
+}
+
+/// A further attempt was served.
+#[cold]
+#[inline(never)]
+fn recovered<O: Observer>(consumer: Consumer, tried: &Try, lands: Time, observer: &mut O) {
+    observer.recovered(consumer, tried.route, lands.since(tried.since));
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::billing::cause::Cause;
 use crate::draw;
-use crate::model::{Attribute, Joined, Limit, Meter, Rate, Route};
+use crate::model::{Attribute, Client, Delay, Failures, Joined, Limit, Meter, Rate, Retry, Route};
 use crate::outcome::{CohortOutcome, MergeError, RouteOutcome};
 
 /// Each route, bucket and consumer is a part of the cohort's totals, which are counted once.
@@ -18,6 +18,10 @@ fn parts_sum(_: u64, world: &World) {
         let routes = || cohort.routes.values();
         assert_eq!(routes().map(|route| route.served).sum::<u64>(), cohort.served);
         assert_eq!(routes().map(RouteOutcome::offered).sum::<u64>(), cohort.offered());
+        assert_eq!(routes().map(|route| route.calls().offered()).sum::<u64>(), cohort.calls());
+        let recovered = routes().map(|route| route.again.recovered).sum::<u64>();
+        assert_eq!([recovered, cohort.recovery.iter().map(|[_, calls]| calls).sum()], [cohort.recovered; 2]);
+        assert!(routes().all(|route| route.again.recovered <= route.calls().served));
         for (cause, refused) in &cohort.refused {
             assert_eq!(routes().filter_map(|route| route.refused.get(cause)).sum::<u64>(), *refused);
         }
@@ -84,17 +88,34 @@ fn moments_are_sums_over_consumers() {
         allowance: requests(5),
         ..Plan::new("daily")
     };
-    let world = world(scenario(days(20), plan, Cohort::new("all", 25, poisson(secs(14_400)))));
-    let mut expected = [0; 4];
+    let retry =
+        Retry { on: Failures::CLIENT, attempts: 2, delay: Delay::constant(secs(3_600)), ..Client::none().retry };
+    let client = Client { retry, ..Client::none() };
+    let cohort = Cohort { client, ..Cohort::new("all", 25, poisson(secs(14_400))) };
+    let world = world(scenario(days(20), plan, cohort));
+    let mut expected = [0; 7];
     for index in 0..25 {
         let one = play(&world, &[vec![[index, index + 1]]]);
         let (offered, refused) = (one.cohorts[0].offered(), one.refused(Cause::QuotaExhausted));
         let earned = (one.figures().earned + 500).div_euclid(1_000);
-        let products = [offered * offered, refused * refused, offered * refused].map(i128::from);
-        expected = std::array::from_fn(|i| expected[i] + products.get(i).copied().unwrap_or(earned * earned));
+        let (calls, last) = (one.cohorts[0].calls(), one.cohorts[0].routes.values().map(RouteOutcome::calls));
+        let unserved = last.map(|route| route.refused.values().sum::<u64>()).sum::<u64>();
+        assert!(calls < offered && unserved < refused, "some try again");
+        let products = [offered * offered, refused * refused, offered * refused];
+        let products = products.into_iter().chain([calls * calls, unserved * unserved, calls * unserved]);
+        let products: Vec<_> = products.map(i128::from).chain([earned * earned]).collect();
+        expected = std::array::from_fn(|i| expected[i] + products[i]);
     }
     let moments = play_all(&world).cohorts[0].moments.unwrap();
-    let found = [moments.offered_squares, moments.refused_squares, moments.offered_refused, moments.earned_squares];
+    let found = [
+        moments.offered_squares,
+        moments.refused_squares,
+        moments.offered_refused,
+        moments.calls_squares,
+        moments.calls_refused_squares,
+        moments.calls_calls_refused,
+        moments.earned_squares,
+    ];
     assert_eq!(found, expected);
     assert!(expected.iter().all(|sum| *sum > 0));
 }

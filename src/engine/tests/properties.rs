@@ -23,7 +23,7 @@ use crate::draw::Chance;
 use crate::log::{self, Entry, Event, History, Replayed};
 use crate::model::{Act, Card, Cohort, Dunning, Finally, PerMeter, Period, Plan, Scenario, Sessions};
 use crate::moments::Moments;
-use crate::outcome::{Billed, CohortOutcome, MergeError, Nanos, Outcome, RouteOutcome, Timeline, Usage};
+use crate::outcome::{Again, Billed, CohortOutcome, MergeError, Nanos, Outcome, RouteOutcome, Timeline, Usage};
 use crate::record::Recorder;
 use crate::sim::Scratch;
 use crate::time::{Span, Time};
@@ -296,8 +296,20 @@ fn a_merge_adds_every_number() {
     let scenario = Scenario::new("sums", days(1));
     let mut left = Outcome::new(&scenario, 1, &Recorder::new(0), &[]);
     let mut right = left.clone();
-    let route =
-        |n| RouteOutcome { served: n, failed: 2 * n, in_flight: 3 * n, refused: [("x".to_owned(), 4 * n)].into() };
+    let again = |n| Again {
+        served: n,
+        failed: 2 * n,
+        in_flight: 3 * n,
+        refused: [("x".to_owned(), 4 * n)].into(),
+        recovered: 5 * n,
+    };
+    let route = |n| RouteOutcome {
+        served: n,
+        failed: 2 * n,
+        in_flight: 3 * n,
+        refused: [("x".to_owned(), 4 * n)].into(),
+        again: again(6 * n),
+    };
     let cohort = |from: u32, n: u64| CohortOutcome {
         cohort: "c".to_owned(),
         plan: "p".to_owned(),
@@ -317,6 +329,9 @@ fn a_merge_adds_every_number() {
         counts: [("z".to_owned(), 22 * n)].into(),
         paid_by_attempt: (0..8).map(|k| (11 + k) * n).collect(),
         latency: vec![[1_000, 24 * n], [2_000, 25 * n]],
+        latency_sum_ns: Nanos(48 * i128::from(n)),
+        latency_max_ns: if n == 1 { 1 } else { 1_999 },
+        recovery: vec![[3_000, 49 * n]],
         routes: [("/".to_owned(), route(28 * n))].into(),
         timeline: Timeline {
             offered: vec![32 * n, 33 * n],
@@ -330,6 +345,9 @@ fn a_merge_adds_every_number() {
             offered_squares: 42 * i128::from(n),
             refused_squares: 43 * i128::from(n),
             offered_refused: 44 * i128::from(n),
+            calls_squares: 45 * i128::from(n),
+            calls_refused_squares: 46 * i128::from(n),
+            calls_calls_refused: 47 * i128::from(n),
         }),
     };
     left.cohorts.push(cohort(0, 1));

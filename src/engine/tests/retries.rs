@@ -7,12 +7,13 @@ use crate::billing::cause::Cause;
 use crate::billing::gate::Decision;
 use crate::billing::ledger::Movement;
 use crate::draw::Chance;
-use crate::log::{self, Event};
+use crate::log::{self, Entry, Event, History};
 use crate::model::{
     AppliesTo, Arrivals, Change, Client, Cohort, Delay, Failures, Joined, Length, Limit, Live, On402, Period, Plan,
     Prepaid, Price, Rate, Retry, RetryAfter, Scenario, Trace, TraceRow, UnitPrice,
 };
 use crate::money::Money;
+use crate::outcome::{Again, Nanos, Outcome, RouteOutcome};
 use crate::sim::Scratch;
 use crate::time::{Clock, SECOND, Span, Time};
 use crate::world::World;
@@ -189,8 +190,89 @@ fn what_fails_upstream_is_tried_again_and_costs_each_time() {
     scenario.upstream.cost[0] = Some(UnitPrice { amount: Money::from_nanos(7), per: 1 });
     let cohort = &play_all(&world(scenario.clone())).cohorts[0];
     assert_eq!([cohort.failed, cohort.served, cohort.retried, cohort.recovered], [3, 0, 2, 0]);
+    assert_eq!((cohort.calls(), cohort.routes["/"].again.failed, cohort.routes["/"].calls().failed), (1, 2, 1));
     assert_eq!(cohort.moved(Movement::Cost), 21);
     assert_eq!(attempts(scenario), [(0, 0, 1, None), (3, 0, 2, None), (6, 0, 3, None)]);
+}
+
+/// One token in 60.4 s. The first call takes it. The second and the third, at 5 s and 6 s, are both told to come back at
+/// 61 s; there the second is served, by a token that is then gone, and the third has no attempt left. Answers take 1 s.
+fn one_of_two_comes_through() -> Scenario {
+    let limit = Limit::TokenBucket { rate: Rate { requests: 1, per: Span::from_ns(60_400_000_000) }, burst: 1 };
+    let mut client = client(2, Failures::CLIENT, secs(1));
+    client.retry.retry_after = Some(RetryAfter::HONOUR);
+    let mut scenario = calling(Plan { limits: vec![limit], ..Plan::new("slow") }, &client, &[0, 5, 6]);
+    scenario.upstream.latency = crate::distribution::Distribution::Constant(SECOND as f64);
+    scenario
+}
+
+/// Counted by hand: five attempts at three calls, of which three were refused; of the calls one.
+#[test]
+fn a_call_counts_as_its_last_attempt_has_ended() {
+    let cohort = &play_all(&world(one_of_two_comes_through())).cohorts[0];
+    let limited = |calls: u64| [("rate_limited".to_owned(), calls)].into();
+    assert_eq!((cohort.served, &cohort.refused), (2, &limited(3)));
+    assert_eq!((cohort.calls(), cohort.retried, cohort.recovered), (3, 2, 1));
+    let route = &cohort.routes["/"];
+    assert_eq!(route.again, Again { refused: limited(2), recovered: 1, ..Again::default() });
+    assert_eq!((route.calls().served, route.calls().refused), (2, limited(1)));
+    // From 5 s, when the call was to be made, to 62 s, when it was answered.
+    let [[upper, 1]] = cohort.recovery[..] else { panic!("one call was recovered: {:?}", cohort.recovery) };
+    assert!((57 * SECOND..57 * SECOND * 101 / 100).contains(&upper), "{upper}");
+    assert_eq!((cohort.latency_sum_ns, cohort.latency_max_ns), (Nanos(2 * i128::from(SECOND)), SECOND));
+}
+
+/// A log tells the same, which is all that a load on sockets leaves behind.
+#[test]
+fn a_log_tells_how_the_last_attempts_have_ended() {
+    let world = world(one_of_two_comes_through());
+    let history = log::record(&world, super::FIRST, &mut Scratch::default()).unwrap();
+    assert_eq!(told(&world, &history), play_all(&world));
+}
+
+/// As a gateway may see it whose answer to the first attempt was lost, or never made: served or open, and made again.
+#[test]
+fn an_attempt_that_was_served_counts_no_more_when_its_client_tries_again() {
+    let world = world(calling(Plan::new("free"), &Client::none(), &[0, 10]));
+    let mut history = log::record(&world, super::FIRST, &mut Scratch::default()).unwrap();
+    for entry in &mut history.log {
+        if let Event::Decided { call, attempt, .. } = &mut entry.event {
+            (*call, *attempt) = (0, 1 + *call as u32);
+        }
+    }
+    let route = |history: &History| told(&world, history).cohorts[0].routes["/"].clone();
+    let (served, calls) = (route(&history), route(&history).calls());
+    assert_eq!((served.served, served.again.served, calls.served, calls.again.recovered), (2, 1, 1, 1));
+    let first = history.log.iter().position(|entry| matches!(entry.event, Event::Served { .. })).unwrap();
+    history.log.remove(first);
+    let (open, calls) = (route(&history), route(&history).calls());
+    assert_eq!((open.in_flight, open.again.in_flight, calls.in_flight, calls.offered()), (1, 1, 0, 1));
+}
+
+/// What a log tells, as an outcome.
+fn told(world: &World, history: &History) -> Outcome {
+    let mut recorder = super::recorder(world);
+    history.tell(world, &mut recorder);
+    Outcome::new(&world.scenario, world.end().traffic.ns().cast_unsigned(), &recorder, &super::everyone(world))
+}
+
+/// Every call ends in one way, whatever was tried in between: by its first attempts there are as many calls as were made.
+#[test]
+fn calls_by_their_ending_are_the_calls_that_were_made() {
+    super::for_seeds(9_000..9_120, |_, world| {
+        let histories = log::record_all(world).unwrap();
+        for (cohort, index) in play_all(world).cohorts.iter().zip(0..) {
+            let own = histories.iter().filter(|history| history.account.consumer().cohort == index);
+            let is_first = |entry: &&Entry| matches!(entry.event, Event::Decided { attempt: 1, .. });
+            let first = own.map(|history| history.log.iter().filter(is_first).count() as u64).sum::<u64>();
+            let last = || cohort.routes.values().map(RouteOutcome::calls);
+            let by_ending = |of: fn(&RouteOutcome) -> u64| last().map(|route| of(&route)).sum::<u64>();
+            let refused = by_ending(|route| route.refused.values().sum());
+            let ended = [by_ending(|route| route.served), by_ending(|route| route.failed), refused];
+            assert_eq!(ended.iter().sum::<u64>() + by_ending(|route| route.in_flight), first);
+            assert_eq!(cohort.calls(), first);
+        }
+    });
 }
 
 /// Who has left calls no more, whatever was still to be tried.

@@ -23,6 +23,7 @@ impl Lowering<'_> {
 pub(in crate::scenario) fn written_out(fields: &Fields, problems: &mut Problems) -> Option<Client> {
     check_402(fields, problems);
     check_method(fields, problems);
+    check_delay(fields, problems);
     let (also, on_402) = match fields.choice("on_402")?.value {
         "retry" => (Failures::PAYMENT_REQUIRED, On402::Fail),
         "wait_retry_after" => (Failures::NONE, On402::WaitRetryAfter),
@@ -66,6 +67,16 @@ fn check_method(fields: &Fields, problems: &mut Problems) {
         let problem = Diagnostic::warning(method.span, "the method changes nothing here");
         problems
             .push(problem.help("leave it out, or write what only a GET is repeated after: `only_idempotent: [5xx]`"));
+    }
+}
+
+/// No wait is at least `min` and at most `max` where the one is longer than the other.
+fn check_delay(fields: &Fields, problems: &mut Problems) {
+    let Some(Value::Map(delay)) = fields.value("delay").map(|delay| &delay.value) else { return };
+    let Some((least, most)) = delay.duration("min").zip(delay.duration("max")) else { return };
+    if least.value > most.value {
+        let problem = Diagnostic::error(least.span, "`min` is longer than `max`");
+        problems.push(problem.help("swap them, or leave one of them out"));
     }
 }
 

@@ -4,7 +4,7 @@ use farebox_engine::model::{Act, Cohort, Collected, Finally, Measure, Payments, 
 
 use super::{Lowering, find};
 use crate::scenario::diagnostic::{Diagnostic, Span, Spanned, quote};
-use crate::scenario::threshold::{self, Named};
+use crate::scenario::threshold;
 use crate::scenario::value::{Fields, Value};
 
 impl Lowering<'_> {
@@ -58,7 +58,7 @@ impl Lowering<'_> {
                 known.push("/".to_owned());
             }
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            let place = place_of(named, span, threshold.length);
+            let place = span.part(named.at..named.at + named.value.len(), threshold.length);
             find(named.label, Spanned { span: place, value: &named.value }, &known, self.problems);
         }
     }
@@ -101,12 +101,4 @@ impl Lowering<'_> {
             self.problems.push(Diagnostic::unsupported(span, message).help("write `cohort=` in place of `plan=`"));
         }
     }
-}
-
-/// Where a name is. Quotes and folds move what is inside of them; then the whole is pointed at.
-fn place_of(named: &Named, span: Span, length: usize) -> Span {
-    let start = span.start + named.at;
-    let end = start + named.value.len();
-    let is_plain = end <= span.end && length == span.end - span.start;
-    if is_plain { Span { start, end } } else { span }
 }

@@ -66,6 +66,11 @@ impl Columns {
         Some(Self { time: time?, consumer: consumer.flatten(), route: route.flatten(), meters, header })
     }
 
+    /// How many columns there are.
+    pub(super) fn count(&self) -> usize {
+        self.header.len()
+    }
+
     /// What a column is called, quoted.
     pub(super) fn name(&self, column: usize) -> String {
         quote(self.header.get(column).unwrap_or_default())

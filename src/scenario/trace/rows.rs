@@ -44,14 +44,34 @@ struct UnknownRoutes {
     rows: u64,
 }
 
-/// What is wrong with a cell.
-struct BadCell {
-    column: usize,
-    problem: &'static str,
+/// What is wrong with a row.
+enum BadRow {
+    /// It has more or fewer cells than the first line names columns.
+    Length,
+    /// Of this column.
+    Cell { column: usize, problem: &'static str },
 }
 
-/// What a cell is that its row is too short for.
-const MISSING: &str = "is missing";
+/// What is wrong with a row, in words.
+fn said(bad: &BadRow, columns: &Columns, record: &ByteRecord) -> String {
+    match *bad {
+        BadRow::Cell { column, problem } => {
+            let cell = String::from_utf8_lossy(record.get(column).unwrap_or_default().trim_ascii()).into_owned();
+            format!("{} in column {} {problem}", quote(&cell), columns.name(column))
+        }
+        BadRow::Length if record.len() < columns.count() && record.iter().any(|cell| cell.contains(&b'\n')) => {
+            format!(
+                "the cell in column {} is missing: a quotation mark before it is not closed",
+                columns.name(record.len())
+            )
+        }
+        BadRow::Length => {
+            let cells = record.len();
+            let noun = if cells == 1 { "cell" } else { "cells" };
+            format!("it has {cells} {noun}, and the first line names {} columns", columns.count())
+        }
+    }
+}
 
 impl Rows {
     /// Reads them; `None` when the file cannot be played, which has been noted.
@@ -92,14 +112,10 @@ impl Rows {
                 problems.push(Diagnostic::error(request.file.span, message));
                 return None;
             }
-            if let Err(BadCell { column, problem }) = rows.take(request, columns, &record, line) {
-                let is_torn = problem == MISSING && record.iter().any(|cell| cell.contains(&b'\n'));
-                let problem = if is_torn { "is missing: a quotation mark before it is not closed" } else { problem };
+            if let Err(problem) = rows.take(request, columns, &record, line) {
                 rows.bad += 1;
                 if rows.bad <= limit::BAD_ROWS_SHOWN {
-                    let cell = record.get(column).map(|cell| quote(&String::from_utf8_lossy(cell.trim_ascii())));
-                    let (cell, name) = (cell.unwrap_or_else(|| "the cell".to_owned()), columns.name(column));
-                    let message = format!("{file}, line {line}: {cell} in column {name} {problem}");
+                    let message = format!("{file}, line {line}: {}", said(&problem, columns, &record));
                     problems.push(Diagnostic::error(request.file.span, message));
                 }
             }
@@ -108,15 +124,12 @@ impl Rows {
     }
 
     /// Adds a row of the file.
-    fn take(
-        &mut self,
-        request: &Request<'_>,
-        columns: &Columns,
-        record: &ByteRecord,
-        line: u64,
-    ) -> Result<(), BadCell> {
-        let cell = |column: usize| record.get(column).ok_or(BadCell { column, problem: MISSING });
-        let at = read_instant(cell(columns.time)?.trim_ascii()).ok_or(BadCell {
+    fn take(&mut self, request: &Request<'_>, columns: &Columns, record: &ByteRecord, line: u64) -> Result<(), BadRow> {
+        let cell = |column: usize| record.get(column).ok_or(BadRow::Length);
+        if record.len() != columns.count() {
+            return Err(BadRow::Length);
+        }
+        let at = read_instant(cell(columns.time)?.trim_ascii()).ok_or(BadRow::Cell {
             column: columns.time,
             problem: "is not a time: RFC 3339, `YYYY-MM-DD HH:MM:SS`, seconds or milliseconds since 1970",
         })?;
@@ -125,10 +138,10 @@ impl Rows {
         for (used, attributes) in usage.iter_mut().zip(&columns.meters) {
             for &column in attributes {
                 let units = read_units(cell(column)?.trim_ascii())
-                    .ok_or(BadCell { column, problem: "is not a whole number of 0 or more" })?;
+                    .ok_or(BadRow::Cell { column, problem: "is not a whole number of 0 or more" })?;
                 *used += units;
                 if *used > limit::USAGE {
-                    return Err(BadCell { column, problem: "makes the call use more than 100 billion" });
+                    return Err(BadRow::Cell { column, problem: "makes the call use more than 100 billion" });
                 }
             }
         }
@@ -149,13 +162,13 @@ impl Rows {
     }
 
     /// The consumer of this name: numbered in order of first appearance.
-    fn consumer(&mut self, request: &Request<'_>, column: usize, name: &[u8]) -> Result<u32, BadCell> {
+    fn consumer(&mut self, request: &Request<'_>, column: usize, name: &[u8]) -> Result<u32, BadRow> {
         if let Some(&index) = self.consumers.get(name) {
             return Ok(index);
         }
         let index = self.consumers.len() as u64;
         if index >= request.consumers {
-            return Err(BadCell { column, problem: "is one consumer more than the cohort's `count`" });
+            return Err(BadRow::Cell { column, problem: "is one consumer more than the cohort's `count`" });
         }
         self.consumers.insert(name.to_vec(), index as u32);
         Ok(index as u32)

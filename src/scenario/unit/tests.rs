@@ -14,7 +14,7 @@ fn check(unit: Unit, texts: &[&str], expected: &Expect) {
     for text in texts {
         let line = match unit.parse(text, Currency::from_code("USD")) {
             Ok(value) => format!("{text} = {value:?}"),
-            Err(Complaint { message, help }) => format!("{message}; {help}"),
+            Err(Complaint { message, help, .. }) => format!("{message}; {help}"),
         };
         lines += &line;
         lines.push('\n');
