@@ -28,7 +28,7 @@ pub fn busy(consumers: u32) -> Scenario {
     scenario.plans.push(plan);
     let arrivals = Arrivals::Poisson { mean_gap_ns: 30.0 * DAY as f64 / 1_000.0, spread: None };
     scenario.cohorts.push(Cohort::new("callers", consumers, arrivals));
-    scenario.upstream.latency = Distribution::log_normal(30e6, 250e6, Z99);
+    scenario.upstreams[0].latency = Distribution::log_normal(30e6, 250e6, Z99);
     scenario
 }
 
@@ -41,7 +41,7 @@ pub fn crowd(consumers: u32, capacity: u32) -> Scenario {
     scenario.cohorts[0].joined = Joined::Start;
     scenario.cohorts[0].arrivals = Arrivals::Poisson { mean_gap_ns, spread: None };
     let mean = 0.9 * f64::from(capacity) * mean_gap_ns / f64::from(consumers);
-    scenario.upstream.latency = Distribution::Exponential { mean };
-    scenario.upstream.capacity = Some(capacity);
+    scenario.upstreams[0].latency = Distribution::Exponential { mean };
+    scenario.upstreams[0].capacity = Some(capacity);
     scenario
 }

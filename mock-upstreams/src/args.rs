@@ -31,6 +31,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     capacity: Option<NonZeroU32>,
 
+    /// The same of a service that `mock-outcome` names under `hops`; may be given several times
+    #[arg(long, value_name = "NAME=N", value_parser = parse_service)]
+    service: Vec<(String, NonZeroU32)>,
+
     /// Size of the JSON body of an answer, 11 bytes to 16 MiB
     #[arg(long, value_name = "BYTES", default_value = "64", value_parser = parse_body_bytes)]
     body_bytes: usize,
@@ -39,7 +43,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SEED", default_value = "1")]
     seed: u64,
 
-    /// Obey the request header `mock-outcome` (latency, status, usage)
+    /// Obey the request header `mock-outcome` (latency, hops, status, usage)
     #[arg(long)]
     obey: bool,
 
@@ -59,6 +63,9 @@ Examples:
   One that does what each request says:
     mock-upstreams --obey
     curl -i -H 'mock-outcome: latency_ns=5000000;status=503;usage=tokens:120' localhost:9001
+  One that plays a chain of services, of which `ranker` works on four requests at once:
+    mock-upstreams --obey --service ranker=4
+    curl -i -H 'mock-outcome: hops=search:0:5000000,ranker:1:8000000;status=500' localhost:9001
 
 It listens until SIGINT or SIGTERM. Exit codes: 0 ended by a signal, 1 cannot serve, 2 wrong usage.";
 
@@ -105,12 +112,19 @@ impl Args {
                 latency: self.latency,
                 errors: self.errors,
                 capacity: self.capacity,
+                named: self.service.into_iter().collect(),
                 body_bytes: self.body_bytes,
                 seed: self.seed,
             },
             obey: self.obey,
         })
     }
+}
+
+fn parse_service(text: &str) -> Result<(String, NonZeroU32), String> {
+    let parts = text.split_once('=').filter(|(name, _)| mock_upstreams::command::is_name(name));
+    let parsed = parts.and_then(|(name, capacity)| Some((name.to_owned(), capacity.parse().ok()?)));
+    parsed.ok_or_else(|| "expected a name and a number of at least 1, such as `ranker=4`".to_owned())
 }
 
 const MAX_BODY_BYTES: usize = 16 << 20;
@@ -140,7 +154,7 @@ mod tests {
     #[test]
     fn every_flag_arrives() {
         let line = "--listen [::1]:9002 --threads 2 --latency p50=30ms,p99=250ms --errors 0.2% --body-bytes 4096 \
-                    --seed 7 --obey";
+                    --seed 7 --obey --service ranker=4";
         let expected = Options {
             listen: "[::1]:9002".parse().unwrap(),
             threads: NonZeroUsize::new(2).unwrap(),
@@ -148,6 +162,7 @@ mod tests {
                 latency: "p50=30ms,p99=250ms".parse().unwrap(),
                 errors: "0.2%".parse().unwrap(),
                 capacity: None,
+                named: [("ranker".to_owned(), NonZeroU32::new(4).unwrap())].into(),
                 body_bytes: 4096,
                 seed: 7,
             },
@@ -178,6 +193,8 @@ mod tests {
             ("--threads 0", "invalid value '0' for '--threads <N>'"),
             ("--body-bytes 10", "expected a number from 11 to 16777216"),
             ("--latency 30", "`30` is not a duration: expected a number and its unit"),
+            ("--service ranker", "expected a name and a number of at least 1"),
+            ("--service ranker=0", "expected a name and a number of at least 1"),
             ("--errors 101%", "`101%` is not a share: expected a percentage"),
         ];
         for (line, message) in cases {

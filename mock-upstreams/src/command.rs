@@ -3,7 +3,10 @@
 //!
 //! ```text
 //! mock-outcome: latency_ns=12345;status=200;usage=input_tokens:120,output_tokens:30
+//! mock-outcome: latency_ns=12345;first_ns=345
+//! mock-outcome: hops=search:0:30000000,ranker:1:8000000;status=500
 //! mock-usage: input_tokens:120,output_tokens:30
+//! mock-failed-hop: 1 ranker
 //! ```
 //!
 //! Reading borrows from the header and allocates nothing.
@@ -17,10 +20,17 @@ use hyper::header::HeaderName;
 
 use crate::latency::MAX_LATENCY;
 
+pub use self::hops::{Hop, Hops, MAX_HOPS, is_name};
+
+mod hops;
+
 /// The request header that carries a [`Command`].
 pub static OUTCOME_HEADER: HeaderName = HeaderName::from_static("mock-outcome");
 /// The response header that carries a [`Usage`].
 pub static USAGE_HEADER: HeaderName = HeaderName::from_static("mock-usage");
+
+/// The response header that says which hop of a [`Command`] failed: its number, from 0, and its name.
+pub static FAILED_HOP_HEADER: HeaderName = HeaderName::from_static("mock-failed-hop");
 
 /// How one request is to end. What is `None` stays as the service is configured.
 ///
@@ -37,6 +47,11 @@ pub struct Command<'a> {
     /// From the arrival of the request to its answer, in whole nanoseconds, at most
     /// [`MAX_LATENCY`]; zero answers at once.
     pub latency: Option<Duration>,
+    /// How long until the first part of the body, which is sent by itself then: of the latency, or of that of the last hop.
+    pub first: Option<Duration>,
+    /// The services that the request comes to one after the other, in place of [`Self::latency`]. Where the status says
+    /// that it failed, the last of them did.
+    pub hops: Option<Hops<'a>>,
     /// The status of the answer, 200 to 599.
     pub status: Option<StatusCode>,
     /// What the answer says was used.
@@ -51,14 +66,26 @@ pub struct Usage<'a>(&'a str);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// A part is not `name=value`, or its name is unknown.
-    #[error("expected parts `latency_ns=…`, `status=…` and `usage=…`, each optional, with `;` between them")]
+    #[error(
+        "expected parts `latency_ns=…`, `first_ns=…`, `hops=…`, `status=…` and `usage=…`, each optional, with `;` between \
+         them"
+    )]
     UnknownPart,
     /// A part is there twice.
     #[error("`{0}` is there twice")]
     Repeated(&'static str),
-    /// The latency is no whole number or more than an hour.
-    #[error("`latency_ns` must be a whole number of nanoseconds from 0 to 3600000000000")]
+    /// A latency is no whole number or more than an hour.
+    #[error("latencies must be whole numbers of nanoseconds from 0 to 3600000000000")]
     Latency,
+    /// The first part of the body comes after the last, or nobody knows when that is.
+    #[error("`first_ns` needs `latency_ns` or `hops`, and is at most the latency, or the last of them")]
+    First,
+    /// The hops are not services by name, depth and latency.
+    #[error("hops must be `name:depth:latency` with `,` between them: depths from 0 on, 16 hops at most")]
+    Hops,
+    /// The hops have latencies of their own.
+    #[error("write `hops` or `latency_ns`, not both")]
+    Both,
     /// The status is not one that ends an exchange.
     #[error("`status` must be a number from 200 to 599")]
     Status,
@@ -76,12 +103,25 @@ impl<'a> Command<'a> {
         for part in text.split(';').filter(|_| !text.is_empty()) {
             match part.split_once('=') {
                 Some(("latency_ns", value)) => once("latency_ns", &mut command.latency, parse_latency(value)?)?,
+                Some(("first_ns", value)) => once("first_ns", &mut command.first, parse_latency(value)?)?,
+                Some(("hops", value)) => once("hops", &mut command.hops, Hops::parse(value)?)?,
                 Some(("status", value)) => once("status", &mut command.status, parse_status(value)?)?,
                 Some(("usage", value)) => once("usage", &mut command.usage, Usage::parse(value)?)?,
                 _ => return Err(CommandError::UnknownPart),
             }
         }
-        Ok(command)
+        command.check()
+    }
+
+    fn check(self) -> Result<Self, CommandError> {
+        if self.hops.is_some() && self.latency.is_some() {
+            return Err(CommandError::Both);
+        }
+        let latency = self.latency.or_else(|| Some(self.hops?.iter().last()?.latency));
+        if self.first.is_some_and(|first| latency.is_none_or(|latency| first > latency)) {
+            return Err(CommandError::First);
+        }
+        Ok(self)
     }
 }
 
@@ -91,6 +131,14 @@ impl fmt::Display for Command<'_> {
         let mut gap = "";
         if let Some(latency) = self.latency {
             write!(f, "latency_ns={}", latency.as_nanos())?;
+            gap = ";";
+        }
+        if let Some(first) = self.first {
+            write!(f, "{gap}first_ns={}", first.as_nanos())?;
+            gap = ";";
+        }
+        if let Some(hops) = self.hops {
+            write!(f, "{gap}hops={hops}")?;
             gap = ";";
         }
         if let Some(status) = self.status {
@@ -168,9 +216,7 @@ impl fmt::Display for Usage<'_> {
 
 fn parse_amount(pair: &str) -> Option<(&str, u64)> {
     let (name, amount) = pair.split_once(':')?;
-    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    let named = !name.is_empty() && name.bytes().all(in_name);
-    if named { Some((name, whole(amount)?)) } else { None }
+    if is_name(name) { Some((name, whole(amount)?)) } else { None }
 }
 
 #[cfg(test)]
@@ -206,6 +252,13 @@ mod tests {
             ("latency_ns=+5", CommandError::Latency),
             ("latency_ns=1.5", CommandError::Latency),
             ("latency_ns=3600000000001", CommandError::Latency),
+            ("first_ns=5", CommandError::First),
+            ("latency_ns=4;first_ns=5", CommandError::First),
+            ("hops=a:0:9,b:1:4;first_ns=5", CommandError::First),
+            ("latency_ns=4;first_ns=x", CommandError::Latency),
+            ("latency_ns=4;hops=a:0:5", CommandError::Both),
+            ("hops=a", CommandError::Hops),
+            ("hops=a:0:5;hops=a:0:5", CommandError::Repeated("hops")),
             ("status=101", CommandError::Status),
             ("status=600", CommandError::Status),
             ("status=70000", CommandError::Status),
@@ -233,8 +286,14 @@ mod tests {
             let latency = Duration::from_nanos(draws.word() % 3_600_000_000_001);
             let status = StatusCode::from_u16(200 + (draws.word() % 400) as u16).unwrap();
             let present = draws.word();
+            let hops = Hops::parse("search:0:30000000,ranker:1:8000000").ok().filter(|_| present & 8 != 0);
+            let has_latency = present & 1 != 0 && hops.is_none();
             let command = Command {
-                latency: (present & 1 != 0).then_some(latency),
+                latency: has_latency.then_some(latency),
+                first: (has_latency && present & 16 != 0)
+                    .then_some(latency / 3)
+                    .or(hops.map(|_| Duration::from_nanos(9))),
+                hops,
                 status: (present & 2 != 0).then_some(status),
                 usage: (present & 4 != 0).then_some(usage),
             };

@@ -6,6 +6,7 @@
 //!    └─▶ Server::start ─▶ one OS thread each: SO_REUSEPORT listener ─▶ hyper, HTTP/1.1 ─▶ service
 //!                                                                                          │
 //!                      mock-outcome: latency_ns=…;status=…;usage=…  ─▶ Command ────────────┤
+//!                                      hops=search:…,ranker:…  ─▶ places of each ──────────┤
 //!                      seed, thread, number of the request  ─▶ Latency, Share ─────────────┤
 //!                                                                     Timer (timerfd) ◀────┘
 //! ```
@@ -21,9 +22,11 @@ pub mod share;
 pub mod timer;
 
 mod draw;
+mod path;
+mod reply;
 mod service;
 
-pub use command::{Command, CommandError, OUTCOME_HEADER, USAGE_HEADER, Usage};
+pub use command::{Command, CommandError, FAILED_HOP_HEADER, Hop, Hops, OUTCOME_HEADER, USAGE_HEADER, Usage};
 pub use latency::{Latency, LatencyError, Tail};
 pub use server::{Counters, Options, Server};
 pub use service::{MIN_BODY_BYTES, ServiceSpec};

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,8 +53,13 @@ impl Server {
     /// Listens and serves. When this returns, every thread accepts connections. Errors as [`Host::start`].
     pub fn start(options: &Options) -> io::Result<Self> {
         let counters: Arc<[ThreadCounters]> = (0..options.threads.get()).map(|_| ThreadCounters::default()).collect();
-        let places = options.service.capacity.map(|capacity| Arc::new(Semaphore::new(capacity.get() as usize)));
-        let shared = Shared { counters: Arc::clone(&counters), places };
+        let places = |capacity: NonZeroU32| Arc::new(Semaphore::new(capacity.get() as usize));
+        let named = options.service.named.iter().map(|(name, capacity)| (name.clone(), places(*capacity)));
+        let shared = Shared {
+            counters: Arc::clone(&counters),
+            places: options.service.capacity.map(places),
+            named: Arc::new(named.collect()),
+        };
         let (spec, obey) = (options.service.clone(), options.obey);
         let make = move |seat: &Seat| {
             let service = Rc::new(Service::new(spec.clone(), obey, seat, shared.clone()));

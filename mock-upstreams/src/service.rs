@@ -1,21 +1,24 @@
 //! What happens to one request: its body is read and thrown away, its latency waited for, its answer given.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
-use crate::command::{Command, OUTCOME_HEADER, USAGE_HEADER};
+use crate::command::{Command, FAILED_HOP_HEADER, OUTCOME_HEADER, USAGE_HEADER};
 use crate::draw::Draws;
 use crate::host::Seat;
 use crate::latency::Latency;
+use crate::path::{Path, work};
+use crate::reply::{Body, Later};
 use crate::server::counters::{InFlight, ThreadCounters};
 use crate::share::Share;
 use crate::timer::Timer;
@@ -35,6 +38,8 @@ pub struct ServiceSpec {
     pub errors: Share,
     /// How many requests it works on at once; more of them wait in line, first come first served. `None`: any number.
     pub capacity: Option<NonZeroU32>,
+    /// The same of the services that a [`Command`] names; of those that are not here, any number.
+    pub named: BTreeMap<String, NonZeroU32>,
     /// The size of the JSON body of each answer; raised to [`MIN_BODY_BYTES`].
     pub body_bytes: usize,
     /// The seed of latencies and errors. With one thread, the n-th request always draws the same.
@@ -44,7 +49,14 @@ pub struct ServiceSpec {
 impl Default for ServiceSpec {
     /// Always 200, at once, with 64 bytes.
     fn default() -> Self {
-        Self { latency: Latency::ZERO, errors: Share::NONE, capacity: None, body_bytes: 64, seed: 1 }
+        Self {
+            latency: Latency::ZERO,
+            errors: Share::NONE,
+            capacity: None,
+            named: BTreeMap::new(),
+            body_bytes: 64,
+            seed: 1,
+        }
     }
 }
 
@@ -71,13 +83,25 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<[ThreadCounters]>,
     /// The places where requests are worked on, if they are few. It hands them out in the order of asking.
     pub(crate) places: Option<Arc<Semaphore>>,
+    /// The places of services that have a name.
+    pub(crate) named: Arc<BTreeMap<String, Arc<Semaphore>>>,
 }
 
 /// What was decided about a request when its head had been read.
 struct Reply {
-    latency: Duration,
+    way: Way,
+    /// How long the last service takes to the first part of the body, where that is sent by itself.
+    first: Option<Duration>,
     status: StatusCode,
     usage: Option<HeaderValue>,
+}
+
+/// What it waits for before its answer.
+enum Way {
+    /// This service, so long.
+    Here(Duration),
+    /// Named services.
+    Through(Path),
 }
 
 /// Why a request body was not read to its end.
@@ -86,7 +110,7 @@ enum Undrained {
     BrokenOff(hyper::Error),
 }
 
-type Answer = Response<Full<Bytes>>;
+type Answer = Response<Body>;
 
 impl Service {
     pub(crate) fn new(spec: ServiceSpec, obey: bool, seat: &Seat, shared: Shared) -> Self {
@@ -111,24 +135,17 @@ impl Service {
     async fn reply(&self, arrival: Instant, reply: Result<Reply, String>) -> Answer {
         match reply {
             Ok(reply) => {
-                let (arrival, _place) = self.place(arrival).await;
-                if !reply.latency.is_zero() {
-                    self.timer.sleep_until(arrival + reply.latency).await;
-                }
-                self.compose(reply)
+                let rest = match &reply.way {
+                    Way::Here(latency) => {
+                        let places = self.shared.places.as_ref();
+                        work(places, &self.timer, arrival, *latency, reply.first).await.rest
+                    }
+                    Way::Through(path) => path.travel(&self.shared.named, &self.timer, arrival, reply.first).await,
+                };
+                self.compose(reply, rest)
             }
             Err(complaint) => text(StatusCode::BAD_REQUEST, complaint),
         }
-    }
-
-    /// Waits in line for a place; when its work began, and the place.
-    async fn place(&self, arrival: Instant) -> (Instant, Option<SemaphorePermit<'_>>) {
-        let Some(places) = &self.shared.places else { return (arrival, None) };
-        if let Ok(place) = places.try_acquire() {
-            return (arrival, Some(place));
-        }
-        let place = places.acquire().await.expect("the places are never closed");
-        (Instant::now(), Some(place))
     }
 
     /// The reply of the next request, or what is wrong with its command.
@@ -142,8 +159,13 @@ impl Service {
         let mut draws = Draws::of(self.spec.seed, self.thread as u64, request);
         let drawn_status =
             if self.spec.errors.hit(draws.word()) { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+        let way = match command.hops {
+            Some(hops) => Way::Through(Path::new(hops)),
+            None => Way::Here(command.latency.unwrap_or_else(|| self.spec.latency.sample(&mut draws))),
+        };
         Ok(Reply {
-            latency: command.latency.unwrap_or_else(|| self.spec.latency.sample(&mut draws)),
+            way,
+            first: command.first,
             status: command.status.unwrap_or(drawn_status),
             usage: command
                 .usage
@@ -151,12 +173,19 @@ impl Service {
         })
     }
 
-    fn compose(&self, reply: Reply) -> Answer {
-        let mut answer = Response::new(Full::new(self.body.clone()));
+    fn compose(&self, reply: Reply, rest: Option<Later>) -> Answer {
+        let body = match rest {
+            Some(later) => Body::in_two(self.body.clone(), later),
+            None => Body::whole(self.body.clone()),
+        };
+        let mut answer = Response::new(body);
         *answer.status_mut() = reply.status;
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(usage) = reply.usage {
             answer.headers_mut().insert(USAGE_HEADER.clone(), usage);
+        }
+        if let (Way::Through(path), 500..) = (&reply.way, reply.status.as_u16()) {
+            answer.headers_mut().insert(FAILED_HOP_HEADER.clone(), path.failed());
         }
         answer
     }
@@ -202,7 +231,7 @@ fn too_large() -> Answer {
 }
 
 fn text(status: StatusCode, text: String) -> Answer {
-    let mut answer = Response::new(Full::from(text));
+    let mut answer = Response::new(Body::whole(text.into()));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     answer

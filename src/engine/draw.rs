@@ -166,6 +166,11 @@ impl Chance {
         Self((u128::from(parts) << 64) / u128::from(of))
     }
 
+    /// As a float, for forecasts: never to decide by.
+    pub fn as_f64(self) -> f64 {
+        self.0 as f64 / (1u128 << 64) as f64
+    }
+
     /// Whether it happens, given a uniform word.
     #[inline]
     pub fn happens(self, word: u64) -> bool {

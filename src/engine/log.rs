@@ -50,7 +50,9 @@ pub enum Event {
     Failed {
         /// What it had reserved.
         hold: HoldId,
-        /// What the upstream used for it.
+        /// Which hop of its path failed.
+        hop: u8,
+        /// What each upstream up to there used for it.
         used: PerMeter<u64>,
     },
 }
@@ -116,8 +118,8 @@ impl Observer for Writers {
         self.of(consumer).served(consumer, call, hold, now, latency);
     }
 
-    fn failed(&mut self, consumer: Consumer, call: &Call, hold: HoldId, now: Now) {
-        self.of(consumer).failed(consumer, call, hold, now);
+    fn failed(&mut self, consumer: Consumer, call: &Call, hold: HoldId, hop: u8, now: Now) {
+        self.of(consumer).failed(consumer, call, hold, hop, now);
     }
 
     fn closed(&mut self, account: &Account, tried: &Tried) {
@@ -137,8 +139,8 @@ impl Observer for Writer {
         self.log.push(Entry { now, event: Event::Served { hold, usage: call.usage } });
     }
 
-    fn failed(&mut self, _: Consumer, call: &Call, hold: HoldId, now: Now) {
-        self.log.push(Entry { now, event: Event::Failed { hold, used: call.usage } });
+    fn failed(&mut self, _: Consumer, call: &Call, hold: HoldId, hop: u8, now: Now) {
+        self.log.push(Entry { now, event: Event::Failed { hold, hop, used: call.usage } });
     }
 
     fn closed(&mut self, account: &Account, _: &Tried) {
@@ -179,7 +181,7 @@ pub fn replay(
                 decided(Replayed { call: *call, attempt: *attempt, logged: *logged, decision, margins });
             }
             Event::Served { hold, usage } => world.served(&mut party, *now, *hold, usage)?,
-            Event::Failed { hold, used } => world.failed(&mut party, *now, *hold, used)?,
+            Event::Failed { hold, hop, used } => world.failed(&mut party, *now, *hold, *hop, used)?,
         }
     }
     world.close(&mut party, end)?;
@@ -188,7 +190,8 @@ pub fn replay(
 
 impl History {
     /// Tells what is in the log to an observer, as if it had watched. The latency is what lies between a call's decision
-    /// and its answer. That of a call that a further attempt has served begins when the schedule says.
+    /// and its answer; that of the first token is what of it comes before the time that the others take. That of a call that
+    /// a further attempt has served begins when the schedule says.
     pub fn tell(&self, world: &World, observer: &mut impl Observer) {
         let consumer = self.account.consumer();
         let (mut open, mut tried, mut before) = (BTreeMap::new(), Tried::default(), BTreeMap::new());
@@ -214,14 +217,17 @@ impl History {
                     let Some((place, call)) = open.remove(&hold) else { continue };
                     let latency = now.traffic.since(call.at);
                     observer.served(consumer, &Call { usage, ..call }, hold, *now, latency);
+                    if let Some(first) = world.first_token(call.route, &usage, latency) {
+                        observer.first_token(consumer, first);
+                    }
                     if call.attempt > 1 && endings.last.get(&call.index) == Some(&place) {
                         let start = starts.get(&call.index).copied().unwrap_or(call.at);
                         observer.recovered(consumer, call.route, now.traffic.since(start));
                     }
                 }
-                Event::Failed { hold, used } => {
+                Event::Failed { hold, hop, used } => {
                     if let Some((_, call)) = open.remove(&hold) {
-                        observer.failed(consumer, &Call { usage: used, ..call }, hold, *now);
+                        observer.failed(consumer, &Call { usage: used, ..call }, hold, hop, *now);
                     }
                 }
             }
@@ -266,7 +272,9 @@ impl Endings {
                     }
                 }
                 Event::Served { hold, .. } => holds.remove(&hold).into_iter().for_each(|at| ended[at] = Ended::Served),
-                Event::Failed { hold, .. } => holds.remove(&hold).into_iter().for_each(|at| ended[at] = Ended::Failed),
+                Event::Failed { hold, hop, .. } => {
+                    holds.remove(&hold).into_iter().for_each(|at| ended[at] = Ended::Failed(hop));
+                }
             }
         }
         Self { ended, last }

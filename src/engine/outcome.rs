@@ -22,7 +22,7 @@ use crate::billing::tally::Count;
 use crate::figures::Figures;
 use crate::model::{Arrivals, Cohort, Joined, Scenario};
 use crate::moments::Moments;
-use crate::record::{CohortRecord, Recorder, RouteRecord};
+use crate::record::{CohortRecord, Recorder};
 use crate::time::{DAY, HOUR};
 
 pub use route::{Again, RouteOutcome};
@@ -118,6 +118,8 @@ pub struct CohortOutcome {
     /// [`Self::latency`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recovery: Vec<[u64; 2]>,
+    /// Until the first token of served calls whose answers were streamed, as [`Self::latency`].
+    pub first_token: Vec<[u64; 2]>,
     /// When it happened; only replication 0 has one.
     pub timeline: Timeline,
     /// Sums over its consumers, which a standard error is made of. `None` where consumers are not independent of each other
@@ -345,11 +347,12 @@ impl Outcome {
 
 impl CohortOutcome {
     fn new(cohort: &Cohort, plan: String, scenario: &Scenario, record: &CohortRecord, played: &[[u32; 2]]) -> Self {
-        let mut all = RouteRecord::default();
-        record.routes.iter().for_each(|route| all.add(route));
-        let all = RouteOutcome::new(&all);
-        let moved = Movement::ALL.map(|movement| (movement.name().to_owned(), Nanos(record.moved[movement as usize])));
+        let mut all = RouteOutcome::default();
         let routes = routes(scenario, record);
+        for route in routes.values() {
+            all.add(route);
+        }
+        let moved = Movement::ALL.map(|movement| (movement.name().to_owned(), Nanos(record.moved[movement as usize])));
         Self {
             cohort: cohort.name.clone(),
             plan,
@@ -372,6 +375,7 @@ impl CohortOutcome {
             latency_sum_ns: Nanos(record.latency.sum.cast_signed()),
             latency_max_ns: record.latency.max,
             recovery: record.recovery.as_ref().map_or_else(Vec::new, |took| buckets(&took.histogram(RECOVERY_MOST))),
+            first_token: record.first_token.as_ref().map_or_else(Vec::new, |took| buckets(&took.histogram(HOUR))),
             timeline: Timeline::new(record),
             moments: record.moments.filter(|_| are_independent(cohort, scenario)),
         }
@@ -412,6 +416,7 @@ impl CohortOutcome {
         self.latency_sum_ns += other.latency_sum_ns;
         self.latency_max_ns = self.latency_max_ns.max(other.latency_max_ns);
         self.recovery = pooled([&self.recovery[..], &other.recovery]);
+        self.first_token = pooled([&self.first_token[..], &other.first_token]);
     }
 
     /// What moved by one kind of movement, in nanos.
@@ -422,6 +427,15 @@ impl CohortOutcome {
     /// How many there were of something that is counted.
     pub fn count(&self, count: Count) -> u64 {
         self.counts.get(count.name()).copied().unwrap_or(0)
+    }
+
+    /// Calls that failed, by the upstream that failed them.
+    pub fn failed_at(&self) -> BTreeMap<String, u64> {
+        let mut failed = BTreeMap::new();
+        for route in self.routes.values() {
+            add(&mut failed, &route.failed_at, |sum, more| *sum += more);
+        }
+        failed
     }
 
     /// How many of its consumers were played.
@@ -479,7 +493,7 @@ fn are_independent(cohort: &Cohort, scenario: &Scenario) -> bool {
         Arrivals::Trace(trace) => trace.rows.iter().any(|row| row.consumer.is_none()),
         Arrivals::Poisson { .. } | Arrivals::Patterned(_) => false,
     };
-    scenario.upstream.capacity.is_none() && !is_handed_out && !matches!(cohort.joined, Joined::Signups { .. })
+    !scenario.is_shared() && !is_handed_out && !matches!(cohort.joined, Joined::Signups { .. })
 }
 
 impl std::ops::AddAssign for Nanos {

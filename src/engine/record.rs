@@ -57,6 +57,8 @@ pub(crate) struct CohortRecord {
     pub(crate) latency: Latencies,
     /// How long it took until a further attempt served a call; made with the first.
     pub(crate) recovery: Option<Latencies>,
+    /// Until the first token of what was streamed; `None` where nothing was.
+    pub(crate) first_token: Option<Latencies>,
     /// One entry per bucket.
     pub(crate) timeline: Vec<BucketRecord>,
     /// Over its consumers; `None` once a sum has left the range.
@@ -69,6 +71,8 @@ pub(crate) struct RouteRecord {
     pub(crate) admitted: u64,
     pub(crate) served: u64,
     pub(crate) failed: u64,
+    /// Of those, by the hop that failed, as far as any has.
+    pub(crate) failed_at: Vec<u64>,
     pub(crate) refused: [u64; CAUSES],
 }
 
@@ -76,7 +80,8 @@ pub(crate) struct RouteRecord {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AgainRecord {
     pub(crate) served: u64,
-    pub(crate) failed: u64,
+    /// By the hop that failed, as far as any has.
+    pub(crate) failed_at: Vec<u64>,
     pub(crate) open: u64,
     pub(crate) refused: [u64; CAUSES],
     /// Calls that a further attempt has served.
@@ -290,6 +295,7 @@ impl CohortRecord {
             tally: Tally::default(),
             latency: Latencies::new(),
             recovery: None,
+            first_token: None,
             timeline: vec![BucketRecord::default(); buckets],
             moments: Some(Moments::default()),
         }
@@ -309,6 +315,13 @@ impl CohortRecord {
         }
         &mut self.again[route as usize]
     }
+}
+
+/// One more at that hop.
+fn count_at(hops: &mut Vec<u64>, hop: u8) {
+    let known = hops.len().max(usize::from(hop) + 1);
+    hops.resize(known, 0);
+    hops[usize::from(hop)] += 1;
 }
 
 fn add<const N: usize>(sum: &mut [u64; N], more: &[u64; N]) {
@@ -351,9 +364,11 @@ impl Observer for Recorder {
         record.latency.count(latency);
     }
 
-    fn failed(&mut self, consumer: Consumer, call: &Call, _: HoldId, _: Now) {
+    fn failed(&mut self, consumer: Consumer, call: &Call, _: HoldId, hop: u8, _: Now) {
         let record = &mut self.cohorts[consumer.cohort as usize];
-        record.route(call.route).failed += 1;
+        let route = record.route(call.route);
+        route.failed += 1;
+        count_at(&mut route.failed_at, hop);
         add(&mut record.failed_usage, &call.usage);
     }
 
@@ -362,7 +377,7 @@ impl Observer for Recorder {
         match ended {
             Ended::Served => cell.served += 1,
             Ended::Refused(cause) => cell.refused[cause.index()] += 1,
-            Ended::Failed => cell.failed += 1,
+            Ended::Failed(hop) => count_at(&mut cell.failed_at, hop),
             Ended::Open => cell.open += 1,
         }
     }
@@ -371,6 +386,10 @@ impl Observer for Recorder {
         let record = &mut self.cohorts[consumer.cohort as usize];
         record.again(route).recovered += 1;
         record.recovery.get_or_insert_with(Latencies::new).count(took);
+    }
+
+    fn first_token(&mut self, consumer: Consumer, latency: Span) {
+        self.cohorts[consumer.cohort as usize].first_token.get_or_insert_with(Latencies::new).count(latency);
     }
 
     #[inline]

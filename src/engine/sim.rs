@@ -20,6 +20,7 @@ use crate::draw::Chance;
 use crate::money::Overflow;
 use crate::time::{Now, Span, Time};
 use crate::world::World;
+use crate::world::path::Journey;
 use crate::world::schedule::{Call, Drawn};
 
 pub use component::play_component;
@@ -36,8 +37,11 @@ pub trait Observer {
     /// An admitted call was served, `latency` after it was made.
     fn served(&mut self, consumer: Consumer, call: &Call, hold: HoldId, now: Now, latency: Span);
 
-    /// An admitted call failed: nothing is billed.
-    fn failed(&mut self, consumer: Consumer, call: &Call, hold: HoldId, now: Now);
+    /// An admitted call failed, at that hop of its path: nothing is billed.
+    fn failed(&mut self, consumer: Consumer, call: &Call, hold: HoldId, hop: u8, now: Now);
+
+    /// The answer to a served call was streamed: how long its first token took.
+    fn first_token(&mut self, _consumer: Consumer, _latency: Span) {}
 
     /// A further attempt is made at a call whose last one has ended so; [`Self::decided`] tells it next.
     fn again(&mut self, _consumer: Consumer, _route: u16, _ended: Ended) {}
@@ -62,8 +66,8 @@ pub enum Ended {
     Served,
     /// Answered by the gateway.
     Refused(Cause),
-    /// Gone wrong behind the gateway.
-    Failed,
+    /// Gone wrong behind the gateway, at that hop of the call's path.
+    Failed(u8),
     /// Not at all before the time ended.
     Open,
 }
@@ -114,6 +118,8 @@ struct Flight {
     lands: Time,
     tried: Try,
     hold: HoldId,
+    /// At which hop it fails.
+    fails: Option<u8>,
 }
 
 /// Plays one consumer from the start to the end.
@@ -180,22 +186,31 @@ impl<O: Observer> Solo<'_, O> {
         let (most, due) = world.headroom(party, now);
         let again = waiting.peek().map_or(Time::NEVER, |Reverse((tried, _))| tried.at);
         let until = due.min(again);
-        let upstream = &world.scenario.upstream;
+        let only = world.only();
         let errors = world.schedule.attempts(party.consumer(), Drawn::Error);
         let passed = &mut self.scratch.passed;
-        passed.clear();
+        passed.clear(world.catalog.costs_differ());
         let (mut served, mut sum, mut longest) = (Time::START, 0, Span::ZERO);
         while *is_there && passed.calls < most {
-            let latency = Span::from_ns(latencies.of(call.index, |stream, first, block| {
-                upstream.latency.fill(stream, first, block);
-            }));
+            let Journey { takes: latency, fails } = match only {
+                Some(upstream) => {
+                    let works =
+                        latencies.of(call.index, |stream, first, block| upstream.latency.fill(stream, first, block));
+                    let fails = upstream.errors != Chance::NEVER && upstream.errors.happens(errors.word(call.index));
+                    let takes = upstream.takes(Span::from_ns(works), &call.usage);
+                    Journey { takes, fails: fails.then_some(0) }
+                }
+                None => world.journey(party.consumer(), call),
+            };
             let lands = call.at + latency;
             let is_alone = lands < calls.next_at() && lands < until && latency < HOLD_TTL;
-            let fails = upstream.errors != Chance::NEVER && upstream.errors.happens(errors.word(call.index));
-            if !is_alone || fails || !party.account.passes_limits(clock.at(call.at), &world.catalog) {
+            if !is_alone || fails.is_some() || !party.account.passes_limits(clock.at(call.at), &world.catalog) {
                 break;
             }
             self.observer.latency(party.consumer(), call.at, latency);
+            if let Some(first) = world.first_token(call.route, &call.usage, latency) {
+                self.observer.first_token(party.consumer(), first);
+            }
             passed.count(call.route, &call.usage);
             (served, sum, longest) = (lands, sum + latency.ns(), longest.max(latency));
             *is_there = calls.next_into(call);
@@ -218,20 +233,21 @@ impl<O: Observer> Solo<'_, O> {
     #[inline]
     fn attempt(&mut self, now: Now) -> Result<(), Overflow> {
         let Some((tried, hold)) = self.player.attempt(now, self.observer)? else { return Ok(()) };
-        let lands = tried.at + self.player.service(&tried);
+        let Journey { takes, fails } = self.player.journey(&tried);
+        let lands = tried.at + takes;
         // Mostly the answer comes before anything else happens, the end included, and need not be queued.
         if self.scratch.in_flight.is_empty() && lands < self.player.next_at().min(self.player.end()) {
-            return self.player.land(lands, &tried, hold, self.observer);
+            return self.player.land(lands, &tried, hold, fails, self.observer);
         }
-        self.scratch.in_flight.push(Reverse(Flight { lands, tried, hold }));
+        self.scratch.in_flight.push(Reverse(Flight { lands, tried, hold, fails }));
         Ok(())
     }
 
     /// Lands the first answer that comes, if any does before the end.
     fn land_first(&mut self) -> Result<bool, Overflow> {
         let flight = self.scratch.in_flight.pop().filter(|Reverse(flight)| flight.lands < self.player.end());
-        let Some(Reverse(Flight { lands, tried, hold })) = flight else { return Ok(false) };
-        self.player.land(lands, &tried, hold, self.observer)?;
+        let Some(Reverse(Flight { lands, tried, hold, fails })) = flight else { return Ok(false) };
+        self.player.land(lands, &tried, hold, fails, self.observer)?;
         Ok(true)
     }
 }

@@ -7,7 +7,7 @@ use farebox_engine::world::schedule::Pace;
 use serde::Serialize;
 
 use super::arrivals::{self, Busiest};
-use super::traffic::{Traffic, moments, step};
+use super::traffic::{Traffic, step};
 
 /// How often the connections that are allowed must be enough: always but for one moment in a hundred.
 const ENOUGH: f64 = 0.99;
@@ -26,7 +26,7 @@ pub struct LoadForecast {
     pub calls: f64,
     /// Their standard deviation.
     pub deviation: f64,
-    /// How long the upstream takes on average, in ns; `null` where the mean is infinite.
+    /// How long the upstreams take for a call on average, in ns; `null` where the mean is infinite.
     pub latency_ns: f64,
     /// Calls in flight on average, as if every call were served (Little's law: rate × latency).
     pub in_flight_mean: f64,
@@ -47,12 +47,11 @@ pub struct LoadForecast {
 }
 
 impl LoadForecast {
-    pub(super) fn new(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Self {
+    pub(super) fn new(scenario: &Scenario, traffic: &[Traffic<'_>], latency_ns: f64) -> Self {
         let live = &scenario.live;
         let pace = Pace::scaled(scenario, live);
         let end = pace.clock.at(pace.until).billing;
         let offered: Vec<_> = traffic.iter().map(|traffic| offered(scenario, traffic, pace)).collect();
-        let latency_ns = moments(&scenario.upstream.latency).mean;
         let in_flight_mean = live.rate_per_s * latency_ns / SECOND as f64;
         let (per_ns, faster) = (live.rate_per_s / SECOND as f64, 1.0 / pace.stretch);
         let busiest = Busiest::new(traffic, end, faster, per_ns, latency_ns);
@@ -120,7 +119,7 @@ fn offered(scenario: &Scenario, traffic: &Traffic<'_>, pace: Pace) -> (f64, f64)
             let (rate, active) = (traffic.rate / pace.stretch, pace.until.ns() as f64 * share);
             let calls = f64::from(traffic.cohort.count) * rate * active;
             if let Some(sessions) = arrivals::sessions(traffic.cohort) {
-                let step = step(scenario, sessions, pace.stretch);
+                let step = step(scenario, traffic.cohort, sessions, pace.stretch);
                 let (made, own) = arrivals::made(sessions, pace.until.ns() as f64, step);
                 return (calls * made, calls * made * (own + rate * active * made * traffic.rate_variance));
             }
@@ -190,7 +189,7 @@ pub(super) fn cut_sessions(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Vec<
     let pace = Pace::scaled(scenario, &scenario.live);
     let of = |traffic: &Traffic<'_>| {
         let sessions = arrivals::sessions(traffic.cohort)?;
-        let step = step(scenario, sessions, pace.stretch);
+        let step = step(scenario, traffic.cohort, sessions, pace.stretch);
         let (made, _) = arrivals::made(sessions, pace.until.ns() as f64, step);
         (made < 0.5).then(|| {
             format!(

@@ -12,6 +12,7 @@ pub(crate) mod poisson;
 mod quota;
 pub mod text;
 mod traffic;
+mod upstream;
 mod work;
 
 use std::num::NonZeroUsize;
@@ -23,9 +24,11 @@ use serde::Serialize;
 pub use load::LoadForecast;
 pub use quota::{AllowanceUse, CreditUse};
 pub use traffic::CohortCalls;
+pub use upstream::UpstreamUse;
 pub use work::{Components, Work};
 
 use traffic::Traffic;
+use upstream::Upstreams;
 
 /// The version of the layout: raised when a reader of the last one would misread this.
 pub const SCHEMA: u32 = 1;
@@ -51,6 +54,8 @@ pub struct Forecast {
     pub allowances: Vec<AllowanceUse>,
     /// How long opening credit lasts.
     pub credit: Vec<CreditUse>,
+    /// What the upstreams have to do.
+    pub upstreams: Vec<UpstreamUse>,
     /// What the load on sockets needs.
     pub load: LoadForecast,
     /// What the simulation takes.
@@ -69,8 +74,10 @@ impl Forecast {
         let pace = Pace::scaled(scenario, &scenario.live);
         let end = pace.clock.at(pace.until).billing;
         let traffic: Vec<_> = scenario.cohorts.iter().map(|cohort| Traffic::new(scenario, cohort, end)).collect();
-        let load = LoadForecast::new(scenario, &traffic);
+        let upstreams = Upstreams::new(scenario, &traffic);
+        let load = LoadForecast::new(scenario, &traffic, upstreams.mean_ns);
         let mut warnings = load.warnings();
+        warnings.extend(upstreams.warnings());
         warnings.extend(load::too_long(scenario));
         warnings.extend(load::quiet_hours(scenario, &traffic));
         warnings.extend(load::cut_sessions(scenario, &traffic));
@@ -87,7 +94,8 @@ impl Forecast {
             allowances: quota::allowances(scenario, &traffic),
             credit: quota::credit(scenario, &traffic),
             load,
-            simulation: Work::new(scenario, &traffic, jobs),
+            simulation: Work::new(scenario, &traffic, jobs, upstreams.mean_ns),
+            upstreams: upstreams.uses,
             components: Components::new(scenario),
             not_forecast: not_forecast(scenario),
             warnings,
@@ -104,11 +112,12 @@ fn not_forecast(scenario: &Scenario) -> Vec<String> {
     if !scenario.faults.is_empty() {
         left_out.push("faults, and what they delay or fail".to_owned());
     }
-    if scenario.upstream.capacity.is_some() {
-        left_out.push("how long calls wait for the upstream's places".to_owned());
-    }
-    if scenario.upstream.errors != farebox_engine::draw::Chance::NEVER {
-        left_out.push("calls that the upstream fails".to_owned());
+    for upstream in &scenario.upstreams {
+        let parts = [
+            (upstream.capacity.is_some(), "how long calls wait for a place"),
+            (upstream.errors != farebox_engine::draw::Chance::NEVER, "calls that fail there"),
+        ];
+        left_out.extend(of(&upstream.name, &parts));
     }
     for cohort in &scenario.cohorts {
         let joins_late = matches!(cohort.joined, Joined::Signups { .. });
@@ -159,7 +168,7 @@ fn of_plan(plan: &Plan) -> Vec<String> {
     of(&plan.name, &parts)
 }
 
-/// Those parts of a plan or cohort that are there.
+/// Those parts of a plan, cohort or upstream that are there.
 fn of(name: &str, parts: &[(bool, &str)]) -> Vec<String> {
     parts.iter().filter(|(is_there, _)| *is_there).map(|(_, what)| format!("`{name}`: {what}")).collect()
 }

@@ -3,7 +3,7 @@
 use farebox_engine::money::{CURRENCIES, Currency, thousands};
 use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND};
 
-use super::{AllowanceUse, CohortCalls, CreditUse, Forecast};
+use super::{AllowanceUse, CohortCalls, CreditUse, Forecast, UpstreamUse};
 
 /// The whole page; warnings are told apart from it.
 pub fn render(forecast: &Forecast) -> String {
@@ -14,6 +14,7 @@ pub fn render(forecast: &Forecast) -> String {
         + &calls(forecast)
         + &allowances(&forecast.allowances)
         + &credit(forecast)
+        + &upstreams(&forecast.upstreams)
         + &load(forecast)
         + &simulation(forecast)
         + &left_out(forecast)
@@ -75,6 +76,22 @@ fn credit(forecast: &Forecast) -> String {
     let header = ["< cohort", "< plan", "> opening", "> used at the mean rate", "> run out within the horizon"];
     let rows: Vec<_> = forecast.credit.iter().map(row).collect();
     if rows.is_empty() { String::new() } else { columns("Prepaid credit", header, &rows) }
+}
+
+/// Where there are several, or one has a limit.
+fn upstreams(uses: &[UpstreamUse]) -> String {
+    if uses.len() == 1 && uses[0].capacity.is_none() {
+        return String::new();
+    }
+    let time = |ns: f64| if ns.is_finite() { length(ns as u64) } else { "no bound".to_owned() };
+    let row = |of: &UpstreamUse| {
+        let capacity = of.capacity.map_or("any number".to_owned(), |capacity| thousands(capacity.into()));
+        let (works, stays) = (time(of.works_ns), time(of.stays_ns));
+        [of.upstream.clone(), whole(of.calls), works, stays, decimal(of.at_once), decimal(of.at_once_in_load), capacity]
+    };
+    let header =
+        ["< upstream", "> calls", "> works", "> with what it calls", "> at once", "> in the load", "> capacity"];
+    columns("Upstreams, on average and without lines", header, &uses.iter().map(row).collect::<Vec<_>>())
 }
 
 fn load(forecast: &Forecast) -> String {

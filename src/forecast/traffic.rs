@@ -8,7 +8,7 @@ use farebox_engine::time::Time;
 use farebox_engine::world::arrivals::Activity;
 use serde::Serialize;
 
-use super::arrivals;
+use super::{arrivals, upstream};
 
 /// What a cohort is expected to offer over the horizon.
 #[derive(Clone, Debug, Serialize)]
@@ -80,7 +80,7 @@ impl<'a> Traffic<'a> {
         let mut traffic =
             Self { cohort, plan, rate, rate_variance, present, activity, covered, units, calls: 0.0, variance: 0.0 };
         let share = traffic.share(Time::START, Time::START + scenario.horizon);
-        let step = arrivals::sessions(cohort).map(|sessions| (sessions, step(scenario, sessions, 1.0)));
+        let step = arrivals::sessions(cohort).map(|sessions| (sessions, step(scenario, cohort, sessions, 1.0)));
         let made = step.map(|(sessions, step)| arrivals::made(sessions, presence.mean(cohort), step));
         let share = share * made.map_or(1.0, |(made, _)| made);
         traffic.calls = rate * presence.time * share;
@@ -183,8 +183,8 @@ impl Presence {
 
 /// The mean time from one call of a session to the next, in ns, where arrivals are laid over time by this stretch: the call
 /// is served.
-pub(super) fn step(scenario: &Scenario, sessions: &Sessions, stretch: f64) -> f64 {
-    moments(&sessions.think).mean * stretch + moments(&scenario.upstream.latency).mean
+pub(super) fn step(scenario: &Scenario, cohort: &Cohort, sessions: &Sessions, stretch: f64) -> f64 {
+    moments(&sessions.think).mean * stretch + upstream::mean_ns_of(scenario, cohort)
 }
 
 /// The share of the calls that the plan covers, and what a covered call uses on average.

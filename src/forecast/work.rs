@@ -57,21 +57,21 @@ pub struct Components {
 }
 
 impl Work {
-    pub(super) fn new(scenario: &Scenario, traffic: &[Traffic<'_>], jobs: NonZeroUsize) -> Self {
+    /// Of calls that take so long behind the gateway.
+    pub(super) fn new(scenario: &Scenario, traffic: &[Traffic<'_>], jobs: NonZeroUsize, latency_ns: f64) -> Self {
         let replications = f64::from(scenario.replications);
         let calls: f64 =
             traffic.iter().map(|traffic| traffic.calls + before(scenario, traffic)).sum::<f64>() * replications;
-        if scenario.upstream.capacity.is_some() {
+        if scenario.is_shared() {
             let expected = traffic.iter().map(|traffic| traffic.calls).sum::<f64>() * replications;
             return Self::shared(scenario, expected, calls - expected);
         }
         let chunks: u64 = scenario.cohorts.iter().map(|cohort| u64::from(cohort.count).div_ceil(CHUNK)).sum();
         let threads = (jobs.get() as u64).min(chunks).max(1);
-        let latency = scenario.upstream.latency.mean();
         // A call that overlaps with the next is decided by itself, and so is each of a session.
         let overlapping = |traffic: &Traffic| match arrivals::sessions(traffic.cohort) {
             Some(_) => 1.0,
-            None => (traffic.rate * arrivals::process(traffic.cohort).peak() * latency).min(1.0),
+            None => (traffic.rate * arrivals::process(traffic.cohort).peak() * latency_ns).min(1.0),
         };
         let alone: f64 = traffic.iter().map(|traffic| traffic.calls * overlapping(traffic)).sum::<f64>() * replications;
         let time_ns = calls * CALL_NS + alone * (CALL_ALONE_NS - CALL_NS);
@@ -134,7 +134,7 @@ impl Components {
     /// Consumers who share an upstream of limited capacity are one; else each is a component of its own.
     pub(super) fn new(scenario: &Scenario) -> Self {
         let consumers: u64 = scenario.cohorts.iter().map(|cohort| u64::from(cohort.count)).sum();
-        if scenario.upstream.capacity.is_some() {
+        if scenario.is_shared() {
             return Self { count: u64::from(consumers > 0), largest: consumers };
         }
         Self { count: consumers, largest: u64::from(consumers > 0) }

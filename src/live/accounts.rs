@@ -148,11 +148,12 @@ impl Accounts {
         served.unwrap_or_default();
     }
 
-    /// An admitted call failed, after the upstream used this much. An overflow is kept as by [`Self::served`].
-    pub fn failed(&self, id: AccountId, when: When<'_>, hold: HoldId, used: PerMeter<u64>) {
+    /// An admitted call failed at that hop of its path, after each upstream up to there used this much. An overflow is kept
+    /// as by [`Self::served`].
+    pub fn failed(&self, id: AccountId, when: When<'_>, hold: HoldId, hop: u8, used: PerMeter<u64>) {
         let failed = self.event(id, when, |party, now, world| {
-            world.failed(party, now, hold, &used)?;
-            Ok(((), Event::Failed { hold, used }))
+            world.failed(party, now, hold, hop, &used)?;
+            Ok(((), Event::Failed { hold, hop, used }))
         });
         failed.unwrap_or_default();
     }

@@ -73,8 +73,8 @@ impl Exchange {
         worker.accounts().served(self.account, when, self.hold, usage);
     }
 
-    /// The upstream has answered that the call failed, and used this much for it.
-    pub(crate) fn fail(self, cause: Cause, used: PerMeter<u64>) {
+    /// The upstream has answered that the call failed at that hop of its path, and used this much for it.
+    pub(crate) fn fail(self, cause: Cause, hop: u8, used: PerMeter<u64>) {
         let worker = Rc::clone(&self.worker);
         worker.count(cause);
         let when = match self.ending {
@@ -82,7 +82,7 @@ impl Exchange {
             Ending::Scheduled(step) => When::At(step.now),
             Ending::Never => return,
         };
-        worker.accounts().failed(self.account, when, self.hold, used);
+        worker.accounts().failed(self.account, when, self.hold, hop, used);
     }
 
     /// There is no answer, or not all of it.
@@ -92,7 +92,8 @@ impl Exchange {
         let worker = Rc::clone(&self.worker);
         worker.count(cause);
         if self.ending == Ending::Wall {
-            worker.accounts().failed(self.account, When::Wall(worker.clock()), self.hold, PerMeter::default());
+            let when = When::Wall(worker.clock());
+            worker.accounts().failed(self.account, when, self.hold, 0, PerMeter::default());
         }
     }
 }

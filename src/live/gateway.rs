@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use farebox_engine::billing::cause::Cause;
 use farebox_engine::billing::gate::{Admission, Decision};
 use farebox_engine::log::History;
-use farebox_engine::model::{METERS_MAX, Meter, PerMeter, REQUESTS};
+use farebox_engine::model::{HOPS_MOST, METERS_MAX, Meter, PerMeter, REQUESTS};
 use farebox_engine::money::Overflow;
 use farebox_engine::time::{Now, Span, Time as Traffic};
 use farebox_engine::world::World;
@@ -28,7 +28,7 @@ use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, Head
 use hyper::header::{PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
 use hyper::{Request, Response, StatusCode, Uri};
 use mock_upstreams::host::{Host, Seat};
-use mock_upstreams::{Timer, USAGE_HEADER, Usage};
+use mock_upstreams::{FAILED_HOP_HEADER, Timer, USAGE_HEADER, Usage};
 use tokio::task::spawn_local;
 
 use super::accounts::{AccountId, Accounts, Logging, WallClock, When};
@@ -357,9 +357,9 @@ impl Worker {
         head.headers.remove(CAUSE);
         head.headers.remove(WARNING);
         let failure = failure(head.status);
-        let usage = self.usage(&head.headers);
+        let (usage, hop) = (self.usage(&head.headers), failed_hop(&head.headers));
         let end = |exchange: Exchange| match failure {
-            Some(cause) => exchange.fail(cause, usage),
+            Some(cause) => exchange.fail(cause, hop, usage),
             None => exchange.settle(usage),
         };
         let unsettled = match (exchange.ending(), failure) {
@@ -469,6 +469,13 @@ fn failure(status: StatusCode) -> Option<Cause> {
         500.. => Some(Cause::UpstreamError),
         _ => None,
     }
+}
+
+/// Which hop of the call's path has failed, as far as the upstream says so: else the one that the gateway called.
+fn failed_hop(headers: &HeaderMap) -> u8 {
+    let said = headers.get(&FAILED_HOP_HEADER).and_then(|value| value.to_str().ok());
+    let number = said.and_then(|said| said.split(' ').next()?.parse().ok());
+    number.filter(|hop| usize::from(*hop) < HOPS_MOST).unwrap_or(0)
 }
 
 fn failed(_: SendError) -> Cause {

@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -20,14 +21,16 @@ use farebox_engine::billing::account::Consumer;
 use farebox_engine::model::{Client, Hint, Route};
 use farebox_engine::time::{HOUR, Span, Time};
 use farebox_engine::world::client::{Answered, Attempts, Budget, next_attempt};
-use farebox_engine::world::schedule::Drawn;
+use farebox_engine::world::path::Work;
+use farebox_engine::world::schedule::{Call, Drawn};
 use farebox_engine::world::{FAILED, World};
 use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode, Uri};
-use mock_upstreams::{Command, OUTCOME_HEADER, Timer, Usage};
+use mock_upstreams::latency::MAX_LATENCY;
+use mock_upstreams::{Command, Hop, Hops, OUTCOME_HEADER, Timer, Usage};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
@@ -87,6 +90,8 @@ pub struct LoadResult {
     pub unfinished: u64,
     /// From the attempt's intended start to the last byte, by class, in ns.
     pub latency: BTreeMap<Class, Times>,
+    /// From the attempt's intended start to the first byte of the body, of answers that were streamed.
+    pub first_token: Times,
     /// From writing the request to the last byte, in ns.
     pub service: Histogram<u64>,
     /// How late calls were written after their intended start: behind schedule, or waiting for a connection; in ns.
@@ -190,6 +195,7 @@ impl LoadResult {
             errors: BTreeMap::new(),
             unfinished: 0,
             latency: BTreeMap::new(),
+            first_token: Times::new(),
             service: histogram(),
             lateness: histogram(),
         }
@@ -220,6 +226,7 @@ impl LoadResult {
         for (class, latency) in &other.latency {
             self.latency.entry(*class).or_insert_with(Times::new).merge(latency);
         }
+        self.first_token.merge(&other.first_token);
         add(&mut self.service, &other.service);
         add(&mut self.lateness, &other.lateness);
     }
@@ -425,7 +432,7 @@ impl Shared {
 
     async fn attempt(self: &Rc<Self>, due: Due) {
         let Due { account, call, attempt, at, .. } = due;
-        let request = self.caller.request(account, Stamp { call, attempt, scheduled: None });
+        let request = self.caller.request(account, Stamp { call, attempt, scheduled: None }, at);
         let written = Instant::now();
         let late = written.saturating_duration_since(self.clock.instant(at));
         self.result.borrow_mut().lateness.saturating_record(late.as_nanos() as u64);
@@ -436,7 +443,7 @@ impl Shared {
         self.landed.notify_one();
     }
 
-    fn record(&self, due: Due, written: Instant, answer: &Result<Response<()>, CallError>) {
+    fn record(&self, due: Due, written: Instant, answer: &Result<Response<Heard>, CallError>) {
         let ended = Instant::now();
         let mut result = self.result.borrow_mut();
         match answer {
@@ -446,6 +453,10 @@ impl Shared {
                     self.left.borrow_mut().insert(due.account);
                 }
                 let since = |from: Instant| ended.saturating_duration_since(from).as_nanos() as u64;
+                if let Some(first) = answer.body().first.filter(|_| self.caller.is_streamed(due, answer)) {
+                    let intended = self.clock.instant(due.at);
+                    result.first_token.record(first.saturating_duration_since(intended).as_nanos() as u64);
+                }
                 let latency = result.latency.entry(Class::of(answer.status())).or_insert_with(Times::new);
                 latency.record(since(self.clock.instant(due.at)));
                 result.service.saturating_record(since(written));
@@ -457,7 +468,7 @@ impl Shared {
     }
 
     /// The client hears what became of an attempt, and may make another; or, in a session, the next call.
-    fn answered(self: &Rc<Self>, due: Due, answer: &Result<Response<()>, CallError>) {
+    fn answered(self: &Rc<Self>, due: Due, answer: &Result<Response<Heard>, CallError>) {
         let now = self.clock.now().traffic;
         let next = match self.wait(due, answer, now) {
             Some(wait) => Some(Due { attempt: due.attempt + 1, at: now + wait, ..due }),
@@ -470,7 +481,7 @@ impl Shared {
     }
 
     /// How long the client waits before another attempt; `None` when it makes none.
-    fn wait(&self, due: Due, answer: &Result<Response<()>, CallError>, now: Time) -> Option<Span> {
+    fn wait(&self, due: Due, answer: &Result<Response<Heard>, CallError>, now: Time) -> Option<Span> {
         let Due { account, call, since, attempt, .. } = due;
         let client = self.caller.client(account)?;
         let mut budgets = self.budgets.borrow_mut();
@@ -507,7 +518,7 @@ impl Shared {
 }
 
 /// What a client makes of an answer; none at all is a connection error to it.
-fn said(answer: Option<&Response<()>>, hint: Hint) -> Answered {
+fn said(answer: Option<&Response<Heard>>, hint: Hint) -> Answered {
     let header = |name: &str| answer.and_then(|answer| answer.headers().get(name)?.to_str().ok());
     let seconds = header(RETRY_AFTER.as_str()).and_then(|seconds| seconds.parse().ok());
     Answered {
@@ -521,17 +532,26 @@ fn said(answer: Option<&Response<()>>, hint: Hint) -> Answered {
 pub(super) async fn exchange(
     pool: &Rc<Pool<Empty<Bytes>>>,
     request: Request<Empty<Bytes>>,
-) -> Result<Response<()>, CallError> {
+) -> Result<Response<Heard>, CallError> {
     let (response, lease) = pool.send(request).await.map_err(|error| match error {
         SendError::Connect(_) => CallError::Connect,
         SendError::Broken(_) => CallError::Broken,
     })?;
     let (head, mut body): (_, Incoming) = response.into_parts();
+    let mut known = Heard::default();
     while let Some(frame) = body.frame().await {
         frame.map_err(|_| CallError::Broken)?;
+        known.first.get_or_insert_with(Instant::now);
     }
     lease.give_back();
-    Ok(Response::from_parts(head, ()))
+    Ok(Response::from_parts(head, known))
+}
+
+/// What is known of a body that was read to its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Heard {
+    /// When its first byte came; `None`: it has none.
+    first: Option<Instant>,
 }
 
 /// Makes the requests of a world's calls.
@@ -576,6 +596,17 @@ impl Caller {
         Some(Due { account: due.account, call: next.index, since: next.at, attempt: 1, at: next.at })
     }
 
+    /// Whether an answer is one that an upstream streams.
+    fn is_streamed(&self, due: Due, answer: &Response<Heard>) -> bool {
+        let scenario = &self.world.scenario;
+        if !answer.status().is_success() || !scenario.upstreams.iter().any(|upstream| upstream.streams) {
+            return false;
+        }
+        let (consumer, _) = &self.callers[due.account.0 as usize];
+        let (route, _) = self.world.schedule.call(*consumer, due.call);
+        scenario.upstreams[self.world.path(route)[0].upstream].streams
+    }
+
     /// What is drawn for an attempt.
     fn drawn(&self, account: AccountId, what: Drawn, call: u64, attempt: u32) -> u64 {
         self.world.schedule.attempt(self.callers[account.0 as usize].0, what, call, attempt)
@@ -586,32 +617,77 @@ impl Caller {
         self.world.schedule.pace().until
     }
 
-    /// The request of a call: its key, its stamp, and what the mock upstream is to do with it.
-    pub(super) fn request(&self, account: AccountId, stamp: Stamp) -> Request<Empty<Bytes>> {
+    /// The request of an attempt that is made then: its key, its stamp, and what the mock upstream is to do with it.
+    pub(super) fn request(&self, account: AccountId, stamp: Stamp, at: Time) -> Request<Empty<Bytes>> {
         let (consumer, key) = &self.callers[account.0 as usize];
-        let word = self.drawn(account, Drawn::Latency, stamp.call, stamp.attempt);
-        let latency = self.world.scenario.upstream.latency.sample_whole(word);
-        let status = self.world.fails(*consumer, stamp.call, stamp.attempt).then_some(UPSTREAM_FAILED);
         let (route, usage) = self.world.schedule.call(*consumer, stamp.call);
+        let call = Call { index: stamp.call, attempt: stamp.attempt, at, route, usage };
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = self.targets[route as usize].clone();
         let headers = request.headers_mut();
         headers.insert(API_KEY, key.clone());
         headers.insert(STAMP, stamp.header(&self.token));
-        headers.insert(OUTCOME_HEADER.clone(), self.outcome(stamp, latency, status, &usage));
+        headers.insert(OUTCOME_HEADER.clone(), self.outcome(*consumer, &call, stamp.scheduled.is_some()));
         request
     }
 
     /// In lockstep nobody waits for a latency: it is in the stamp's times.
-    fn outcome(&self, stamp: Stamp, latency_ns: u64, status: Option<StatusCode>, usage: &[u64]) -> HeaderValue {
-        let latency = if stamp.scheduled.is_some() { Duration::ZERO } else { Duration::from_nanos(latency_ns) };
-        let meters = self.world.scenario.meters.iter().zip(usage).skip(1);
-        let amounts: Vec<_> = meters.map(|(meter, amount)| (format!("{METER}{}", meter.name), *amount)).collect();
+    fn outcome(&self, consumer: Consumer, call: &Call, is_scheduled: bool) -> HeaderValue {
+        let duration = |span: Span| if is_scheduled { Duration::ZERO } else { Duration::from_nanos(span.ns()) };
+        let Way { works, fails } = self.way(consumer, call);
+        let served = works.iter().fold(Span::ZERO, |sum, takes| sum + *takes);
+        let first = self.world.first_token(call.route, &call.usage, served).filter(|_| !fails && !is_scheduled);
+        let text = self.hops(call.route, works.iter().map(|takes| duration(*takes)));
+        let hops =
+            Hops::parse(&text).expect("names of upstreams are names of services, and they are no more than may be");
+        let is_single = self.world.scenario.upstreams.len() == 1;
+        let meters = self.world.scenario.meters.iter().zip(call.usage).skip(1);
+        let amounts: Vec<_> = meters.map(|(meter, amount)| (format!("{METER}{}", meter.name), amount)).collect();
         let mut buffer = String::new();
         let usage = Usage::write(&mut buffer, amounts.iter().map(|(name, amount)| (name.as_str(), *amount))).ok();
-        let command = Command { latency: Some(latency), status, usage };
+        let command = Command {
+            latency: is_single.then(|| duration(served)),
+            first: first.map(duration),
+            hops: (!is_single).then_some(hops),
+            status: fails.then_some(UPSTREAM_FAILED),
+            usage,
+        };
         HeaderValue::try_from(command.to_string()).expect("a command has visible ASCII characters only")
     }
+
+    /// How long each upstream works on an attempt where none makes it wait, up to the one that fails.
+    fn way(&self, consumer: Consumer, call: &Call) -> Way {
+        let mut works = Vec::new();
+        for hop in 0..self.world.path(call.route).len() {
+            let Work { takes, fails } = self.world.work(consumer, call, hop);
+            // The mock takes no longer command; nor does anybody wait for it.
+            let takes = takes.min(Span::from_ns(MAX_LATENCY.as_nanos() as u64));
+            works.push(takes);
+            if fails {
+                return Way { works, fails };
+            }
+        }
+        Way { works, fails: false }
+    }
+
+    /// The hops of a route that an attempt comes to.
+    fn hops(&self, route: u16, works: impl Iterator<Item = Duration>) -> String {
+        let mut text = String::new();
+        for (hop, latency) in self.world.path(route).iter().zip(works) {
+            let name = &self.world.scenario.upstreams[hop.upstream].name;
+            let gap = if text.is_empty() { "" } else { "," };
+            write!(text, "{gap}{}", Hop { name, depth: hop.depth, latency }).expect("a String takes everything");
+        }
+        text
+    }
+}
+
+/// What an attempt meets behind the gateway.
+struct Way {
+    /// How long each upstream works that it comes to.
+    works: Vec<Span>,
+    /// Whether the last of them fails.
+    fails: bool,
 }
 
 #[cfg(test)]

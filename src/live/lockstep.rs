@@ -208,7 +208,8 @@ impl Player {
     }
 
     async fn call(self: Rc<Self>, account: AccountId, scripted: ScriptedCall) -> Result<(u64, u32), OutOfStep> {
-        let request = self.caller.request(account, scripted.stamp);
+        let at = scripted.stamp.scheduled.expect("every call of a script is scheduled").decided.now.traffic;
+        let request = self.caller.request(account, scripted.stamp, at);
         let answer = self.timer.timeout_at(Instant::now() + TIMEOUT, exchange(&self.pool, request)).await;
         let answer = answer.unwrap_or(Err(CallError::Timeout));
         let Stamp { call, attempt, .. } = scripted.stamp;

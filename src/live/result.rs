@@ -49,6 +49,9 @@ pub struct LoadReport {
     pub unfinished: u64,
     /// From the intended start to the last byte, by class of the answer.
     pub latency_ns: BTreeMap<&'static str, Percentiles>,
+    /// From the intended start to the first byte of answers that were streamed; nothing where none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_token_ns: Option<Percentiles>,
     /// From writing the request to the last byte.
     pub service_ns: Percentiles,
     /// How late calls were written after their intended start: behind schedule, or waiting for a connection.
@@ -110,6 +113,7 @@ impl LoadReport {
             errors: load.errors.iter().map(|(error, calls)| (error.name(), *calls)).collect(),
             unfinished: load.unfinished,
             latency_ns: load.latency.iter().map(|(class, times)| (class.name(), Percentiles::of(times))).collect(),
+            first_token_ns: (!load.first_token.histogram.is_empty()).then(|| Percentiles::of(&load.first_token)),
             service_ns: Percentiles::new(&load.service),
             lateness_ns: Percentiles::new(&load.lateness),
         }

@@ -44,15 +44,15 @@ mod tests {
     #[test]
     fn the_most_specific_route_that_a_path_begins_with_wins() {
         let routes = ["/v1", "/v1/chat/completions", "/v1/chat"];
-        let routes = routes.map(|path| Route { path: path.to_owned(), attributes: Vec::new() });
+        let routes = routes.map(|path| Route { path: path.to_owned(), upstream: 0, attributes: Vec::new() });
         let routes = Routes::new(&routes);
         let found =
             ["/v1/chat/completions", "/v1/chat/x", "/v1/chats", "/v1/", "/v2", "/"].map(|path| routes.find(path));
         assert_eq!(found, [Some(1), Some(2), Some(0), Some(0), None, None]);
-        let twice = ["/v1", "/v1/"].map(|path| Route { path: path.to_owned(), attributes: Vec::new() });
+        let twice = ["/v1", "/v1/"].map(|path| Route { path: path.to_owned(), upstream: 0, attributes: Vec::new() });
         let twice = Routes::new(&twice);
         assert_eq!(["/v1", "/v1/", "/v1/x"].map(|path| twice.find(path)), [Some(0), Some(1), Some(1)]);
-        let only = Routes::new(&[Route { path: "/".to_owned(), attributes: Vec::new() }]);
+        let only = Routes::new(&[Route { path: "/".to_owned(), upstream: 0, attributes: Vec::new() }]);
         assert_eq!(["/", "/any/thing"].map(|path| only.find(path)), [Some(0); 2]);
     }
 }

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use farebox_engine::log::{self, History};
+use farebox_engine::model::{Scenario, Upstream};
 use farebox_engine::money::Overflow;
 use farebox_engine::outcome::Outcome;
 use farebox_engine::record::Recorder;
@@ -153,8 +154,7 @@ impl Stage {
         if needed > allowed {
             return Err(LiveError::Descriptors { needed, allowed });
         }
-        let capacity = world.scenario.upstream.capacity.and_then(NonZeroU32::new);
-        let service = ServiceSpec { capacity, ..ServiceSpec::default() };
+        let service = service(&world.scenario);
         let upstream =
             Server::start(&mock_upstreams::Options { obey: true, service, ..mock_upstreams::Options::default() })?;
         let token = token()?;
@@ -174,6 +174,16 @@ impl Stage {
         let finished = self.gateway.finish(GRACE, end)?;
         self.upstream.shutdown(Duration::ZERO);
         Ok(finished)
+    }
+}
+
+/// The mock of all upstreams: of a single one, that is the service itself.
+fn service(scenario: &Scenario) -> ServiceSpec {
+    let capacity = |upstream: &Upstream| upstream.capacity.and_then(NonZeroU32::new);
+    let named = scenario.upstreams.iter().filter_map(|it| Some((it.name.clone(), capacity(it)?)));
+    match &scenario.upstreams[..] {
+        [only] => ServiceSpec { capacity: capacity(only), ..ServiceSpec::default() },
+        _ => ServiceSpec { named: named.collect(), ..ServiceSpec::default() },
     }
 }
 

@@ -41,6 +41,15 @@ pub struct Latency {
     pub max_ns: u64,
 }
 
+impl Latency {
+    /// Of what only its buckets are known: mean and longest as if all were at the upper ends.
+    fn of_buckets(buckets: Vec<[u64; 2]>) -> Self {
+        let sum_ns = buckets.iter().map(|[upper, answers]| i128::from(*upper) * i128::from(*answers)).sum();
+        let max_ns = buckets.last().map_or(0, |[upper, _]| *upper);
+        Self { buckets, sum_ns, max_ns }
+    }
+}
+
 /// A value with its evidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measured {
@@ -91,7 +100,7 @@ pub fn unit(measure: Measure) -> Unit {
         | Measure::Failures(Number::Count)
         | Measure::Churn(Number::Count)
         | Measure::Dunning(_) => Unit::Count,
-        Measure::Latency(_) => Unit::Time,
+        Measure::Latency(_) | Measure::FirstToken(_) => Unit::Time,
         Measure::Revenue(_) => Unit::Money,
         Measure::Balanced => Unit::Fact,
     }
@@ -104,10 +113,13 @@ impl Subject<'_> {
         if let (Measure::Latency(statistic), Some(latency)) = (measure, self.latency) {
             return of_a_load(latency, statistic, selector);
         }
+        if let (Measure::FirstToken(statistic), Some(latency)) = (measure, self.latency) {
+            return first_token_of_a_load(latency, statistic, selector);
+        }
         let each = |cohorts: &[CohortOutcome]| self.of_one(measure, selector, cohorts);
         let each: Vec<Pair> = self.outcome.replications().map(each).collect::<Result<_, _>>()?;
         let value = match measure {
-            Measure::Latency(Statistic::Max) => {
+            Measure::Latency(Statistic::Max) | Measure::FirstToken(Statistic::Max) => {
                 Pair::whole(each.iter().map(|pair| pair.parts).max().unwrap_or_default())
             }
             _ => Pair::sum(&each),
@@ -167,6 +179,10 @@ impl Subject<'_> {
                 }
                 of_latency(&of_cohorts(selected()), statistic)
             }
+            Measure::FirstToken(statistic) => {
+                let buckets = pooled(selected().map(|cohort| cohort.first_token.as_slice()));
+                of_latency(&Latency::of_buckets(buckets), statistic)
+            }
             Measure::Revenue(name) => {
                 let figures = Figures::of(|movement| selected().map(|cohort| cohort.moved(movement)).sum());
                 let named = figures.named().into_iter().find(|(figure, _)| *figure == name);
@@ -222,7 +238,7 @@ impl Subject<'_> {
     }
 
     fn matched(&self, selector: &Selector, route: &RouteOutcome) -> u64 {
-        let Selector { status, cause, kind, outcome, .. } = *selector;
+        let Selector { status, cause, kind, outcome, ref upstream, .. } = *selector;
         let may_be = |became| match outcome {
             None => true,
             Some(Became::Abandoned) => matches!(became, Became::Refused | Became::Failed),
@@ -237,7 +253,10 @@ impl Subject<'_> {
             matched += route.again.recovered;
         }
         if may_be(Became::Failed) && without_cause && status.is_none() {
-            matched += route.failed;
+            matched += match upstream.as_ref().filter(|_| outcome.is_some()) {
+                Some(upstream) => route.failed_at.get(upstream).copied().unwrap_or(0),
+                None => route.failed,
+            };
         }
         if outcome.is_none() && without_cause && status.is_none() {
             matched += route.in_flight;
@@ -263,7 +282,8 @@ impl Subject<'_> {
         if self.interrupted || self.outcome.is_partial() {
             return Err("the run is partial");
         }
-        if matches!(measure, Measure::Balanced | Measure::Latency(Statistic::Max)) {
+        if matches!(measure, Measure::Balanced | Measure::Latency(Statistic::Max) | Measure::FirstToken(Statistic::Max))
+        {
             return Err("this has none");
         }
         let interval = match each.len() {
@@ -331,6 +351,7 @@ fn nothing(measure: Measure) -> &'static str {
         Measure::Dunning(_) => "no payment had to be tried again to its end",
         Measure::Churn(_) => "nobody was subscribed",
         Measure::Latency(_) => "no call was served",
+        Measure::FirstToken(_) => NOTHING_STREAMED,
         _ => "no call was made",
     }
 }
@@ -352,6 +373,23 @@ fn of_a_load(
     }
     Ok(Measured { value, interval: Err("a load has none") })
 }
+
+fn first_token_of_a_load(
+    latency: &BTreeMap<&'static str, Latency>,
+    statistic: Statistic,
+    selector: &Selector,
+) -> Result<Measured, Unmeasured> {
+    if selector.cohort.is_some() || selector.plan.is_some() {
+        return Err("a load does not tell first tokens apart".to_owned());
+    }
+    let latency = latency.get(FIRST_TOKEN).ok_or(NOTHING_STREAMED)?;
+    Ok(Measured { value: of_latency(latency, statistic), interval: Err("a load has none") })
+}
+
+/// Where a load has how long first tokens took, beside the classes of answers.
+pub const FIRST_TOKEN: &str = "first token";
+
+const NOTHING_STREAMED: &str = "no answer was streamed";
 
 /// What several cohorts were answered in, as one distribution.
 fn of_cohorts<'a>(cohorts: impl Iterator<Item = &'a CohortOutcome> + Clone) -> Latency {

@@ -132,6 +132,45 @@ fn calls_are_counted_by_their_last_attempt() {
     );
 }
 
+/// Failures of an upstream are those at its hop, of all calls for the routes that come to it; without `outcome` the label
+/// says only which routes are meant.
+#[test]
+fn an_upstream_narrows_what_failed_there() {
+    let scenario = scenario();
+    let mut outcome = outcome(&scenario);
+    let failing = RouteOutcome {
+        failed: 5,
+        failed_at: [("ranker".to_owned(), 3), ("store".to_owned(), 2)].into(),
+        ..route(15, &[])
+    };
+    outcome.cohorts[1].routes.insert("/z".to_owned(), failing);
+    let subject = Subject { scenario: &scenario, outcome: &outcome, latency: None, interrupted: false };
+    let of = |measure, outcome| {
+        let (upstream, routes) = (some("ranker"), Some(vec!["/z".to_owned()]));
+        subject.measure(measure, &Selector { upstream, routes, outcome, ..Selector::default() }).unwrap().value
+    };
+    assert_eq!(of(Measure::Failures(Number::Count), None), Pair::whole(3));
+    assert_eq!(of(Measure::Failures(Number::Rate), None), Pair { parts: 3, of: 20 });
+    assert_eq!(of(Measure::Calls(Number::Count), Some(Became::Failed)), Pair::whole(3));
+    assert_eq!(of(Measure::Calls(Number::Count), None), Pair::whole(20));
+}
+
+#[test]
+fn first_tokens_are_read_off_the_outcome_or_the_load() {
+    let (scenario, all) = (scenario(), Selector::default());
+    let mut outcome = outcome(&scenario);
+    let p50 = Measure::FirstToken(Statistic::Quantile(500));
+    let nothing =
+        Subject { scenario: &scenario, outcome: &outcome, latency: None, interrupted: false }.measure(p50, &all);
+    assert_eq!(nothing, Err("no answer was streamed".to_owned()));
+    outcome.cohorts[0].first_token = vec![[7, 3], [9, 1]];
+    let subject = |latency| Subject { scenario: &scenario, outcome: &outcome, latency, interrupted: false };
+    assert_eq!(subject(None).measure(p50, &all).unwrap().value, Pair::whole(7));
+    let load = [(FIRST_TOKEN, Latency::of_buckets(vec![[11, 1], [13, 5]]))].into();
+    assert_eq!(subject(Some(&load)).measure(p50, &all).unwrap().value, Pair::whole(13));
+    assert_eq!(subject(Some(&BTreeMap::new())).measure(p50, &all), Err("no answer was streamed".to_owned()));
+}
+
 /// A scenario that answers another status for a cause moves the cause there.
 #[test]
 fn a_status_is_the_one_that_the_gateway_answers() {

@@ -56,7 +56,7 @@ impl Observer for Moments<'_> {
 
     fn served(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now, _: Span) {}
 
-    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now) {}
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: u8, _: Now) {}
 
     /// Whether all of the allowance is used the account says itself; if so, the last call that passed has used it up.
     fn closed(&mut self, account: &Account, _: &Tried) {

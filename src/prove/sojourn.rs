@@ -38,7 +38,7 @@ impl Observer for Sojourn {
         }
     }
 
-    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now) {}
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: u8, _: Now) {}
 
     fn closed(&mut self, _: &Account, _: &Tried) {}
 }

@@ -26,6 +26,7 @@ pub fn render(load: &LoadReport) -> String {
         rows.push(count("unfinished", load.unfinished));
     }
     let mut latency: Vec<_> = load.latency_ns.iter().map(|(class, ns)| percentiles(class, ns)).collect();
+    latency.extend(load.first_token_ns.iter().map(|ns| percentiles("first token", ns)));
     latency.push(percentiles("service time", &load.service_ns));
     latency.push(percentiles("sent late by", &load.lateness_ns));
     table("Load", &rows) + &table("Latency from the intended start", &latency)

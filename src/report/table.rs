@@ -12,10 +12,11 @@ use super::text::currency;
 use crate::measure::Subject;
 
 /// Every table: its file's name and its text.
-pub fn all(subject: &Subject<'_>) -> [(&'static str, String); 5] {
+pub fn all(subject: &Subject<'_>) -> [(&'static str, String); 6] {
     [
         ("calls.csv", calls(subject)),
         ("refusals.csv", refusals(subject)),
+        ("failures.csv", failures(subject.outcome)),
         ("revenue.csv", revenue(subject.outcome)),
         ("dunning.csv", dunning(subject.outcome)),
         ("timeline.csv", timeline(subject.outcome)),
@@ -95,6 +96,30 @@ fn refusals(subject: &Subject<'_>) -> String {
         }
     }
     write(&header, &rows)
+}
+
+/// Calls that failed behind the gateway, by route and by the upstream that failed them. The share is of the calls that the
+/// same cohort made for the same route.
+fn failures(outcome: &Outcome) -> String {
+    let mut rows = Vec::new();
+    for (number, cohort) in each(outcome) {
+        for (path, route) in &cohort.routes {
+            for (upstream, failed) in &route.failed_at {
+                let offered = route.offered();
+                rows.push(vec![
+                    number.to_string(),
+                    cohort.cohort.clone(),
+                    cohort.plan.clone(),
+                    path.clone(),
+                    upstream.clone(),
+                    failed.to_string(),
+                    offered.to_string(),
+                    format!("{:.6}", *failed as f64 / offered as f64),
+                ]);
+            }
+        }
+    }
+    write(&["replication", "cohort", "plan", "route", "upstream", "failed", "offered", "share"], &rows)
 }
 
 /// Every movement of the journal and every figure derived from it, in the currency's major unit, to the last digit.

@@ -146,13 +146,13 @@ impl Mean {
         for (cause, calls) in sum(outcome.cohorts.iter().map(|cohort| &cohort.refused)) {
             rows.push(count(&format!("refused: {cause}"), calls, &self.who(&cause)));
         }
-        for (label, calls) in [
-            ("failed behind the gateway", total(|cohort| cohort.failed)),
-            ("not answered at the end", total(|cohort| cohort.in_flight)),
-        ] {
-            if calls > 0 {
-                rows.push(count(label, calls, ""));
-            }
+        let failed: Vec<_> = outcome.cohorts.iter().map(CohortOutcome::failed_at).collect();
+        for (upstream, calls) in sum(failed.iter()) {
+            rows.push(count(&format!("failed at {upstream}"), calls, ""));
+        }
+        let in_flight = total(|cohort| cohort.in_flight);
+        if in_flight > 0 {
+            rows.push(count("not answered at the end", in_flight, ""));
         }
         rows.extend(refused_over_time(outcome));
         table("Calls", &rows) + &self.last_attempts()
@@ -375,13 +375,21 @@ impl Mean {
         if rows.is_empty() { String::new() } else { table("Subscriptions and payments", &rows) }
     }
 
+    fn percentiles(&self, label: &str, buckets: &[[u64; 2]]) -> Row {
+        let at = |q| quantile(buckets, q).map_or_else(|| "-".to_owned(), duration);
+        let calls = buckets.iter().map(|[_, calls]| calls).sum();
+        let note = format!("p99 {}   {}", at(0.99), counted(self.each(calls), "call"));
+        row(label, format!("p50 {}", at(0.5)), note)
+    }
+
     fn latency(&self) -> String {
         let outcome = &self.outcome;
         let mut rows = Vec::new();
         for cohort in outcome.cohorts.iter().filter(|cohort| cohort.served > 0) {
-            let at = |q| quantile(&cohort.latency, q).map_or_else(|| "-".to_owned(), duration);
-            let note = format!("p99 {}   {}", at(0.99), counted(self.each(cohort.served), "call"));
-            rows.push(row(&cohort.cohort, format!("p50 {}", at(0.5)), note));
+            rows.push(self.percentiles(&cohort.cohort, &cohort.latency));
+            if !cohort.first_token.is_empty() {
+                rows.push(self.percentiles(&format!("{}, first token", cohort.cohort), &cohort.first_token));
+            }
         }
         if rows.is_empty() { String::new() } else { table("Latency of the upstream", &rows) }
     }

@@ -15,10 +15,11 @@ mod reaction;
 mod route;
 mod threshold;
 mod traffic;
+mod upstream;
 
 use std::path::Path;
 
-use farebox_engine::model::{METERS_MAX, Meter, Route, Scenario};
+use farebox_engine::model::{METERS_MAX, Meter, Route, Scenario, Upstream};
 use farebox_engine::money::{CURRENCIES, Currency, Money};
 use farebox_engine::time;
 use jiff::ToSpan;
@@ -50,6 +51,7 @@ pub(super) fn lower(root: &Spanned<Node>, folder: &Path, problems: &mut Problems
         horizon: None,
         meters: Vec::new(),
         routes: Vec::new(),
+        upstreams: Vec::new(),
         traces: Vec::new(),
     };
     let scenario = lowering.scenario(&fields, root);
@@ -79,6 +81,8 @@ struct Lowering<'a> {
     meters: Vec<Meter>,
     /// As the file has them; none when it has none.
     routes: Vec<Route>,
+    /// None while something is wrong with them.
+    upstreams: Vec<Upstream>,
     traces: Vec<[u8; 32]>,
 }
 
@@ -91,18 +95,19 @@ impl Lowering<'_> {
         let is_routed = self.routes(fields);
         let plans = fields.map("plans").map(|plans| self.plans(plans)).unwrap_or_default();
         let changes = self.changes(fields, root, &plans);
-        let upstream = fields.map("upstreams").and_then(|upstreams| self.upstreams(upstreams, fields));
+        let is_answered = fields.map("upstreams").is_some_and(|upstreams| self.upstreams(upstreams, fields));
         let cohorts = fields.map("consumers").and_then(|cohorts| self.cohorts(cohorts, &plans));
         let payments = fields.map("payments").and_then(|payments| self.payments(payments));
         let live = fields.map("live").and_then(|live| self.live(live));
-        let faults = self.faults(fields);
+        let faults = self.faults(fields, &plans);
         let thresholds = self.thresholds(fields, cohorts.as_deref(), payments.as_ref());
-        if !is_routed {
+        if !is_routed || !is_answered {
             return None;
         }
         if self.routes.is_empty() {
-            self.routes.push(Route { path: "/".to_owned(), attributes: Vec::new() });
+            self.routes.push(Route { path: "/".to_owned(), upstream: 0, attributes: Vec::new() });
         }
+        self.warn_unreached(fields);
         Some(Scenario {
             name: fields.text("scenario")?.value.to_owned(),
             seed: fields.quantity("seed")?.value,
@@ -115,7 +120,7 @@ impl Lowering<'_> {
             plans: plans.into_iter().map(|plan| plan.plan).collect::<Option<_>>()?,
             changes: changes?,
             cohorts: cohorts?,
-            upstream: upstream?,
+            upstreams: self.upstreams.clone(),
             payments: payments?,
             faults,
             gateway: gateway::gateway(fields.map("gateway")?)?,

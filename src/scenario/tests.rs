@@ -16,6 +16,7 @@ use super::*;
 mod clients;
 mod lowered;
 mod table;
+mod upstreams;
 mod variants;
 mod world;
 
@@ -57,7 +58,7 @@ fn the_smallest_scenario_has_a_default_for_everything_else() {
     assert_eq!(scenario.payments.dunning.finally, Finally::Cancel);
     let live = scenario.live;
     assert_eq!((live.rate_per_s, live.clock, live.connections, live.in_flight), (1_000.0, None, 64, 4_000));
-    assert_eq!((scenario.upstream.name.as_str(), live.duration), ("api", TimeSpan::from_secs(10)));
+    assert_eq!((scenario.upstreams[0].name.as_str(), live.duration), ("api", TimeSpan::from_secs(10)));
 }
 
 #[test]
@@ -91,7 +92,7 @@ live: { rate: 90/min, duration: 1m, clock: 1h per 1s, connections: 8, in_flight:
     assert_eq!(payg.prices[0], Some(Price::PerUnit(price)));
     assert_eq!((payg.usage_period, scenario.cohorts[0].plan), (None, 1));
     assert_eq!(scenario.cohorts[0].card, Some(Card::declining(Chance::of(825, 10_000))));
-    assert_eq!(scenario.upstream.latency, Distribution::log_normal(30e6, 80e6, Z95));
+    assert_eq!(scenario.upstreams[0].latency, Distribution::log_normal(30e6, 80e6, Z95));
     assert_eq!((scenario.payments.dunning.retries.len(), scenario.payments.dunning.finally), (0, Finally::Keep));
     assert_eq!(scenario.live.clock, Some(Clock::new(TimeSpan::from_ns(HOUR), TimeSpan::from_ns(SECOND))));
     assert_eq!((scenario.live.rate_per_s, scenario.live.in_flight), (1.5, 16));

@@ -87,6 +87,15 @@ const LATENCY: &[Known] = &[
     ("p999", Dimension::Time, Some(Measure::Latency(Statistic::Quantile(999)))),
     ("max", Dimension::Time, Some(Measure::Latency(Statistic::Max))),
 ];
+const FIRST_TOKEN: &[Known] = &[
+    ("mean", Dimension::Time, Some(Measure::FirstToken(Statistic::Mean))),
+    ("p50", Dimension::Time, Some(Measure::FirstToken(Statistic::Quantile(500)))),
+    ("p90", Dimension::Time, Some(Measure::FirstToken(Statistic::Quantile(900)))),
+    ("p95", Dimension::Time, Some(Measure::FirstToken(Statistic::Quantile(950)))),
+    ("p99", Dimension::Time, Some(Measure::FirstToken(Statistic::Quantile(990)))),
+    ("p999", Dimension::Time, Some(Measure::FirstToken(Statistic::Quantile(999)))),
+    ("max", Dimension::Time, Some(Measure::FirstToken(Statistic::Max))),
+];
 const DUNNING: &[Known] = &[
     ("attempts", Dimension::Count, Some(Measure::Dunning(Collected::Attempts))),
     ("declined", Dimension::Count, Some(Measure::Dunning(Collected::Declined))),
@@ -137,6 +146,7 @@ const METRICS: &[Metric] = &[
     Metric { name: "false_refusals", statistics: JUDGED, labels: LABELS },
     Metric { name: "leaks", statistics: JUDGED, labels: LABELS },
     Metric { name: "latency", statistics: LATENCY, labels: LABELS },
+    Metric { name: "first_token", statistics: FIRST_TOKEN, labels: WHO },
     Metric { name: "revenue", statistics: REVENUE, labels: WHO },
     Metric { name: "dunning", statistics: DUNNING, labels: WHO },
     Metric { name: "churn", statistics: CHURN, labels: WHO },
@@ -185,7 +195,7 @@ pub(super) fn parse(text: &str, currency: Option<Currency>) -> Result<Threshold,
         ));
     }
     let (comparison, line) = compare(text, dimension, rest.trim(), currency)?;
-    contradiction(name, &labels.selector)?;
+    contradiction(name, &labels.selector, &labels.names)?;
     let unsupported = untold(name, measure, &labels.selector);
     let Labels { names, selector } = labels;
     let text_of = || text.to_owned();
@@ -193,8 +203,8 @@ pub(super) fn parse(text: &str, currency: Option<Currency>) -> Result<Threshold,
     Ok(Threshold { model: model.filter(|_| unsupported.is_none()), unsupported, names, length: text.len() })
 }
 
-/// What can never be: a refusal that was served, a cause of another kind.
-fn contradiction(metric: &str, selector: &Selector) -> Result<(), Complaint> {
+/// What can never be: a refusal that was served, a cause of another kind, a refusal that came to an upstream.
+fn contradiction(metric: &str, selector: &Selector, names: &[Named]) -> Result<(), Complaint> {
     if let (Some(cause), Some(kind)) = (selector.cause, selector.kind)
         && cause::kind_of(cause) != kind
     {
@@ -204,6 +214,11 @@ fn contradiction(metric: &str, selector: &Selector) -> Result<(), Complaint> {
     }
     if let Some(outcome) = selector.outcome {
         contradicted(metric, outcome, selector)?;
+    }
+    let is_refused = metric == "refusals" || selector.outcome == Some(Became::Refused);
+    if is_refused && names.iter().any(|named| named.label == "upstream") {
+        let message = "what the gateway refuses comes to no upstream";
+        return Err(Complaint::new(message, "write `route=` in place of `upstream=`, or `failures`"));
     }
     let Some(own) = [("refusals", Became::Refused), ("failures", Became::Failed)].into_iter().find(|it| it.0 == metric)
     else {
@@ -504,6 +519,7 @@ mod tests {
             cohort: Some("a".into()),
             plan: Some("b".into()),
             routes: Some(vec!["/x".into()]),
+            upstream: None,
             status: Some(402),
             cause: Some("past_due"),
             kind: Some("billing"),
@@ -531,6 +547,8 @@ mod tests {
             ("requests{outcome=recovered}.rate < 1%", "only a call is `recovered`, and `requests` is about attempts"),
             ("latency{outcome=abandoned}.p50 < 1s", "only a call is `abandoned`, and `latency` is about attempts"),
             ("refusals{outcome=recovered}.rate < 1%", "only a call is `recovered`, and `refusals` is about attempts"),
+            ("refusals{upstream=llm}.rate < 1%", "what the gateway refuses comes to no upstream"),
+            ("calls{upstream=llm, outcome=refused}.rate < 1%", "what the gateway refuses comes to no upstream"),
         ] {
             assert_eq!(parsed(text).unwrap_err().message, message, "{text}");
         }

@@ -11,10 +11,11 @@ use farebox::control::Control;
 use farebox::forecast::Forecast;
 use farebox::simulate::{everyone, simulate};
 use farebox_engine::distribution::{Distribution, Z95};
+use farebox_engine::draw::Chance;
 use farebox_engine::log::{self, Event};
 use farebox_engine::model::{
     Arrivals, Attribute, Joined, Meter, Pattern, PerMeter, Period, Plan, Price, Process, Route, Scenario, Sessions,
-    Shape, Tier, Trace, TraceRow, UnitPrice,
+    Shape, Tier, Trace, TraceRow, UnitPrice, Upstream,
 };
 use farebox_engine::money::Money;
 use farebox_engine::sim::Scratch;
@@ -334,6 +335,7 @@ fn a_trace_is_counted() {
 fn a_plan_knows_what_its_routes_carry() {
     let route = |path: &str, tokens: Distribution| Route {
         path: path.to_owned(),
+        upstream: 0,
         attributes: vec![Attribute { name: "tokens".to_owned(), amount: tokens, most: 1_000 }],
     };
     let plan = forecast(&changed(|scenario| {
@@ -436,7 +438,7 @@ fn calls_in_sessions_are_as_many_and_as_dispersed_as_planned() {
             scenario.plans[0] = Plan::new("free");
             (scenario.live.rate_per_s, scenario.live.duration) = (100.0, Span::from_secs(60));
             let think = Distribution::Constant((think * SECOND) as f64);
-            scenario.upstream.latency = Distribution::Constant(SECOND as f64);
+            scenario.upstreams[0].latency = Distribution::Constant(SECOND as f64);
             let sessions = Some(Sessions::new(calls.clone(), think));
             let mean_gap_ns = DAY as f64 / 20.0;
             let pattern = Pattern { mean_gap_ns, spread: None, process: Process::Poisson, sessions, shape: None };
@@ -530,6 +532,38 @@ fn a_load_of_more_than_ten_years_is_refused() {
     assert!(planned.stderr.contains("and may go ten years"), "{}", planned.stderr);
 }
 
+/// `front` calls `back` twice, each of which fails half of the calls: 1 + ½·(4 + ½·4) seconds, of which a call stays 4 at
+/// `back` each time.
+#[test]
+fn a_plan_follows_calls_from_hop_to_hop() {
+    let upstream = |name: &str, seconds: f64, calls: &[usize]| Upstream {
+        latency: Distribution::Constant(seconds * 1e9),
+        errors: Chance::of(1, 2),
+        calls: calls.to_vec(),
+        ..Upstream::new(name)
+    };
+    let plan = forecast(&changed(|scenario| {
+        scenario.upstreams = vec![upstream("front", 1.0, &[1, 1]), upstream("back", 4.0, &[])];
+        scenario.upstreams[1].capacity = Some(2);
+        scenario.live.rate_per_s = 8.0;
+    }));
+    let close = |figure: f64, exact: f64| assert!((figure - exact).abs() < 1e-6 * exact, "{figure} is not {exact}");
+    close(plan.load.latency_ns, 4e9);
+    let [front, back] = &plan.upstreams[..] else { panic!("two upstreams") };
+    close(front.calls, plan.expected);
+    close(back.calls, plan.expected * 0.75);
+    for (of, works, stays, at_once) in [(front, 1e9, 4e9, 32.0), (back, 4e9, 4e9, 24.0)] {
+        close(of.works_ns, works);
+        close(of.stays_ns, stays);
+        close(of.at_once_in_load, at_once);
+    }
+    assert!(plan.warnings.iter().any(|it| it.starts_with("in the load the upstream `back` would have 24 calls")));
+    let of_upstreams = plan.not_forecast.iter().filter(|it| it.starts_with("`front`") || it.starts_with("`back`"));
+    assert_eq!((plan.components.count, of_upstreams.count()), (1, 3));
+    let page = farebox::forecast::text::render(&plan);
+    assert!(page.contains("Upstreams, on average and without lines"), "{page}");
+}
+
 /// Rates without a mean are the reader's to refuse; a forecast of one must still end, with figures that say so.
 #[test]
 fn odd_rates_have_no_odd_figures() {
@@ -537,7 +571,7 @@ fn odd_rates_have_no_odd_figures() {
     assert_eq!((none.expected, none.allowances[0].chance), (0.0, Some(0.0)));
     let endless = forecast(&changed(|scenario| {
         scenario.cohorts[0].arrivals = spread(Distribution::Pareto { min: 1.0, alpha: 1.0 });
-        scenario.upstream.latency = Distribution::Pareto { min: 1.0, alpha: 1.0 };
+        scenario.upstreams[0].latency = Distribution::Pareto { min: 1.0, alpha: 1.0 };
     }));
     assert_eq!((endless.allowances[0].chance, endless.load.in_flight_p99), (Some(1.0), None));
     assert!(farebox::forecast::text::render(&endless).contains("no bound"));

@@ -27,7 +27,7 @@ use farebox_engine::draw::Chance;
 use farebox_engine::log::{Entry, Event, History};
 use farebox_engine::model::{
     Act, AppliesTo, Arrivals, Breaks, Card, Fees, Limit, PastAllowance, Pattern, PerMeter, Plan, Prepaid, Process,
-    Returns, Scenario, SpendControl,
+    Returns, Scenario, SpendControl, Upstream,
 };
 use farebox_engine::money::Money;
 use farebox_engine::time::Span;
@@ -156,6 +156,15 @@ const RARE: &[&str] = &[
     "by these weights nobody ever calls",
     "in its busiest moments this rate is more than ",
     " these rates have no mean",
+    "how long `model` takes depends on ",
+    "what is generated token by token needs ",
+    "what streams is generated token by token",
+    "`overage` has no effect without ",
+    "`latency` says how long a whole answer takes",
+    " calls itself",
+    " is called by ",
+    " calls others after its own work",
+    " hops",
     "a throttle of zero lets nothing pass",
 ];
 
@@ -276,6 +285,8 @@ fn the_loads_meet_every_refusal_every_count_and_every_movement() {
         Cause::SpendCap,
         Cause::CreditExhausted,
         Cause::PaymentRequired,
+        Cause::BillingUnavailable,
+        Cause::PolicyError,
     ] {
         let is_it = |entry: &Entry| matches!(entry.event, Event::Decided { decision: Decision::Refuse(other), .. } if other == cause);
         if !twins().any(|twin| twin.log.iter().any(is_it)) {
@@ -361,6 +372,10 @@ fn the_loads_change_without_any_of_what_they_ask_for() {
         ("the processor's latency", |it| it.payments.processor.latency = Distribution::Constant(0.0)),
         ("the processor's errors", |it| it.payments.processor.errors = Chance::NEVER),
         ("outages of the processor", |it| faults(it, |breaks| breaks == Breaks::ProcessorDown)),
+        ("outages of upstreams", |it| faults(it, |breaks| matches!(breaks, Breaks::UpstreamDown { .. }))),
+        ("slow upstreams", |it| faults(it, |breaks| matches!(breaks, Breaks::UpstreamSlow { .. }))),
+        ("outages of billing", |it| faults(it, |breaks| breaks == Breaks::BillingDown)),
+        ("misconfigured rules", |it| faults(it, |breaks| matches!(breaks, Breaks::PolicyError { .. }))),
         ("a slow processor", |it| faults(it, |breaks| matches!(breaks, Breaks::ProcessorSlow { .. }))),
         ("retries of hard declines", |it| it.payments.dunning.retries_hard_declines = false),
         ("waiting for the next retry", |it| it.payments.dunning.waits_for_schedule = false),
@@ -368,7 +383,12 @@ fn the_loads_change_without_any_of_what_they_ask_for() {
         ("chargebacks", |it| it.payments.chargebacks = Returns::default()),
         ("fees of the processor", |it| it.payments.fees = Fees::default()),
         ("spending without a hold", |it| it.gateway.spend_control = SpendControl::Reserve),
-        ("costs", |it| it.upstream.cost = PerMeter::default()),
+        ("costs", |it| upstreams(it, |of| of.cost = PerMeter::default())),
+        ("errors", |it| upstreams(it, |of| of.errors = Chance::NEVER)),
+        ("capacities", |it| upstreams(it, |of| of.capacity = None)),
+        ("calls of upstreams", |it| upstreams(it, |of| of.calls.clear())),
+        ("upstreams of routes", |it| it.routes.iter_mut().for_each(|route| route.upstream = 0)),
+        ("what is generated", |it| upstreams(it, |of| (of.generates, of.streams) = (None, false))),
     ];
     let is_idle = |take_out: TakeOut| !loads().iter().any(|load| matters(load, take_out));
     let idle: Vec<&str> = table.iter().filter(|(_, take_out)| is_idle(*take_out)).map(|(what, _)| *what).collect();
@@ -394,6 +414,10 @@ fn faults(scenario: &mut Scenario, are_out: fn(Breaks) -> bool) {
 fn plans(scenario: &mut Scenario, change: impl Fn(&mut Plan)) {
     let later = scenario.changes.iter_mut().map(|change| &mut change.becomes);
     scenario.plans.iter_mut().chain(later).for_each(change);
+}
+
+fn upstreams(scenario: &mut Scenario, change: impl FnMut(&mut Upstream)) {
+    scenario.upstreams.iter_mut().for_each(change);
 }
 
 fn patterns(scenario: &mut Scenario, change: impl Fn(&mut Pattern)) {

@@ -25,6 +25,7 @@ use tokio::net::TcpSocket;
 use crate::fixture;
 use wire::{Message, Wire, wait_until};
 
+mod upstreams;
 mod wire;
 
 /// One prepaid consumer with credit for exactly 1,000 calls, and one of each plan that refuses. Time runs as on the wall.

@@ -217,7 +217,7 @@ consumers:
     plan: free
     joined: start
     traffic: { rate: 10/day }
-    client: { attempts: 3, retry_on: [429], delay: 20ms }
+    client: { attempts: 3, retry_on: [429], delay: 20ms, retry_after: ignore }
 live: { rate: 200/s, duration: 2s, clock: 15d per 1s, connections: 64 }
 ";
 
@@ -346,6 +346,7 @@ fn out_of_step_names_the_call() {
                         hold: HoldId {
                             slot: 0,
                             generation: 1,
+                            route: 0,
                         },
                         in_grace: false,
                     },
@@ -374,15 +375,15 @@ fn lockstep_finds_whatever_was_changed() {
         &|live| decide(live, 2, Decision::Refuse(Cause::RateLimited)),
         expect![[r#"
             lockstep: agent/0 differs at event 2
-              expected: Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, attempt: 1, route: 0, decision: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false }) } })
+              expected: Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, attempt: 1, route: 0, decision: Admit(Admission { hold: HoldId { slot: 0, generation: 1, route: 0 }, in_grace: false }) } })
               found:    Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, attempt: 1, route: 0, decision: Refuse(RateLimited) } })"#]],
     );
     fails(
         &|live| used(live, 4, 23),
         expect![[r#"
-        lockstep: agent/0 differs at event 4
-          expected: Some(Entry { now: Now { traffic: Time(950000000), billing: Time(950000000) }, event: Served { hold: HoldId { slot: 0, generation: 1 }, usage: [1, 24, 0, 0] } })
-          found:    Some(Entry { now: Now { traffic: Time(950000000), billing: Time(950000000) }, event: Served { hold: HoldId { slot: 0, generation: 1 }, usage: [1, 23, 0, 0] } })"#]],
+            lockstep: agent/0 differs at event 4
+              expected: Some(Entry { now: Now { traffic: Time(950000000), billing: Time(950000000) }, event: Served { hold: HoldId { slot: 0, generation: 1, route: 0 }, usage: [1, 24, 0, 0] } })
+              found:    Some(Entry { now: Now { traffic: Time(950000000), billing: Time(950000000) }, event: Served { hold: HoldId { slot: 0, generation: 1, route: 0 }, usage: [1, 23, 0, 0] } })"#]],
     );
     fails(
         &|live| live.log[3].now.traffic = live.log[3].now.traffic + Span::from_ns(1),
@@ -394,23 +395,23 @@ fn lockstep_finds_whatever_was_changed() {
     fails(
         &|live| _ = live.log.pop(),
         expect![[r#"
-        lockstep: agent/0 differs at event 4
-          expected: Some(Entry { now: Now { traffic: Time(950000000), billing: Time(950000000) }, event: Served { hold: HoldId { slot: 0, generation: 1 }, usage: [1, 24, 0, 0] } })
-          found:    None"#]],
+            lockstep: agent/0 differs at event 4
+              expected: Some(Entry { now: Now { traffic: Time(950000000), billing: Time(950000000) }, event: Served { hold: HoldId { slot: 0, generation: 1, route: 0 }, usage: [1, 24, 0, 0] } })
+              found:    None"#]],
     );
     fails(
         &|live| _ = live.log.remove(1),
         expect![[r#"
             lockstep: agent/0 differs at event 1
-              expected: Some(Entry { now: Now { traffic: Time(450000000), billing: Time(450000000) }, event: Served { hold: HoldId { slot: 0, generation: 0 }, usage: [1, 20, 0, 0] } })
-              found:    Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, attempt: 1, route: 0, decision: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false }) } })"#]],
+              expected: Some(Entry { now: Now { traffic: Time(450000000), billing: Time(450000000) }, event: Served { hold: HoldId { slot: 0, generation: 0, route: 0 }, usage: [1, 20, 0, 0] } })
+              found:    Some(Entry { now: Now { traffic: Time(500000000), billing: Time(500000000) }, event: Decided { call: 1, attempt: 1, route: 0, decision: Admit(Admission { hold: HoldId { slot: 0, generation: 1, route: 0 }, in_grace: false }) } })"#]],
     );
     fails(
         &|live| live.log.push(live.log[4]),
         expect![[r#"
-        lockstep: agent/0 differs at event 5
-          expected: None
-          found:    Some(Entry { now: Now { traffic: Time(950000000), billing: Time(950000000) }, event: Served { hold: HoldId { slot: 0, generation: 1 }, usage: [1, 24, 0, 0] } })"#]],
+            lockstep: agent/0 differs at event 5
+              expected: None
+              found:    Some(Entry { now: Now { traffic: Time(950000000), billing: Time(950000000) }, event: Served { hold: HoldId { slot: 0, generation: 1, route: 0 }, usage: [1, 24, 0, 0] } })"#]],
     );
     fails(
         &|live| live.account = shorter(&world, live),
@@ -435,13 +436,13 @@ fn replay_finds_whatever_does_not_follow_from_the_log() {
         expect![[r#"
             replay: agent/0 differs at call 1, attempt 1
               expected: Refuse(RateLimited)
-              found:    Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false })"#]],
+              found:    Admit(Admission { hold: HoldId { slot: 0, generation: 1, route: 0 }, in_grace: false })"#]],
     );
     fails(
         &|live| decide(live, 3, first_decision(live)),
         expect![[r#"
             replay: agent/0 differs at call 2, attempt 1
-              expected: Admit(Admission { hold: HoldId { slot: 0, generation: 0 }, in_grace: false })
+              expected: Admit(Admission { hold: HoldId { slot: 0, generation: 0, route: 0 }, in_grace: false })
               found:    Refuse(CreditExhausted)"#]],
     );
     fails(
@@ -455,8 +456,8 @@ fn replay_finds_whatever_does_not_follow_from_the_log() {
         &|live| _ = live.log.remove(0),
         expect![[r#"
             replay: agent/0 differs at call 1, attempt 1
-              expected: Admit(Admission { hold: HoldId { slot: 0, generation: 1 }, in_grace: false })
-              found:    Admit(Admission { hold: HoldId { slot: 0, generation: 0 }, in_grace: false })"#]],
+              expected: Admit(Admission { hold: HoldId { slot: 0, generation: 1, route: 0 }, in_grace: false })
+              found:    Admit(Admission { hold: HoldId { slot: 0, generation: 0, route: 0 }, in_grace: false })"#]],
     );
     fails(
         &|live| _ = live.log.pop(),

@@ -119,7 +119,7 @@ consumers:
     plan: daily
     joined: start
     traffic: { trace: calls.csv, columns: { time: at } }
-    client: { attempts: 3, retry_on: [429], delay: 10s }
+    client: { attempts: 3, retry_on: [429], delay: 10s, retry_after: ignore }
 thresholds:
   - requests.count == 6
   - refusals.count == 4

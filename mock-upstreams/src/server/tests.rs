@@ -271,3 +271,72 @@ fn a_dropped_server_is_gone() {
     drop(server);
     assert!(StdTcpStream::connect(addr).is_err());
 }
+
+// === Named services ===
+
+fn services(named: &[(&str, u32)]) -> Server {
+    let named = named.iter().map(|(name, capacity)| ((*name).to_owned(), NonZeroU32::new(*capacity).unwrap()));
+    let service = ServiceSpec { named: named.collect(), ..ServiceSpec::default() };
+    Server::start(&Options { service, obey: true, ..Options::default() }).unwrap()
+}
+
+fn hops(hops: &str) -> String {
+    format!("mock-outcome: hops={hops}\r\n")
+}
+
+/// One that has called another keeps its place until that has answered; others do not wait for it.
+#[test]
+fn a_service_keeps_its_place_while_another_works_for_it() {
+    let server = services(&[("search", 1), ("store", 5)]);
+    let mut first = Client::connect(&server);
+    first.send(&format!("GET / HTTP/1.1\r\nhost: mock\r\n{}\r\n", hops("search:0:0,ranker:1:3600000000000")));
+    wait_until(&server, |counters| counters.received == 1);
+    let mut second = Client::connect(&server);
+    second.send(&format!("GET / HTTP/1.1\r\nhost: mock\r\n{}\r\n", hops("search:0:0")));
+    wait_until(&server, |counters| counters.received == 2);
+    let mut other = Client::connect(&server);
+    for free in ["ranker:0:0", "store:0:0,ranker:1:0,unknown:2:0"] {
+        assert_eq!(other.get(&hops(free)).status, 200);
+    }
+    assert_eq!(server.counters().answered, 2, "the second waits");
+    // Who goes away leaves its places.
+    drop(first);
+    assert_eq!(second.reply().status, 200);
+    assert_eq!(other.get(&hops("search:0:0,store:1:0")).status, 200);
+    server.shutdown(Duration::ZERO);
+}
+
+#[test]
+fn the_last_hop_of_a_failed_request_is_named() {
+    let server = services(&[]);
+    let mut client = Client::connect(&server);
+    let failed = client.get("mock-outcome: hops=search:0:5,ranker:1:0;status=500\r\n");
+    assert_eq!((failed.status, failed.header("mock-failed-hop")), (500, Some("1 ranker")));
+    let other = client.get(&hops("search:0:5,ranker:1:0"));
+    assert_eq!((other.status, other.header("mock-failed-hop")), (200, None));
+    server.shutdown(Duration::ZERO);
+}
+
+/// The first byte comes by itself, and the place is kept until the last.
+#[test]
+fn a_body_in_two_parts_begins_before_it_ends() {
+    let server = services(&[("model", 1)]);
+    let mut client = Client::connect(&server);
+    let in_two = "mock-outcome: hops=model:0:3600000000000;first_ns=0";
+    client.send(&format!("GET / HTTP/1.1\r\nhost: mock\r\n{in_two}\r\n\r\n"));
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(client.0.read_line(&mut head).unwrap(), 0, "closed after {head:?}");
+    }
+    let mut first = [0];
+    client.0.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"{");
+    let mut next = Client::connect(&server);
+    next.send(&format!("GET / HTTP/1.1\r\nhost: mock\r\n{}\r\n", hops("model:0:0")));
+    wait_until(&server, |counters| counters.received == 2);
+    drop(client);
+    assert_eq!(next.reply().status, 200);
+    let whole = next.get("mock-outcome: latency_ns=2;first_ns=1\r\n");
+    assert_eq!((whole.status, whole.body.len()), (200, 64));
+    server.shutdown(Duration::ZERO);
+}

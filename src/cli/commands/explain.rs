@@ -136,7 +136,7 @@ fn tell(world: &World, consumer: Consumer, name: &str, window: [Time; 2]) -> Res
 
 /// What breaks and is mended, the last first.
 fn faults(scenario: &Scenario) -> Vec<(Time, String)> {
-    let mut told: Vec<_> = scenario.faults.iter().flat_map(fault::told).collect();
+    let mut told: Vec<_> = scenario.faults.iter().flat_map(|fault| fault::told(fault, scenario)).collect();
     told.sort_by_key(|(at, _)| *at);
     told.reverse();
     told
@@ -264,7 +264,7 @@ impl Teller<'_> {
                 self.push_call(Stretch { first: now.traffic, last: now.traffic, counts, why, route });
             }
             Event::Served { hold, usage } => self.world.served(&mut self.party, *now, hold, &usage)?,
-            Event::Failed { hold, used } => self.world.failed(&mut self.party, *now, hold, &used)?,
+            Event::Failed { hold, hop, used } => self.world.failed(&mut self.party, *now, hold, hop, &used)?,
         }
         self.world.catch_up(&mut self.party, *now)?;
         self.notice(now.traffic);

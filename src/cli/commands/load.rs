@@ -11,9 +11,10 @@ use crate::cli::args;
 use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::plan::{self, Plan};
 use crate::cli::printer::Printer;
+use crate::live::generator::Times;
 use crate::live::result::{Limit, LoadReport};
 use crate::live::stage::{self, FreeRun};
-use crate::measure::{Latency, Subject};
+use crate::measure::{FIRST_TOKEN, Latency, Subject};
 use crate::report::load as page;
 use crate::report::text::{self, counted, duration};
 
@@ -36,12 +37,14 @@ pub fn load(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure
 
 /// Latency from the intended start, by what became of the attempts.
 fn latency(run: &FreeRun) -> BTreeMap<&'static str, Latency> {
-    let classes = run.load.latency.iter().map(|(class, times)| {
+    let classes = run.load.latency.iter().map(|(class, times)| (class.name(), times));
+    let first = Some((FIRST_TOKEN, &run.load.first_token)).filter(|(_, times)| !times.histogram.is_empty());
+    let latency = |times: &Times| {
         let recorded = times.histogram.iter_recorded();
         let buckets = recorded.map(|bucket| [bucket.value_iterated_to(), bucket.count_at_value()]).collect();
-        (class.name(), Latency { buckets, sum_ns: times.sum_ns.cast_signed(), max_ns: times.max_ns })
-    });
-    classes.collect()
+        Latency { buckets, sum_ns: times.sum_ns.cast_signed(), max_ns: times.max_ns }
+    };
+    classes.chain(first).map(|(name, times)| (name, latency(times))).collect()
 }
 
 /// A load that could not be offered as asked is not valid.

@@ -110,8 +110,8 @@ pub struct Account {
     pub(crate) suspended_until: Time,
     /// What this subscription adds to the monthly recurring revenue.
     pub(crate) recurring: Money,
-    /// Units answered by the upstream, per meter, for what they cost to make.
-    pub(crate) answered: crate::model::PerMeter<u64>,
+    /// Units that the upstreams have worked on, by [`Catalog::costs`]; none before the first of them.
+    pub(crate) worked: Vec<u64>,
     pub(crate) timers: Timers,
     pub(crate) books: Books,
     pub(crate) tally: Tally,

@@ -7,7 +7,7 @@ use crate::billing::limit::{LIMITS_MAX, LimitTerms};
 use crate::draw::Address;
 use crate::model::{
     AppliesTo, Arrivals, Cohort, Discount, Dunning, Fees, Joined, Length, METERS_MAX, OnClientAbort, PastAllowance,
-    PerMeter, Period, Plan, Prepaid, Price, REQUESTS, Rollover, Scenario, SpendControl, UnitPrice,
+    PerMeter, Period, Plan, Prepaid, Price, REQUESTS, Rollover, Scenario, SpendControl, UnitPrice, Upstream,
 };
 use crate::money::{Currency, Money, Overflow};
 use crate::time::{HOUR, MINUTE, Span, Time};
@@ -38,14 +38,27 @@ pub struct Catalog {
     pub dunning: Dunning,
     /// What collecting costs.
     pub fees: Fees,
-    /// What an answer of the upstream costs to make: meter and price.
-    pub costs: Vec<(usize, UnitPrice)>,
+    /// What answers of the upstreams cost to make.
+    pub costs: Vec<CostTerms>,
+    /// By route: the upstreams that its calls reach, in order.
+    pub reaches: Vec<Vec<usize>>,
     /// Whether credit is held before a call, or subtracted after it.
     pub spend_control: SpendControl,
     /// What an admitted call costs whose client has gone.
     pub on_client_abort: OnClientAbort,
     /// The status that each cause is answered with, by its index.
     pub statuses: [u16; CAUSES],
+}
+
+/// What a unit of a meter costs at one upstream.
+#[derive(Clone, Copy, Debug)]
+pub struct CostTerms {
+    /// The index of the upstream.
+    pub upstream: usize,
+    /// The meter.
+    pub meter: usize,
+    /// Of a unit.
+    pub price: UnitPrice,
 }
 
 /// From when a price version is there, and whom it reaches.
@@ -168,7 +181,6 @@ impl Catalog {
             versions.push(own);
         }
         let cohorts = Address::seed(scenario.seed).named("cohort");
-        let cost = |(meter, price): (usize, &Option<UnitPrice>)| price.map(|price| (meter, price));
         let mut statuses = Cause::ALL.map(Cause::status);
         for (name, status) in &scenario.gateway.refusals {
             statuses[Cause::from_name(name).expect("causes are checked when the scenario is read").index()] = *status;
@@ -180,11 +192,19 @@ impl Catalog {
             cohorts: scenario.cohorts.iter().map(|cohort| CohortTerms::new(cohort, scenario, cohorts)).collect(),
             dunning: scenario.payments.dunning.clone(),
             fees: scenario.payments.fees,
-            costs: scenario.upstream.cost.iter().enumerate().filter_map(cost).collect(),
+            costs: costs(scenario),
+            reaches: (0..scenario.routes.len())
+                .map(|route| scenario.path(route).iter().map(|hop| hop.upstream).collect())
+                .collect(),
             spend_control: scenario.gateway.spend_control,
             on_client_abort: scenario.gateway.on_client_abort,
             statuses,
         })
+    }
+
+    /// Whether the calls of some route cost something that those of another do not.
+    pub fn costs_differ(&self) -> bool {
+        !self.costs.is_empty() && self.reaches.windows(2).any(|pair| pair[0] != pair[1])
     }
 
     /// The price version of a plan that one who subscribes at `billing` gets.
@@ -218,6 +238,14 @@ impl Catalog {
         let found = versions.take_while(|version| version.from > own.from).find(|version| reaches(version));
         found.map(|version| version.terms)
     }
+}
+
+fn costs(scenario: &Scenario) -> Vec<CostTerms> {
+    let of = |(upstream, it): (usize, &Upstream)| {
+        let of = move |(meter, price): (usize, Option<UnitPrice>)| Some(CostTerms { upstream, meter, price: price? });
+        it.cost.into_iter().enumerate().filter_map(of).collect::<Vec<_>>()
+    };
+    scenario.upstreams.iter().enumerate().flat_map(of).collect()
 }
 
 impl PlanTerms {

@@ -12,7 +12,7 @@
 //! effects, and committed only when all steps pass: a refused request consumes nothing.
 
 use crate::billing::account::{Account, Status};
-use crate::billing::catalog::{Catalog, CohortTerms, HOLD_TTL, Metered, Past, PlanTerms};
+use crate::billing::catalog::{Catalog, CohortTerms, CostTerms, HOLD_TTL, Metered, Past, PlanTerms};
 use crate::billing::cause::Cause;
 use crate::billing::grant::Reserved;
 use crate::billing::hold::{Hold, HoldId, Pays};
@@ -341,9 +341,8 @@ impl Account {
         } else {
             self.grants.reserve(pass.quote, &mut self.books)?
         };
-        let (id, hold) = self.holds.open(now.traffic + HOLD_TTL);
+        let (id, hold) = self.holds.open(now.traffic + HOLD_TTL, route);
         hold.segment = self.usage.id;
-        hold.route = route;
         hold.pays = pass.pays;
         hold.reserved = reserved;
         hold.quote = pass.capped;
@@ -375,7 +374,7 @@ impl Account {
     pub fn served(&mut self, now: Now, catalog: &Catalog, hold: HoldId, usage: &PerMeter<u64>) -> Result<(), Overflow> {
         self.saw(now);
         if !catalog.costs.is_empty() {
-            self.bear_cost(catalog, usage)?;
+            self.bear_cost(catalog, hold.route, usize::MAX, usage)?;
         }
         if let Some(place) = self.holds.resolve(hold) {
             return self.settle(now, catalog, place, self.most(catalog, place), usage);
@@ -388,12 +387,19 @@ impl Account {
         Ok(())
     }
 
-    /// The call failed after it was admitted: what it held goes back, nothing is billed. What the upstream has `used` up
-    /// for it costs all the same.
-    pub fn failed(&mut self, now: Now, catalog: &Catalog, hold: HoldId, used: &PerMeter<u64>) -> Result<(), Overflow> {
+    /// The call failed after it was admitted, at that hop of its path: what it held goes back, nothing is billed. What
+    /// each upstream up to there has `used` up for it costs all the same.
+    pub fn failed(
+        &mut self,
+        now: Now,
+        catalog: &Catalog,
+        hold: HoldId,
+        hop: u8,
+        used: &PerMeter<u64>,
+    ) -> Result<(), Overflow> {
         self.saw(now);
         if !catalog.costs.is_empty() {
-            self.bear_cost(catalog, used)?;
+            self.bear_cost(catalog, hold.route, usize::from(hop) + 1, used)?;
         }
         match self.holds.resolve(hold) {
             Some(place) => self.settle(now, catalog, place, self.most(catalog, place), &PerMeter::default()),
@@ -499,13 +505,23 @@ impl Account {
         Ok(settled)
     }
 
-    /// The upstream has answered: what that costs to make, whoever pays for it. Cumulative, as prepaid debits are.
-    pub(super) fn bear_cost(&mut self, catalog: &Catalog, usage: &PerMeter<u64>) -> Result<(), Overflow> {
-        for (meter, price) in &catalog.costs {
-            let units = usage[*meter];
+    /// So many upstreams of a route's path have worked: what that costs, whoever pays for it. Cumulative, as prepaid debits
+    /// are.
+    pub(super) fn bear_cost(
+        &mut self,
+        catalog: &Catalog,
+        route: u16,
+        hops: usize,
+        usage: &PerMeter<u64>,
+    ) -> Result<(), Overflow> {
+        self.worked.resize(catalog.costs.len(), 0);
+        for (place, CostTerms { upstream, meter, price }) in catalog.costs.iter().enumerate() {
+            let visits =
+                catalog.reaches[route as usize].iter().take(hops).filter(|reached| *reached == upstream).count();
+            let units = usage[*meter].saturating_mul(visits as u64);
             let price = crate::model::Price::PerUnit(*price);
-            let cost = price::cumulative(&price, self.answered[*meter], units)?;
-            self.answered[*meter] += units;
+            let cost = price::cumulative(&price, self.worked[place], units)?;
+            self.worked[place] = self.worked[place].saturating_add(units);
             self.post(Movement::Cost, cost)?;
         }
         Ok(())

@@ -25,17 +25,23 @@ pub struct Passed {
     pub latency_sum: Span,
     /// How long it took for the one that took longest.
     pub latency_max: Span,
+    /// What those of each route used, where calls of one cost something that those of another do not; else nothing.
+    pub usage_by_route: Vec<PerMeter<u64>>,
+    /// Whether they do.
+    pub is_split: bool,
 }
 
 /// After calls that had to be decided by themselves because there was no headroom, so many more are, likely.
 pub const ALONE: u32 = 16;
 
 impl Passed {
-    /// None of them any more.
-    pub fn clear(&mut self) {
+    /// None of them any more; whether what they use is kept apart by route.
+    pub fn clear(&mut self, is_split: bool) {
         self.calls = 0;
         self.by_route.clear();
         self.usage = PerMeter::default();
+        self.usage_by_route.clear();
+        self.is_split = is_split;
     }
 
     /// One more.
@@ -46,15 +52,29 @@ impl Passed {
             Some(calls) => *calls += 1,
             None => self.first_of(route),
         }
-        for (sum, more) in self.usage.iter_mut().zip(usage) {
-            *sum += more;
+        add(&mut self.usage, usage);
+        if self.is_split {
+            self.split(route, usage);
         }
+    }
+
+    fn split(&mut self, route: u16, usage: &PerMeter<u64>) {
+        let routes = self.usage_by_route.len().max(route as usize + 1);
+        self.usage_by_route.resize(routes, PerMeter::default());
+        add(&mut self.usage_by_route[route as usize], usage);
     }
 
     #[cold]
     fn first_of(&mut self, route: u16) {
         self.by_route.resize(route as usize + 1, 0);
         self.by_route[route as usize] = 1;
+    }
+}
+
+#[inline]
+fn add(sum: &mut PerMeter<u64>, more: &PerMeter<u64>) {
+    for (sum, more) in sum.iter_mut().zip(more) {
+        *sum += more;
     }
 }
 
@@ -154,8 +174,12 @@ impl Account {
     /// `now` is when the last of them was served. Together they are held and settled as one call would be.
     pub fn passed(&mut self, now: Now, catalog: &Catalog, passed: &Passed) -> Result<(), Overflow> {
         self.saw(now);
-        if !catalog.costs.is_empty() {
-            self.bear_cost(catalog, &passed.usage)?;
+        if passed.is_split {
+            for (route, usage) in (0..).zip(&passed.usage_by_route) {
+                self.bear_cost(catalog, route, usize::MAX, usage)?;
+            }
+        } else if !catalog.costs.is_empty() {
+            self.bear_cost(catalog, 0, usize::MAX, &passed.usage)?;
         }
         let (most, pass) = self.together(catalog, passed)?;
         let id = self.hold(now, &catalog.terms[self.terms as usize], 0, &most, &pass)?;

@@ -80,7 +80,7 @@ impl<'a> History<'a> {
         let Account { usage, tally, .. } = &mut *self.account;
         usage.open(plan, &most, &pass.past, &mut hold)?;
         usage.settle(plan, &most, &hold, &self.passed.usage, &mut tally.units)?;
-        self.passed.clear();
+        self.passed.clear(false);
         Ok(())
     }
 }

@@ -12,6 +12,8 @@ use crate::time::Time;
 pub struct HoldId {
     slot: u32,
     generation: u32,
+    /// The route of the call, which is asked for even when the hold has been resolved.
+    pub(crate) route: u16,
 }
 
 /// What a call in flight has reserved.
@@ -109,9 +111,9 @@ impl Hold {
 }
 
 impl Holds {
-    /// Opens a hold that expires then; the caller fills in what it holds.
+    /// Opens a hold of a call to a route that expires then; the caller fills in what it holds.
     #[inline]
-    pub(crate) fn open(&mut self, expires: Time) -> (HoldId, &mut Hold) {
+    pub(crate) fn open(&mut self, expires: Time, route: u16) -> (HoldId, &mut Hold) {
         self.next_expiry = self.next_expiry.min(expires);
         self.open += 1;
         if self.free == NONE_FREE {
@@ -122,7 +124,8 @@ impl Holds {
         self.free = slot.next_free;
         slot.is_open = true;
         slot.hold.expires = expires;
-        (HoldId { slot: place, generation: slot.generation }, &mut slot.hold)
+        slot.hold.route = route;
+        (HoldId { slot: place, generation: slot.generation, route }, &mut slot.hold)
     }
 
     #[cold]
@@ -170,7 +173,7 @@ impl Holds {
             self.next_expiry = self.pending().map(|hold| hold.expires).min().unwrap_or(Time::NEVER);
             return None;
         };
-        self.resolve(HoldId { slot: place, generation: slot.generation })
+        self.resolve(HoldId { slot: place, generation: slot.generation, route: slot.hold.route })
     }
 
     /// No hold expires before this traffic instant.
@@ -196,7 +199,7 @@ mod tests {
     use super::*;
 
     fn open(holds: &mut Holds, expires: i64) -> HoldId {
-        let (id, hold) = holds.open(Time::from_ns(expires));
+        let (id, hold) = holds.open(Time::from_ns(expires), 0);
         hold.quote = Money::from_nanos(expires);
         id
     }

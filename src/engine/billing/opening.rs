@@ -71,7 +71,7 @@ impl Account {
         self.holds = Holds::default();
         self.grants = Grants::default();
         self.usage.credited = PerMeter::default();
-        self.answered = PerMeter::default();
+        self.worked = Vec::new();
         self.overdraft = Money::ZERO;
         self.timers.clear(Deadline::TopUp);
         self.post(Movement::CarryUsage, self.usage.charged.max(Money::ZERO))?;
@@ -123,7 +123,7 @@ impl Account {
             balance: Money::ZERO,
             suspended_until: LONG_AGO,
             recurring: Money::ZERO,
-            answered: PerMeter::default(),
+            worked: Vec::new(),
             timers: Timers::default(),
             books: Books::default(),
             tally: Tally::default(),

@@ -25,6 +25,25 @@ pub enum Breaks {
         /// How many times its own latency it takes; at least 1.
         factor: f64,
     },
+    /// An upstream fails every attempt that is made meanwhile and comes to it.
+    UpstreamDown {
+        /// Its index.
+        upstream: usize,
+    },
+    /// An upstream is slow with the attempts that are made meanwhile.
+    UpstreamSlow {
+        /// Its index.
+        upstream: usize,
+        /// How many times its own latency it takes; at least 1.
+        factor: f64,
+    },
+    /// Billing does not answer the gateway, which fails closed: it refuses whoever it would have to ask about.
+    BillingDown,
+    /// A misconfigured rule of the gateway asks everyone on a plan for payment.
+    PolicyError {
+        /// Index of the plan.
+        plan: usize,
+    },
 }
 
 impl Fault {

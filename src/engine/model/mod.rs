@@ -10,6 +10,7 @@ mod price;
 mod sessions;
 mod shape;
 mod threshold;
+mod upstream;
 
 pub use client::{Beyond, Client, Delay, Failures, Hint, Jitter, Method, On402, Retry, RetryAfter, Tokens};
 pub use cohort::{
@@ -22,9 +23,9 @@ pub use price::{Price, Tier, UnitPrice};
 pub use sessions::Sessions;
 pub use shape::{HOURS, Shape, WEEK};
 pub use threshold::{Became, Collected, Comparison, Line, Measure, Number, Selector, Statistic, Threshold};
+pub use upstream::{Generates, HOPS_MOST, Hop, Upstream};
 
 use crate::distribution::Distribution;
-use crate::draw::Chance;
 use crate::money::Currency;
 use crate::time::{Clock, Span};
 
@@ -61,8 +62,8 @@ pub struct Scenario {
     pub changes: Vec<Change>,
     /// The cohorts of consumers.
     pub cohorts: Vec<Cohort>,
-    /// The one upstream that answers what the gateway lets through.
-    pub upstream: Upstream,
+    /// The upstreams that answer what the gateway lets through, by [`Route::upstream`]; at least one.
+    pub upstreams: Vec<Upstream>,
     /// How invoices and top-ups are paid.
     pub payments: Payments,
     /// What breaks, in the order of the file.
@@ -88,17 +89,11 @@ impl Scenario {
             horizon,
             fingerprint: String::new(),
             meters: vec![Meter { name: "requests".to_owned(), sum: Vec::new() }],
-            routes: vec![Route { path: "/".to_owned(), attributes: Vec::new() }],
+            routes: vec![Route { path: "/".to_owned(), upstream: 0, attributes: Vec::new() }],
             plans: Vec::new(),
             changes: Vec::new(),
             cohorts: Vec::new(),
-            upstream: Upstream {
-                name: "api".to_owned(),
-                latency: Distribution::Constant(0.0),
-                errors: Chance::NEVER,
-                capacity: None,
-                cost: PerMeter::default(),
-            },
+            upstreams: vec![Upstream::new("api")],
             payments: Payments::new(),
             faults: Vec::new(),
             gateway: Gateway::default(),
@@ -142,6 +137,8 @@ pub struct Meter {
 pub struct Route {
     /// Its path, `/v1/search`.
     pub path: String,
+    /// The index of the upstream that answers its calls.
+    pub upstream: usize,
     /// What its calls carry, for the meters to sum. Calls of a trace carry what the trace says.
     pub attributes: Vec<Attribute>,
 }
@@ -191,21 +188,6 @@ pub enum Period {
     Month,
     /// A calendar year: 29 February → 28 February, and back in leap years.
     Year,
-}
-
-/// The service behind the gateway.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    /// Its name in the file.
-    pub name: String,
-    /// How long it takes to answer, in ns.
-    pub latency: Distribution,
-    /// The chance that an attempt fails there: it answers 500, after the same latency.
-    pub errors: Chance,
-    /// How many attempts it works on at once; more of them wait in line. `None`: any number.
-    pub capacity: Option<u32>,
-    /// What an answer costs to make, per unit of a meter, whoever pays for it.
-    pub cost: PerMeter<Option<UnitPrice>>,
 }
 
 /// How the gateway enforces the plans.

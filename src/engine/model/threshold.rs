@@ -28,6 +28,8 @@ pub enum Measure {
     Failures(Number),
     /// How long answers took, in ns.
     Latency(Statistic),
+    /// How long the first token of answers that were streamed took, in ns.
+    FirstToken(Statistic),
     /// A figure of the money by its name, in nanos.
     Revenue(&'static str),
     /// How collecting went.
@@ -82,6 +84,8 @@ pub struct Selector {
     pub plan: Option<String>,
     /// The paths of routes.
     pub routes: Option<Vec<String>>,
+    /// The upstream whose failures alone are meant; [`Self::routes`] are those whose calls come to it.
+    pub upstream: Option<String>,
     /// The HTTP status that the gateway answered with.
     pub status: Option<u16>,
     /// The name of the cause.

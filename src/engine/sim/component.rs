@@ -1,7 +1,8 @@
-//! Consumers that share an upstream of limited capacity: played together, in the order of time.
+//! Consumers that share upstreams of limited capacity: played together, in the order of time.
 //!
-//! What the upstream cannot take at once waits in one line, first come first served, without bound. So how long one
-//! consumer's calls take depends on the others', and what they do about it feeds back.
+//! What an upstream cannot take at once waits in one line, first come first served, without bound; a call keeps its place
+//! until all that the upstream calls for it have answered. So how long one consumer's calls take depends on the others',
+//! and what they do about it feeds back. No two calls wait for each other, since no upstream calls itself by any way.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -15,20 +16,33 @@ use crate::billing::hold::HoldId;
 use crate::money::Overflow;
 use crate::time::{SECOND, Time};
 use crate::world::World;
+use crate::world::path::{Journey, Work};
 use crate::world::schedule::mean_rate_per_s;
 
-/// An attempt at the upstream, and whose.
+/// An attempt behind the gateway, and whose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Visit {
     player: u32,
     tried: Try,
     hold: HoldId,
+    /// Which hop of its path it is at: the last one, where none of them may make it wait.
+    hop: u8,
+    /// At which hop it fails, where that is known.
+    fails: Option<u8>,
+}
+
+/// The places of one upstream.
+struct Places {
+    /// How many calls more it can work on.
+    free: u32,
+    /// What waits for it.
+    line: VecDeque<Visit>,
 }
 
 /// Events between two looks at whether to go on.
 const LOOK: u32 = 4_096;
 
-/// Plays consumers from the start to the end who share the upstream; `consumers` are all of them. Now and then it says how
+/// Plays consumers from the start to the end who share upstreams; `consumers` are all of them. Now and then it says how
 /// far it is, and asks whether to go on; whether it came to the end.
 pub fn play_component<O: Observer>(
     world: &World,
@@ -45,8 +59,8 @@ pub fn play_component<O: Observer>(
         calendar,
         players,
         in_flight: BinaryHeap::new(),
-        line: VecDeque::new(),
-        free: world.scenario.upstream.capacity.unwrap_or(u32::MAX),
+        places: world.scenario.upstreams.iter().map(|upstream| Places::new(upstream.capacity)).collect(),
+        world,
         end: world.schedule.pace().until,
         observer,
     };
@@ -63,15 +77,14 @@ pub fn play_component<O: Observer>(
 }
 
 struct Component<'a, O> {
+    world: &'a World,
     players: Vec<Player<'a>>,
     /// When each player makes its next attempt. A player may have earlier entries that hold no longer.
     calendar: Calendar,
-    /// What the upstream works on, by when it answers.
+    /// What is worked on, by when that is done.
     in_flight: BinaryHeap<Reverse<(Time, Visit)>>,
-    /// What waits for the upstream.
-    line: VecDeque<Visit>,
-    /// How many more it can work on.
-    free: u32,
+    /// By upstream.
+    places: Vec<Places>,
     end: Time,
     observer: &'a mut O,
 }
@@ -86,7 +99,7 @@ impl<O: Observer> Component<'_, O> {
         }
         if lands <= at {
             let Reverse((_, visit)) = self.in_flight.pop().expect("it was seen just now");
-            self.land(lands, visit)?;
+            self.done(lands, visit)?;
         } else {
             self.calendar.take();
             // An earlier attempt has come between, or none comes any more.
@@ -106,36 +119,78 @@ impl<O: Observer> Component<'_, O> {
         let admitted = player.attempt(now, self.observer)?;
         self.calendar.enter(player.next_at(), index);
         if let Some((tried, hold)) = admitted {
-            let visit = Visit { player: index, tried, hold };
-            if self.free == 0 {
-                self.line.push_back(visit);
+            let visit = Visit { player: index, tried, hold, hop: 0, fails: None };
+            if self.world.waits(tried.route) {
+                self.enter(at, visit);
             } else {
-                self.free -= 1;
-                self.begin(at, visit);
+                let Journey { takes, fails } = self.players[index as usize].journey(&tried);
+                let last = self.world.path(tried.route).len() as u8 - 1;
+                self.in_flight.push(Reverse((at + takes, Visit { hop: last, fails, ..visit })));
             }
         }
         Ok(())
     }
 
-    /// The upstream begins to work on an attempt.
+    /// An attempt comes to a hop of its path.
+    fn enter(&mut self, at: Time, visit: Visit) {
+        let upstream = self.world.path(visit.tried.route)[usize::from(visit.hop)].upstream;
+        let places = &mut self.places[upstream];
+        if places.free == 0 {
+            places.line.push_back(visit);
+        } else {
+            places.free -= 1;
+            self.begin(at, visit);
+        }
+    }
+
+    /// An upstream begins to work on an attempt.
     fn begin(&mut self, at: Time, visit: Visit) {
-        let service = self.players[visit.player as usize].service(&visit.tried);
-        self.in_flight.push(Reverse((at + service, visit)));
+        let Work { takes, fails } = self.players[visit.player as usize].work(&visit.tried, visit.hop);
+        self.in_flight.push(Reverse((at + takes, Visit { fails: fails.then_some(visit.hop), ..visit })));
+    }
+
+    /// An upstream has done its own work on an attempt: it goes on to the next hop, or comes home.
+    fn done(&mut self, at: Time, visit: Visit) -> Result<(), Overflow> {
+        let next = usize::from(visit.hop) + 1;
+        let path = self.world.path(visit.tried.route);
+        let is_home = visit.fails.is_some() || next == path.len();
+        if self.world.waits(visit.tried.route) {
+            // Whoever has heard from all that it calls answers; and all that are on the way, when one of them has failed.
+            let still_there = path[..next].iter().filter(|hop| hop.ends >= next);
+            for hop in still_there.filter(|hop| is_home || hop.ends == next) {
+                self.leave(at, hop.upstream);
+            }
+        }
+        if is_home {
+            return self.land(at, visit);
+        }
+        self.enter(at, Visit { hop: visit.hop + 1, ..visit });
+        Ok(())
+    }
+
+    /// A place of an upstream is free again: who has waited longest takes it.
+    fn leave(&mut self, at: Time, upstream: usize) {
+        match self.places[upstream].line.pop_front() {
+            Some(next) => self.begin(at, next),
+            None => self.places[upstream].free += 1,
+        }
     }
 
     fn land(&mut self, lands: Time, visit: Visit) -> Result<(), Overflow> {
-        match self.line.pop_front() {
-            Some(next) => self.begin(lands, next),
-            None => self.free += 1,
-        }
         let player = &mut self.players[visit.player as usize];
         let before = player.next_at();
-        player.land(lands, &visit.tried, visit.hold, self.observer)?;
+        player.land(lands, &visit.tried, visit.hold, visit.fails, self.observer)?;
         let after = player.next_at();
         if after != before && !player.party.has_left() {
             self.calendar.enter(after, visit.player);
         }
         Ok(())
+    }
+}
+
+impl Places {
+    fn new(capacity: Option<u32>) -> Self {
+        Self { free: capacity.unwrap_or(u32::MAX), line: VecDeque::new() }
     }
 }
 

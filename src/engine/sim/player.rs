@@ -8,12 +8,13 @@ use crate::billing::account::Consumer;
 use crate::billing::cause::Cause;
 use crate::billing::gate::Decision;
 use crate::billing::hold::HoldId;
-use crate::draw::Ahead;
-use crate::model::{Client, PerMeter};
+use crate::draw::{Ahead, Chance};
+use crate::model::{Client, PerMeter, Upstream};
 use crate::money::Overflow;
 use crate::time::{Now, Span, Time};
 use crate::world::client::{Answered, Attempts, Budget, next_attempt};
 use crate::world::party::Party;
+use crate::world::path::{Journey, Work};
 use crate::world::schedule::{Call, Calls, Drawn};
 use crate::world::session::FollowUps;
 use crate::world::{FAILED, World};
@@ -45,7 +46,7 @@ pub(super) struct Try {
     pub(super) at: Time,
     index: u64,
     attempt: u32,
-    route: u16,
+    pub(super) route: u16,
     /// When the first attempt was made.
     since: Time,
     usage: PerMeter<u64>,
@@ -152,38 +153,67 @@ impl<'a> Player<'a> {
         tried
     }
 
-    /// How long the upstream works on an attempt.
+    /// How an attempt fares behind the gateway where nothing makes it wait.
     #[inline]
-    pub(super) fn service(&mut self, tried: &Try) -> Span {
-        let World { scenario, schedule, .. } = self.world;
-        let drawn = &scenario.upstream.latency;
-        Span::from_ns(if tried.attempt <= 1 {
-            self.latencies.of(tried.index, |stream, first, block| drawn.fill(stream, first, block))
-        } else {
-            drawn.sample_whole(schedule.attempt(self.party.consumer(), Drawn::Latency, tried.index, tried.attempt))
-        })
+    pub(super) fn journey(&mut self, tried: &Try) -> Journey {
+        let world = self.world;
+        match world.only() {
+            Some(upstream) => {
+                let Work { takes, fails } = self.at_the_only(upstream, tried);
+                Journey { takes, fails: fails.then_some(0) }
+            }
+            None => world.journey(self.party.consumer(), &tried.call()),
+        }
     }
 
-    /// The upstream has answered an attempt.
+    /// How an attempt fares at a hop of its path.
+    #[inline]
+    pub(super) fn work(&mut self, tried: &Try, hop: u8) -> Work {
+        let world = self.world;
+        match world.only() {
+            Some(upstream) => self.at_the_only(upstream, tried),
+            None => world.work(self.party.consumer(), &tried.call(), usize::from(hop)),
+        }
+    }
+
+    #[inline]
+    fn at_the_only(&mut self, upstream: &Upstream, tried: &Try) -> Work {
+        let schedule = &self.world.schedule;
+        let word = |what| schedule.attempt(self.party.consumer(), what, tried.index, tried.attempt);
+        let fails = upstream.errors != Chance::NEVER && upstream.errors.happens(word(Drawn::Error));
+        let works = Span::from_ns(if tried.attempt <= 1 {
+            self.latencies.of(tried.index, |stream, first, block| upstream.latency.fill(stream, first, block))
+        } else {
+            upstream.latency.sample_whole(word(Drawn::Latency))
+        });
+        Work { takes: upstream.takes(works, &tried.usage), fails }
+    }
+
+    /// The answer to an attempt has come: whether it failed, at which hop of its path.
     #[inline]
     pub(super) fn land<O: Observer>(
         &mut self,
         lands: Time,
         tried: &Try,
         hold: HoldId,
+        fails: Option<u8>,
         observer: &mut O,
     ) -> Result<(), Overflow> {
         let now = self.arrive(lands)?;
         let consumer = self.party.consumer();
-        if self.world.fails(consumer, tried.index, tried.attempt) {
-            self.world.failed(&mut self.party, now, hold, &tried.usage)?;
-            observer.failed(consumer, &tried.call(), hold, now);
+        if let Some(hop) = fails {
+            self.world.failed(&mut self.party, now, hold, hop, &tried.usage)?;
+            observer.failed(consumer, &tried.call(), hold, hop, now);
             let answered = Answered { status: FAILED, retry_after: None, should_retry: None };
-            self.answered(tried, now, Ended::Failed, answered);
+            self.answered(tried, now, Ended::Failed(hop), answered);
             return Ok(());
         }
         self.world.served(&mut self.party, now, hold, &tried.usage)?;
-        observer.served(consumer, &tried.call(), hold, now, lands.since(tried.at));
+        let latency = lands.since(tried.at);
+        observer.served(consumer, &tried.call(), hold, now, latency);
+        if let Some(first) = self.world.first_token(tried.route, &tried.usage, latency) {
+            observer.first_token(consumer, first);
+        }
         if tried.attempt > 1 {
             recovered(consumer, tried, lands, observer);
         }

@@ -20,6 +20,7 @@ use crate::money::Money;
 use crate::sim::Scratch;
 use crate::time::{SECOND, Span, Time};
 use crate::world::World;
+use crate::world::schedule::Call;
 
 /// What a consumer's subscription comes to, in nanos and units.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -212,10 +213,13 @@ impl<'a> Books<'a> {
     }
 
     fn cost(&self, consumer: Consumer, bill: &mut Bill) {
-        for meter in 0..METERS_MAX {
-            if let Some(price) = self.world.scenario.upstream.cost[meter] {
-                let units = self.world.calls(consumer).map(|call| call.usage[meter]).sum();
-                bill.cost += price::total(&Price::PerUnit(price), units).unwrap().nanos();
+        for (index, upstream) in self.world.scenario.upstreams.iter().enumerate() {
+            for (meter, price) in upstream.cost.iter().enumerate() {
+                let Some(price) = price else { continue };
+                let visits =
+                    |call: &Call| self.world.path(call.route).iter().filter(|hop| hop.upstream == index).count() as u64;
+                let units = self.world.calls(consumer).map(|call| call.usage[meter] * visits(&call)).sum();
+                bill.cost += price::total(&Price::PerUnit(*price), units).unwrap().nanos();
             }
         }
     }
@@ -289,7 +293,7 @@ fn more_quota_never_means_more_refusals() {
             let mut scenario = scenario(days(3 + dice.below(60)), plan, Cohort::new("all", 6, poisson(gap)));
             scenario.seed = seed;
             scenario.plans[0].rollover = dice.coin().then_some(Rollover { min: 0, max: 9 });
-            scenario.upstream.latency = Distribution::Constant(dice.below(500) as f64 * 1e9);
+            scenario.upstreams[0].latency = Distribution::Constant(dice.below(500) as f64 * 1e9);
             if dice.one_in(3) {
                 scenario.plans[0].past_allowance = PastAllowance::Block;
             }

@@ -8,7 +8,7 @@ use crate::billing::account::{Account, Consumer};
 use crate::billing::gate::Decision;
 use crate::billing::hold::HoldId;
 use crate::distribution::Distribution;
-use crate::model::{Cohort, Plan, Scenario};
+use crate::model::{Cohort, Plan, Scenario, Upstream};
 use crate::outcome::Outcome;
 use crate::record::Recorder;
 use crate::sim::{Observer, Tried, play_component};
@@ -16,7 +16,7 @@ use crate::time::{MINUTE, Now, SECOND, Span, Time};
 use crate::world::World;
 use crate::world::schedule::Call;
 
-fn together(world: &World) -> Outcome {
+pub(super) fn together(world: &World) -> Outcome {
     let mut recorder = Recorder::over(world.scenario.cohorts.len(), world.schedule.pace().until.since(Time::START));
     play_component(world, world.consumers(), &mut recorder, &mut |_| true).unwrap();
     Outcome::new(&world.scenario, world.schedule.pace().until.ns().cast_unsigned(), &recorder, &everyone(world))
@@ -48,7 +48,7 @@ fn who_comes_later_waits_in_line() {
 
 /// Latencies of served calls, in the order of their answers.
 #[derive(Default)]
-struct Latencies(Vec<Span>);
+pub(super) struct Latencies(pub(super) Vec<Span>);
 
 impl Observer for Latencies {
     fn decided(&mut self, _: Consumer, _: &Call, _: Now, _: Decision) {}
@@ -57,26 +57,33 @@ impl Observer for Latencies {
         self.0.push(latency);
     }
 
-    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now) {}
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: u8, _: Now) {}
 
     fn closed(&mut self, _: &Account, _: &Tried) {}
 }
 
 fn line(consumers: u32, horizon: Span, service: Distribution, capacity: u32) -> Scenario {
     let mut scenario = scenario(horizon, Plan::new("free"), Cohort::new("all", consumers, poisson(days(1))));
-    scenario.upstream.latency = service;
-    scenario.upstream.capacity = Some(capacity);
+    scenario.upstreams[0].latency = service;
+    scenario.upstreams[0].capacity = Some(capacity);
     scenario
 }
 
 /// The mean time at the upstream over replications, against the exact one: five standard errors, and those narrow.
 fn agrees(what: &str, service: &Distribution, capacity: u32, load: f64, exact_ns: f64) {
+    let upstream = &line(1, secs(1), service.clone(), capacity).upstreams[0];
+    agrees_with(what, std::slice::from_ref(upstream), service.mean() / (load * f64::from(capacity)), exact_ns);
+}
+
+/// The same of calls that come on average so far apart to these upstreams, the first of which answers.
+pub(super) fn agrees_with(what: &str, upstreams: &[Upstream], mean_gap_ns: f64, exact_ns: f64) {
     const REPLICATIONS: u64 = 30;
-    let (consumers, mean_ns) = (50, service.mean());
-    let mean_gap = Span::from_ns((f64::from(consumers) * mean_ns / (load * f64::from(capacity))) as u64);
+    let consumers = 50;
+    let mean_gap = Span::from_ns((f64::from(consumers) * mean_gap_ns) as u64);
     let means: Vec<f64> = (0..REPLICATIONS)
         .map(|seed| {
-            let mut scenario = line(consumers, secs(4_000), service.clone(), capacity);
+            let mut scenario = line(consumers, secs(4_000), Distribution::Constant(0.0), 1);
+            scenario.upstreams = upstreams.to_vec();
             scenario.seed = 1_000 + seed;
             scenario.cohorts[0].arrivals = poisson(mean_gap);
             let (world, mut seen) = (World::whole(Arc::new(scenario)).unwrap(), Latencies::default());
@@ -94,7 +101,7 @@ fn agrees(what: &str, service: &Distribution, capacity: u32, load: f64, exact_ns
 }
 
 /// The chance that one has to wait (Erlang C), by way of Erlang B's recursion.
-fn erlang_c(servers: u32, offered: f64) -> f64 {
+pub(super) fn erlang_c(servers: u32, offered: f64) -> f64 {
     let b = (1..=servers).fold(1.0, |b, n| offered * b / (f64::from(n) + offered * b));
     b / (1.0 - offered / f64::from(servers) * (1.0 - b))
 }

@@ -11,9 +11,9 @@ use crate::distribution::{Distribution, Z99};
 use crate::draw::{Chance, Words};
 use crate::model::{
     Act, AppliesTo, Arrivals, Attribute, Breaks, Card, Change, Client, Cohort, Discount, Dunning, Fault, Fees, Finally,
-    Funds, GrantTerms, HandOut, Joined, Length, Limit, Live, METERS_MAX, Meter, On402, PastAllowance, Pattern,
-    Payments, PerMeter, Period, Plan, Prepaid, Price, Process, Rate, Reaction, Returns, Rollover, Route, Scenario,
-    Sessions, Shape, Share, SpendControl, Tier, TopUp, Trace, TraceRow, UnitPrice, When,
+    Funds, Generates, GrantTerms, HandOut, Joined, Length, Limit, Live, METERS_MAX, Meter, On402, PastAllowance,
+    Pattern, Payments, PerMeter, Period, Plan, Prepaid, Price, Process, Rate, Reaction, Returns, Rollover, Route,
+    Scenario, Sessions, Shape, Share, SpendControl, Tier, TopUp, Trace, TraceRow, UnitPrice, Upstream, When,
 };
 use crate::money::Money;
 use crate::time::{Clock, DAY, HOUR, SECOND, Span};
@@ -69,7 +69,7 @@ pub(super) fn plain(seed: u64) -> Scenario {
     let calls = 1 + dice.below(80);
     let gap = horizon.ns() / calls;
     scenario.cohorts = (0..=dice.below(3)).map(|i| plain_cohort(i, &scenario, gap, dice)).collect();
-    scenario.upstream.latency = latency(gap, dice);
+    scenario.upstreams[0].latency = latency(gap, dice);
     scenario.payments.dunning = Dunning {
         retries: (0..dice.below(5)).map(|_| days(dice.below(9)) + secs(dice.one_of(&[0, 1, 7_777]))).collect(),
         finally: dice.one_of(&[Finally::Cancel, Finally::Unpaid, Finally::Keep]),
@@ -276,7 +276,7 @@ pub(super) fn scenario(seed: u64) -> Scenario {
         scenario.meters.push(Meter { name: meter.to_owned(), sum });
     }
     for path in ["/search", "/chat"].into_iter().take(dice.below(3) as usize) {
-        scenario.routes.push(Route { path: path.to_owned(), attributes: attributes(dice) });
+        scenario.routes.push(Route { path: path.to_owned(), upstream: 0, attributes: attributes(dice) });
     }
     let plans = 1 + dice.below(4);
     scenario.plans = (0..plans).map(|i| plan(&format!("plan {i}"), &scenario, dice)).collect();
@@ -290,20 +290,22 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     }
     let gap = horizon.ns() / (1 + dice.below(40));
     scenario.cohorts = (0..=dice.below(3)).map(|i| cohort(i, &scenario, gap, dice)).collect();
-    scenario.upstream.latency = latency(gap, dice);
+    scenario.upstreams[0].latency = latency(gap, dice);
     for meter in 0..scenario.meters.len() {
-        scenario.upstream.cost[meter] = dice.seldom(4, unit_price);
+        scenario.upstreams[0].cost[meter] = dice.seldom(4, unit_price);
     }
     scenario.gateway.spend_control =
         dice.one_of(&[SpendControl::Reserve, SpendControl::Reserve, SpendControl::CheckThenDebit]);
     payments(&mut scenario, dice);
-    scenario.upstream.errors = Chance::of(dice.one_of(&[0, 0, 0, 2]), 10);
+    scenario.upstreams[0].errors = Chance::of(dice.one_of(&[0, 0, 0, 2]), 10);
     for cohort in &mut scenario.cohorts {
         cohort.client = client(dice);
     }
     pay_per_request(&mut scenario);
-    scenario.faults = faults(seed, horizon);
     give_up(&mut scenario.cohorts, seed);
+    upstreams(&mut scenario, gap, seed);
+    scenario.faults = faults(seed, horizon);
+    other_faults(&mut scenario, seed);
     scenario
 }
 
@@ -323,6 +325,22 @@ fn faults(seed: u64, horizon: Span) -> Vec<Fault> {
     (0..count).map(|_| fault(dice)).collect()
 }
 
+/// In one of four, faults of the gateway and of the upstreams too. With dice of its own, as above.
+fn other_faults(scenario: &mut Scenario, seed: u64) {
+    let dice = &mut Dice::new(seed ^ 0xFA18);
+    for _ in 0..dice.one_of(&[0, 0, 0, 1, 2, 4]) {
+        let upstream = dice.below(scenario.upstreams.len() as u64) as usize;
+        let breaks = match dice.below(4) {
+            0 => Breaks::UpstreamDown { upstream },
+            1 => Breaks::UpstreamSlow { upstream, factor: dice.one_of(&[1.0, 2.5, 300.0]) },
+            2 => Breaks::BillingDown,
+            _ => Breaks::PolicyError { plan: dice.below(scenario.plans.len() as u64) as usize },
+        };
+        let at = Span::from_ns(dice.below(scenario.horizon.ns()));
+        scenario.faults.push(Fault { at, lasts: dice.one_of(&[secs(3_600), days(1), days(9)]), breaks });
+    }
+}
+
 /// Some who are canceled stop calling after a while. With dice of its own, as above.
 fn give_up(cohorts: &mut [Cohort], seed: u64) {
     let dice = &mut Dice::new(seed ^ 0x61FE);
@@ -335,6 +353,39 @@ fn give_up(cohorts: &mut [Cohort], seed: u64) {
             after,
         };
         cohort.reactions.extend(dice.one_in(4).then_some(gives_up));
+    }
+}
+
+/// One in three with further upstreams: some answer routes, some are called by those before them, some generate and
+/// stream. With dice of its own, so that what else is drawn stays as it was.
+fn upstreams(scenario: &mut Scenario, gap: u64, seed: u64) {
+    let dice = &mut Dice::new(seed ^ 0x40B5);
+    if !dice.one_in(3) {
+        return;
+    }
+    for name in ["ranker", "store", "model"].into_iter().take(1 + dice.below(3) as usize) {
+        let mut upstream = Upstream::new(name);
+        upstream.latency = latency(gap, dice);
+        upstream.errors = Chance::of(dice.one_of(&[0, 0, 1, 3]), 10);
+        let meter = dice.below(scenario.meters.len() as u64) as usize;
+        upstream.generates = dice.seldom(3, |dice| Generates { meter, per_second: dice.one_of(&[0.5, 80.0, 1e6]) });
+        for meter in 0..scenario.meters.len() {
+            upstream.cost[meter] = dice.seldom(4, unit_price);
+        }
+        scenario.upstreams.push(upstream);
+    }
+    // Each calls some of those after it, now and then one of them twice.
+    let count = scenario.upstreams.len();
+    for caller in 0..count {
+        for called in caller + 1..count {
+            let times = dice.one_of(if called + 1 == count { &[0, 1, 2] } else { &[0, 0, 1] });
+            scenario.upstreams[caller].calls.extend((0..times).map(|_| called));
+        }
+        let upstream = &mut scenario.upstreams[caller];
+        upstream.streams = upstream.generates.is_some() && upstream.calls.is_empty() && dice.coin();
+    }
+    for route in &mut scenario.routes {
+        route.upstream = dice.below(count as u64) as usize;
     }
 }
 
@@ -654,8 +705,10 @@ pub(super) fn calm(seed: u64) -> Scenario {
     scenario.changes.clear();
     scenario.faults.clear();
     scenario.payments = Payments { fees: scenario.payments.fees, ..Payments::new() };
-    scenario.upstream.latency = Distribution::Constant(0.0);
-    scenario.upstream.errors = Chance::NEVER;
+    for upstream in &mut scenario.upstreams {
+        upstream.latency = Distribution::Constant(0.0);
+        (upstream.errors, upstream.generates, upstream.streams) = (Chance::NEVER, None, false);
+    }
     for plan in &mut scenario.plans {
         plan.limits.clear();
         (plan.trial, plan.spend_cap, plan.routes, plan.pays_per_request) = (None, None, None, false);

@@ -227,7 +227,7 @@ fn an_answer_goes_before_a_call_of_the_same_instant() {
         Trace { rows: vec![row(0, 1), row(0, 1), row(0, 60), row(10, 1)], most: [1, 60, 0, 0], ..Default::default() };
     let mut scenario = tokens(100, 60);
     scenario.cohorts[0].arrivals = Arrivals::Trace(trace);
-    scenario.upstream.latency = Distribution::Constant(10_000_000_000.0);
+    scenario.upstreams[0].latency = Distribution::Constant(10_000_000_000.0);
     let outcome = play_all(&world(scenario));
     assert_eq!((outcome.cohorts[0].served, outcome.refused(Cause::QuotaExhausted)), (3, 1));
 }
@@ -240,8 +240,8 @@ fn a_route_holds_the_most_that_it_can_use() {
     let attribute = |name: &str, most| Attribute { name: name.to_owned(), amount: Distribution::Constant(1.0), most };
     scenario.meters.push(Meter { name: "tokens".to_owned(), sum: vec!["in".to_owned(), "out".to_owned()] });
     scenario.routes = vec![
-        Route { path: "/chat".to_owned(), attributes: vec![attribute("in", 50), attribute("out", 100)] },
-        Route { path: "/health".to_owned(), attributes: Vec::new() },
+        Route { path: "/chat".to_owned(), upstream: 0, attributes: vec![attribute("in", 50), attribute("out", 100)] },
+        Route { path: "/health".to_owned(), upstream: 0, attributes: Vec::new() },
     ];
     scenario.plans[0].prices = [None, Some(per_unit("0.04")), None, None];
     let mut party = Story::begin(&scenario, &[]);
@@ -258,7 +258,7 @@ fn a_route_holds_the_most_that_it_can_use() {
 #[test]
 fn a_route_that_the_plan_does_not_cover_is_refused() {
     let mut scenario = daily(1);
-    scenario.routes.push(Route { path: "/v2".to_owned(), attributes: Vec::new() });
+    scenario.routes.push(Route { path: "/v2".to_owned(), upstream: 0, attributes: Vec::new() });
     scenario.plans[0].routes = Some(vec![0]);
     let mut party = Story::begin(&scenario, &[]);
     assert_eq!(party.call_route(after(secs(0)), 1), Decision::Refuse(Cause::RouteNotInPlan));

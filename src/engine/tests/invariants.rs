@@ -23,7 +23,7 @@ use crate::money::Money;
 use crate::time::{Now, Span, Time};
 use crate::world::World;
 use crate::world::party::Party;
-use crate::world::schedule::{Call, Drawn};
+use crate::world::schedule::Call;
 
 // === Watching ===
 
@@ -75,7 +75,6 @@ pub(super) fn watch(world: &World, consumer: Consumer, mut see: impl FnMut(&Step
     let pace = world.schedule.pace();
     let mut party = world.open(consumer).unwrap();
     see(&Step { world, now: party.account().seen, event: Event::Opened, party: [&party, &party] });
-    let latencies = world.schedule.attempts(consumer, Drawn::Latency);
     let follow_ups = world.schedule.follow_ups(consumer);
     let next = |index, over| {
         let call = follow_ups.as_ref()?.after(index, over)?;
@@ -93,8 +92,8 @@ pub(super) fn watch(world: &World, consumer: Consumer, mut see: impl FnMut(&Step
         has_left |= party.has_left();
         let before = party.clone();
         if let Some(hold) = hold {
-            if world.fails(consumer, call.index, 1) {
-                world.failed(&mut party, now, hold, &call.usage).unwrap();
+            if let Some(hop) = world.journey(consumer, &call).fails {
+                world.failed(&mut party, now, hold, hop, &call.usage).unwrap();
                 see(&Step { world, now, event: Event::Failed(hold), party: [&before, &party] });
                 queue.extend(next(call.index, at));
                 continue;
@@ -108,8 +107,8 @@ pub(super) fn watch(world: &World, consumer: Consumer, mut see: impl FnMut(&Step
             if let Decision::Admit(admission) = decision
                 && call.index % 7 != 6
             {
-                let latency = world.scenario.upstream.latency.sample_whole(latencies.word(call.index));
-                queue.insert((at + Span::from_ns(latency), 0, call.index), (call, Some(admission.hold)));
+                let takes = world.journey(consumer, &call).takes;
+                queue.insert((at + takes, 0, call.index), (call, Some(admission.hold)));
             }
             if let Decision::Refuse(_) = decision {
                 queue.extend(next(call.index, at));
@@ -249,7 +248,7 @@ pub(super) fn resolves_once(_: u64, world: &World) {
                 assert!(!reserves || paid <= amount, "{paid} of {amount}");
                 let mut again = after.clone();
                 again.served(step.now, &world.catalog, of, &call.usage).unwrap();
-                again.failed(step.now, &world.catalog, of, &[0; 4]).unwrap();
+                again.failed(step.now, &world.catalog, of, 0, &[0; 4]).unwrap();
                 let money = |account: &Account, movement| account.books().moved(movement);
                 let others = Movement::ALL.into_iter().filter(|movement| *movement != Cost);
                 others.for_each(|movement| assert_eq!(money(&again, movement), money(after, movement)));
@@ -695,7 +694,7 @@ impl Machine {
         let most = self.catalog.cohorts[self.account.consumer().cohort as usize].most[route];
         let usage = most.map(|most| dice.below(most + 1));
         if dice.one_in(5) {
-            self.account.failed(self.at(), &self.catalog, hold, &usage).unwrap();
+            self.account.failed(self.at(), &self.catalog, hold, dice.below(3) as u8, &usage).unwrap();
         } else {
             self.account.served(self.at(), &self.catalog, hold, &usage).unwrap();
         }

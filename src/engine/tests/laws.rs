@@ -52,7 +52,7 @@ impl Observer for Counts {
 
     fn served(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now, _: Span) {}
 
-    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now) {}
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: u8, _: Now) {}
 
     fn closed(&mut self, _: &Account, _: &Tried) {
         self.by_consumer.push(std::mem::take(&mut self.current));
@@ -223,7 +223,7 @@ fn the_history_is_as_dense_as_what_follows() {
 fn the_outcomes_percentiles_are_those_of_the_latency() {
     let mut scenario = scenario(days(10), Plan::new("free"), Cohort::new("all", 100, poisson(secs(2))));
     scenario.horizon = secs(6_000);
-    scenario.upstream.latency = Distribution::log_normal(30e6, 250e6, Z99);
+    scenario.upstreams[0].latency = Distribution::log_normal(30e6, 250e6, Z99);
     let outcome = play_all(&world(scenario));
     let buckets = &outcome.cohorts[0].latency;
     let n = outcome.cohorts[0].served as f64;
@@ -245,7 +245,7 @@ fn the_outcomes_percentiles_are_those_of_the_latency() {
 fn a_constant_latency_is_found_in_its_bucket() {
     for ns in [1_500, 30_000_000, 250 * SECOND] {
         let mut scenario = scenario(secs(60_000), Plan::new("free"), Cohort::new("all", 1, poisson(secs(60))));
-        scenario.upstream.latency = Distribution::Constant(ns as f64);
+        scenario.upstreams[0].latency = Distribution::Constant(ns as f64);
         let outcome = play_all(&world(scenario));
         let [[upper, calls]] = outcome.cohorts[0].latency[..] else { panic!("one bucket") };
         assert_eq!(calls, outcome.cohorts[0].served);

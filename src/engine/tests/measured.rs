@@ -68,7 +68,7 @@ fn routes_are_told_apart() {
     scenario.meters.push(Meter { name: "units".to_owned(), sum: vec!["units".to_owned()] });
     let amount = crate::distribution::Distribution::Constant(7.0);
     let attributes = vec![Attribute { name: "units".to_owned(), amount, most: 7 }];
-    scenario.routes.push(Route { path: "/seven".to_owned(), attributes });
+    scenario.routes.push(Route { path: "/seven".to_owned(), upstream: 0, attributes });
     scenario.cohorts[0].routes = vec![(0, 0.75), (1, 0.25)];
     let outcome = play_all(&world(scenario));
     let cohort = &outcome.cohorts[0];

@@ -25,6 +25,7 @@ mod component;
 mod credit;
 mod drawn;
 mod dunning;
+mod faults;
 mod gate;
 mod headroom;
 mod invariants;
@@ -46,6 +47,7 @@ mod story;
 mod subscription;
 mod sweep;
 mod trace;
+mod upstreams;
 mod usage_billing;
 mod vendors;
 

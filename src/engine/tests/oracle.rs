@@ -24,7 +24,7 @@ use crate::time::{Now, Span, Time};
 use crate::world::World;
 use crate::world::card;
 use crate::world::party::Party;
-use crate::world::schedule::{Call, Drawn};
+use crate::world::schedule::Call;
 
 /// What an admitted call has become, as the oracle remembers it.
 struct Passed {
@@ -351,7 +351,7 @@ impl Observer for Log {
         self.events.push(Event::Served(*call, latency));
     }
 
-    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now) {
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: u8, _: Now) {
         unreachable!("in virtual time no upstream fails");
     }
 
@@ -390,12 +390,7 @@ fn play_slowly(world: &World, consumer: Consumer) -> (Log, Account, Oracle<'_>) 
             assert_eq!(outcome_of(decision).err(), oracle.judge(at), "{consumer:?}, call {} at {at:?}", call.index);
             log.events.push(Event::Decided(call, outcome_of(decision)));
             if let Decision::Admit(admission) = decision {
-                let latency = world
-                    .scenario
-                    .upstream
-                    .latency
-                    .sample_whole(world.schedule.attempts(consumer, Drawn::Latency).word(call.index));
-                let lands = at + Span::from_ns(latency);
+                let lands = at + world.journey(consumer, &call).takes;
                 oracle.passed.push(oracle.pass(&call, lands));
                 queue.insert((lands, 0, call.index), (call, Some(admission.hold)));
             }

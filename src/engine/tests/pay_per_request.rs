@@ -74,7 +74,7 @@ fn who_has_no_wallet_or_does_not_pay_is_only_asked() {
 #[test]
 fn what_fails_is_not_paid() {
     let mut failing = paid(900, &client(2, On402::PayOnce));
-    failing.upstream.errors = Chance::of(1, 1);
+    failing.upstreams[0].errors = Chance::of(1, 1);
     let failing = world(failing);
     assert!((0..10).all(|index| books(&failing, index) == (0, 0, 900)));
 }
@@ -92,7 +92,7 @@ fn a_wallet_is_held_while_a_call_is_in_flight() {
     assert_eq!(attempt(&mut party, 1), Decision::Refuse(Cause::PaymentRequired));
     let Decision::Admit(first) = attempt(&mut party, 2) else { panic!("the wallet covers it") };
     assert_eq!(attempt(&mut party, 2), Decision::Refuse(Cause::PaymentRequired));
-    world.failed(&mut party, now, first.hold, &requests(1).map(Option::unwrap_or_default)).unwrap();
+    world.failed(&mut party, now, first.hold, 0, &requests(1).map(Option::unwrap_or_default)).unwrap();
     let Decision::Admit(second) = attempt(&mut party, 2) else { panic!("the wallet covers it again") };
     world.served(&mut party, now, second.hold, &requests(1).map(Option::unwrap_or_default)).unwrap();
     assert_eq!(attempt(&mut party, 2), Decision::Refuse(Cause::PaymentRequired));

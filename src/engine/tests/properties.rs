@@ -142,7 +142,7 @@ fn again(world: &World, party: &mut Party, entry: &Entry) {
     match entry.event {
         Event::Decided { route, attempt, .. } => drop(world.request(party, entry.now, route, attempt).unwrap()),
         Event::Served { hold, usage } => world.served(party, entry.now, hold, &usage).unwrap(),
-        Event::Failed { hold, used } => world.failed(party, entry.now, hold, &used).unwrap(),
+        Event::Failed { hold, hop, used } => world.failed(party, entry.now, hold, hop, &used).unwrap(),
     }
 }
 
@@ -299,6 +299,7 @@ fn a_merge_adds_every_number() {
     let again = |n| Again {
         served: n,
         failed: 2 * n,
+        failed_at: [("api".to_owned(), n), ("db".to_owned(), n)].into(),
         in_flight: 3 * n,
         refused: [("x".to_owned(), 4 * n)].into(),
         recovered: 5 * n,
@@ -306,6 +307,7 @@ fn a_merge_adds_every_number() {
     let route = |n| RouteOutcome {
         served: n,
         failed: 2 * n,
+        failed_at: [("api".to_owned(), n), ("db".to_owned(), n)].into(),
         in_flight: 3 * n,
         refused: [("x".to_owned(), 4 * n)].into(),
         again: again(6 * n),
@@ -332,6 +334,7 @@ fn a_merge_adds_every_number() {
         latency_sum_ns: Nanos(48 * i128::from(n)),
         latency_max_ns: if n == 1 { 1 } else { 1_999 },
         recovery: vec![[3_000, 49 * n]],
+        first_token: vec![[1_000, 50 * n], [3_000, 51 * n]],
         routes: [("/".to_owned(), route(28 * n))].into(),
         timeline: Timeline {
             offered: vec![32 * n, 33 * n],
@@ -415,7 +418,7 @@ pub(super) fn replays_as_logged(_: u64, world: &World) {
         let mut log = history.log;
         for entry in log.iter_mut().step_by(3) {
             if let Event::Served { hold, usage } = entry.event {
-                entry.event = Event::Failed { hold, used: usage };
+                entry.event = Event::Failed { hold, hop: 0, used: usage };
                 failures += 1;
             }
         }
@@ -460,7 +463,7 @@ fn more_quota_and_more_grace_never_refuse_more() {
         let plan = Plan { usage_period: Some(Period::Day), allowance: requests(quota), ..Plan::new("daily") };
         let mut scenario = scenario(days(20), plan, Cohort::new("all", 30, poisson(secs(7_200))));
         // Some calls are in flight across midnight.
-        scenario.upstream.latency = crate::distribution::Distribution::Constant(300e9);
+        scenario.upstreams[0].latency = crate::distribution::Distribution::Constant(300e9);
         world(scenario)
     };
     never_more(Cause::QuotaExhausted, [0, 1, 5, 10, 14, 18].map(with_quota).into());

@@ -612,7 +612,7 @@ fn a_spend_cap_counts_what_is_in_flight_and_no_longer() {
     let mut party = Party::joining(&plans(&[plan]), &[]);
     let hold = party.admitted(after(secs(1))).hold;
     assert_eq!(party.call(after(secs(2))), Decision::Refuse(Cause::SpendCap));
-    party.account.failed(after(secs(3)), &party.catalog, hold, &[1, 0, 0, 0]).unwrap();
+    party.account.failed(after(secs(3)), &party.catalog, hold, 0, &[1, 0, 0, 0]).unwrap();
     let hold = party.admitted(after(secs(4))).hold;
     party.served(after(secs(5)), hold);
     assert_eq!(party.call(after(secs(6))), Decision::Refuse(Cause::SpendCap));

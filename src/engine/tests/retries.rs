@@ -185,9 +185,9 @@ fn a_new_call_goes_before_a_retry_of_the_same_moment() {
 #[test]
 fn what_fails_upstream_is_tried_again_and_costs_each_time() {
     let mut scenario = calling(one_call(), &client(3, Failures::SERVER, secs(2)), &[0]);
-    scenario.upstream.errors = Chance::of(1, 1);
-    scenario.upstream.latency = crate::distribution::Distribution::Constant(SECOND as f64);
-    scenario.upstream.cost[0] = Some(UnitPrice { amount: Money::from_nanos(7), per: 1 });
+    scenario.upstreams[0].errors = Chance::of(1, 1);
+    scenario.upstreams[0].latency = crate::distribution::Distribution::Constant(SECOND as f64);
+    scenario.upstreams[0].cost[0] = Some(UnitPrice { amount: Money::from_nanos(7), per: 1 });
     let cohort = &play_all(&world(scenario.clone())).cohorts[0];
     assert_eq!([cohort.failed, cohort.served, cohort.retried, cohort.recovered], [3, 0, 2, 0]);
     assert_eq!((cohort.calls(), cohort.routes["/"].again.failed, cohort.routes["/"].calls().failed), (1, 2, 1));
@@ -202,7 +202,7 @@ fn one_of_two_comes_through() -> Scenario {
     let mut client = client(2, Failures::CLIENT, secs(1));
     client.retry.retry_after = Some(RetryAfter::HONOUR);
     let mut scenario = calling(Plan { limits: vec![limit], ..Plan::new("slow") }, &client, &[0, 5, 6]);
-    scenario.upstream.latency = crate::distribution::Distribution::Constant(SECOND as f64);
+    scenario.upstreams[0].latency = crate::distribution::Distribution::Constant(SECOND as f64);
     scenario
 }
 

@@ -39,7 +39,7 @@ fn in_sessions(per_day: f64, calls: Distribution, think: Distribution) -> Arriva
 fn begun(horizon: Span, count: u32, plan: Plan, arrivals: Arrivals) -> Scenario {
     let cohort = Cohort { joined: Joined::Start, ..Cohort::new("all", count, arrivals) };
     let mut scenario = scenario(horizon, plan, cohort);
-    scenario.upstream.latency = constant(2);
+    scenario.upstreams[0].latency = constant(2);
     scenario
 }
 
@@ -68,7 +68,7 @@ impl Observer for Seen {
         self.attempts.get_mut(&self.open[&hold]).unwrap().1 = Some(now.traffic);
     }
 
-    fn failed(&mut self, _: Consumer, _: &Call, hold: HoldId, now: Now) {
+    fn failed(&mut self, _: Consumer, _: &Call, hold: HoldId, _: u8, now: Now) {
         self.attempts.get_mut(&self.open[&hold]).unwrap().1 = Some(now.traffic);
     }
 
@@ -113,7 +113,7 @@ fn a_refused_call_does_not_end_its_session() {
 fn a_call_that_the_upstream_fails_does_not_end_its_session() {
     let mut scenario =
         begun(days(9), 1, Plan::new("free"), in_sessions(4.0, Distribution::Constant(3.0), constant(10)));
-    scenario.upstream.errors = Chance::of(1, 1);
+    scenario.upstreams[0].errors = Chance::of(1, 1);
     assert_eq!(first_session(scenario.clone()), [(0, 1, 0), (1, 1, 12), (2, 1, 24)]);
     scenario.cohorts[0].client = client(2, Failures::SERVER, secs(5));
     // Served at 2, again at 7, heard at 9: the next call is at 19.
@@ -225,8 +225,8 @@ fn distance(mut samples: Vec<f64>, longer: impl Fn(f64) -> f64) -> f64 {
 fn starts_lengths_and_think_times_are_those_that_are_asked_for() {
     let limited = Plan { usage_period: Some(Period::Day), allowance: requests(300), ..Plan::new("limited") };
     let mut scenario = begun(days(60), 20, limited, in_sessions(500.0, many_calls(), thinking()));
-    scenario.upstream.errors = Chance::of(1, 10);
-    scenario.upstream.latency = Distribution::log_normal(1e9, 20e9, Z99);
+    scenario.upstreams[0].errors = Chance::of(1, 10);
+    scenario.upstreams[0].latency = Distribution::log_normal(1e9, 20e9, Z99);
     let world = world(scenario);
     let sessions = Sessions::new(many_calls(), thinking());
     let (mut gaps, mut thinks, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
@@ -273,7 +273,7 @@ fn what_is_drawn_for_sessions_does_not_depend_on_the_answers() {
     let arrivals = || in_sessions(300.0, many_calls(), thinking());
     let free = world(begun(days(10), 5, Plan::new("free"), arrivals()));
     let mut slow = begun(days(10), 5, one_call(), arrivals());
-    slow.upstream.latency = constant(30);
+    slow.upstreams[0].latency = constant(30);
     slow.cohorts[0].client = client(2, Failures::CLIENT, secs(5));
     let slow = world(slow);
     for consumer in free.consumers() {

@@ -253,7 +253,7 @@ impl Story {
 
     pub(super) fn failed(&mut self, billing: Time, hold: HoldId) {
         let now = self.now(billing);
-        self.account.failed(now, &self.catalog, hold, &[1, 0, 0, 0]).unwrap();
+        self.account.failed(now, &self.catalog, hold, 0, &[1, 0, 0, 0]).unwrap();
         self.account.check();
     }
 

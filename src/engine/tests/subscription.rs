@@ -323,7 +323,7 @@ fn the_end_forces_nothing() {
 #[test]
 fn margin_is_what_is_left_of_earned() {
     let mut scenario = one(monthly("31"));
-    scenario.upstream.cost[0] = Some(crate::model::UnitPrice { amount: usd("0.005"), per: 1 });
+    scenario.upstreams[0].cost[0] = Some(crate::model::UnitPrice { amount: usd("0.005"), per: 1 });
     let mut party = Story::begin(&scenario, &[]);
     party.calls(after(days(3)), 100);
     let late = party.admitted(after(days(4))).hold;

@@ -31,7 +31,8 @@ fn played(trace: Trace, consumers: u32, horizon: Span) -> Scenario {
     let mut cohort = Cohort::new("recorded", consumers, Arrivals::Trace(trace));
     cohort.routes = vec![(0, 0.5), (1, 0.25), (2, 0.25)];
     let mut scenario = scenario(horizon, Plan::new("free"), cohort);
-    scenario.routes = ["/a", "/b", "/c"].map(|path| Route { path: path.to_owned(), attributes: Vec::new() }).to_vec();
+    scenario.routes =
+        ["/a", "/b", "/c"].map(|path| Route { path: path.to_owned(), upstream: 0, attributes: Vec::new() }).to_vec();
     scenario
 }
 

@@ -4,7 +4,9 @@
 pub mod arrivals;
 pub mod card;
 pub mod client;
+mod fault;
 pub mod party;
+pub mod path;
 pub mod processor;
 mod reaction;
 pub mod schedule;
@@ -12,7 +14,7 @@ pub mod session;
 
 use std::sync::Arc;
 
-use crate::billing::account::{Account, Consumer};
+use crate::billing::account::{Account, Consumer, Status};
 use crate::billing::catalog::Catalog;
 use crate::billing::cause::Cause;
 use crate::billing::decline::Answer;
@@ -23,15 +25,16 @@ use crate::billing::hold::HoldId;
 use crate::billing::invoice::Charge;
 use crate::billing::ledger::Movement;
 use crate::billing::timer::Deadline;
-use crate::draw::Chance;
 use crate::model::{Act, Client, Live, On402, PerMeter, Scenario};
 use crate::money::Overflow;
 use crate::time::{Now, SECOND, Span, Time};
 
+use fault::Faults;
 use party::{Happening, Party};
+use path::Paths;
 use processor::Processor;
 use reaction::Reaction;
-use schedule::{Call, Calls, Drawn, Pace, Schedule};
+use schedule::{Call, Calls, Pace, Schedule};
 
 /// The status of an upstream's answer that says it has failed: an internal server error (RFC 9110).
 pub const FAILED: u16 = 500;
@@ -49,6 +52,10 @@ pub struct World {
     pub processor: Processor,
     /// By cohort.
     reactions: Vec<Vec<Reaction>>,
+    paths: Paths,
+    faults: Faults,
+    /// Whether consumers share an upstream of limited capacity.
+    shared: bool,
 }
 
 impl World {
@@ -69,7 +76,9 @@ impl World {
         let processor = Processor::new(&scenario, &catalog);
         let schedule = Schedule::new(&scenario, &catalog, pace);
         let reactions = reaction::compile(&scenario);
-        Ok(Self { scenario, catalog, schedule, processor, reactions })
+        let faults = Faults::new(&scenario);
+        let (paths, shared) = (Paths::new(&scenario, &faults), scenario.is_shared());
+        Ok(Self { scenario, catalog, schedule, processor, reactions, paths, faults, shared })
     }
 
     /// Where the played time ends, on both clocks.
@@ -126,12 +135,23 @@ impl World {
     /// [`Self::catch_up`].
     #[inline]
     pub fn request(&self, party: &mut Party, now: Now, route: u16, attempt: u32) -> Result<Decision, Overflow> {
+        if let Some(cause) = self.refuses(party, now) {
+            self.refused(party, now, cause)?;
+            return Ok(Decision::Refuse(cause));
+        }
         let is_paid = attempt > 1 && self.client(party.consumer()).on_402 == On402::PayOnce;
         let decision = party.account.request(now, &self.catalog, View::ReadThrough, route, is_paid);
         if let Ok(Decision::Refuse(cause)) = decision {
             self.refused(party, now, cause)?;
         }
         decision
+    }
+
+    /// What a fault of the gateway refuses a consumer for whose key it knows.
+    #[inline]
+    fn refuses(&self, party: &Party, now: Now) -> Option<Cause> {
+        let account = party.account();
+        self.faults.refuses(|| account.plan(&self.catalog), now.billing).filter(|_| account.status() != Status::Awaited)
     }
 
     /// The software that a consumer calls with.
@@ -156,7 +176,11 @@ impl World {
     /// was due by `now` has been done.
     pub fn headroom(&self, party: &Party, now: Now) -> (u64, Time) {
         let due = party.next_deadline();
-        let until = due.traffic.min(self.schedule.pace().clock.traffic_at(due.billing));
+        if self.faults.is_broken(now.billing) {
+            return (0, now.traffic);
+        }
+        let billing = due.billing.min(self.faults.next(now.billing));
+        let until = due.traffic.min(self.schedule.pace().clock.traffic_at(billing));
         (party.account.headroom(now, &self.catalog), until)
     }
 
@@ -173,19 +197,19 @@ impl World {
 
     /// Whether consumers share something: an upstream of limited capacity. Then they are one component.
     pub fn is_shared(&self) -> bool {
-        self.scenario.upstream.capacity.is_some()
+        self.shared
     }
 
-    /// Whether the upstream fails an attempt.
-    #[inline]
-    pub fn fails(&self, consumer: Consumer, call: u64, attempt: u32) -> bool {
-        let errors = self.scenario.upstream.errors;
-        errors != Chance::NEVER && errors.happens(self.schedule.attempt(consumer, Drawn::Error, call, attempt))
-    }
-
-    /// The call failed after it was admitted; the upstream has used this much for it.
-    pub fn failed(&self, party: &mut Party, now: Now, hold: HoldId, used: &PerMeter<u64>) -> Result<(), Overflow> {
-        party.account.failed(now, &self.catalog, hold, used)
+    /// The call failed after it was admitted, at that hop of its path; each upstream up to there has used this much for it.
+    pub fn failed(
+        &self,
+        party: &mut Party,
+        now: Now,
+        hold: HoldId,
+        hop: u8,
+        used: &PerMeter<u64>,
+    ) -> Result<(), Overflow> {
+        party.account.failed(now, &self.catalog, hold, hop, used)
     }
 
     /// What a refused client is told to wait, in whole seconds (RFC 9110, `Retry-After`), rounded up so that one who comes

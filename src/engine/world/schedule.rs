@@ -288,8 +288,8 @@ impl Schedule {
             let draws = |purpose: &str| self.stream(consumer, purpose);
             times = self.rhythm(consumer, pattern).back(self.pace.clock.traffic_at(since), &draws);
             if let Some(sessions) = &pattern.sessions {
-                let latency = &self.scenario.upstream.latency;
-                times = session::past(sessions, self.pace.stretch, latency, &times, &draws);
+                let takes = |index| self.took(consumer, index);
+                times = session::past(sessions, self.pace.stretch, takes, &times, &draws);
             }
         }
         if let (Arrivals::Poisson { .. }, _) = self.arrivals(consumer) {
@@ -306,7 +306,23 @@ impl Schedule {
                 times.push((index, at));
             }
         }
-        History { times, load: self.load_at(consumer, ["history's routes", "history's usage"]) }
+        History { times, load: self.load_before(consumer) }
+    }
+
+    fn load_before(&self, consumer: Consumer) -> Load<'_> {
+        self.load_at(consumer, ["history's routes", "history's usage"])
+    }
+
+    /// How long a call from before the start took behind the gateway, where nothing made it wait.
+    fn took(&self, consumer: Consumer, index: u64) -> Span {
+        let (mut call, mut took) = (Call::default(), Span::ZERO);
+        self.load_before(consumer).put(index, &mut call);
+        for (number, hop) in self.scenario.path(call.route.into()).iter().enumerate() {
+            let upstream = &self.scenario.upstreams[hop.upstream];
+            let draws = self.stream(consumer, &format!("history's latency {number}"));
+            took = took + upstream.takes(Span::from_ns(upstream.latency.sample_whole(draws.word(index))), &call.usage);
+        }
+        took
     }
 
     /// What follows the calls of a consumer whose calls come in sessions.
@@ -352,6 +368,13 @@ impl Schedule {
         }
         let own = self.cohort(consumer).address.at(u64::from(consumer.index)).named(what.name());
         own.at(call).at(u64::from(attempt)).stream().word(0)
+    }
+
+    /// What is drawn for an attempt at a call where it is further down its path: `place` tells one such place from another.
+    #[inline]
+    pub fn attempt_at(&self, consumer: Consumer, what: Drawn, place: u64, call: u64, attempt: u32) -> u64 {
+        let own = self.cohort(consumer).address.at(u64::from(consumer.index)).named(what.name());
+        own.at(place).at(call).at(u64::from(attempt)).stream().word(0)
     }
 
     /// The mean time between two calls of one consumer, in ns of traffic time.

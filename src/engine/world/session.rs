@@ -8,7 +8,6 @@
 //! Think times are part of the scenario's time, as gaps and bursts are: a load that plays the calls closer together
 //! shortens them alike.
 
-use crate::distribution::Distribution;
 use crate::draw::Stream;
 use crate::model::Sessions;
 use crate::time::{Span, Time};
@@ -38,22 +37,21 @@ impl<'a> FollowUps<'a> {
 }
 
 /// The calls of sessions from before the start, the last one first: those that come before the start of the sessions that
-/// begin at these times. Each was served, and took as long as the upstream takes.
+/// begin at these times. Each was served, and took as long as it says.
 pub(super) fn past(
     sessions: &Sessions,
     stretch: f64,
-    latency: &Distribution,
+    takes: impl Fn(u64) -> Span,
     begun: &[(u64, Time)],
     draws: &impl Fn(&str) -> Stream,
 ) -> Vec<(u64, Time)> {
-    let latencies = draws("history's latency");
     let draws = Draws { sessions, stretch, lengths: draws("history's sessions"), thinks: draws("history's think") };
     let mut times = Vec::new();
     for (number, begun) in begun {
         let mut call = Some((number * Sessions::PLACES, *begun));
         while let Some((index, at)) = call.filter(|(_, at)| *at < Time::START) {
             times.push((index, at));
-            let over = at + Span::from_ns(latency.sample_whole(latencies.word(index)));
+            let over = at + takes(index);
             call = draws.next(index).map(|next| (next, over + draws.think(next)));
         }
     }

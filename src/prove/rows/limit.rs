@@ -77,7 +77,7 @@ const AT_ONCE: Distribution = Distribution::Constant(0.0);
 fn limited(limit: Limit, calls: f64, latency: Distribution, seconds: u64) -> Scenario {
     let plan = Plan { limits: vec![limit], ..Plan::new("limited") };
     let mut scenario = scenario(Span::from_secs(seconds), plan, Cohort::new("all", 1, every_second(calls)));
-    scenario.upstream.latency = latency;
+    scenario.upstreams[0].latency = latency;
     scenario
 }
 
@@ -141,7 +141,7 @@ fn spending(control: SpendControl, consumers: u32) -> Scenario {
     // Rounded down to a whole number.
     let amount = Distribution::Uniform { from: 1.0, to: MOST as f64 + 1.0 };
     scenario.routes[0].attributes.push(Attribute { name: "units".to_owned(), amount, most: MOST });
-    scenario.upstream.latency = Distribution::Exponential { mean: IN_FLIGHT * SECOND as f64 };
+    scenario.upstreams[0].latency = Distribution::Exponential { mean: IN_FLIGHT * SECOND as f64 };
     scenario.gateway.spend_control = control;
     scenario
 }

@@ -52,8 +52,8 @@ fn waiting(
     let calls = load * f64::from(places) / (SERVICE_MS / 1e3) * DAY as f64 / SECOND as f64;
     let cohort = Cohort::new("all", CONSUMERS, daily(calls / f64::from(CONSUMERS)));
     let mut scenario = scenario(Span::from_secs(seconds), Plan::new("free"), cohort);
-    scenario.upstream.latency = service;
-    scenario.upstream.capacity = Some(places);
+    scenario.upstreams[0].latency = service;
+    scenario.upstreams[0].capacity = Some(places);
     Row {
         name,
         formula,
@@ -80,7 +80,7 @@ fn retries() -> Row {
     let client = Client { retry, ..Client::none() };
     let mut scenario: Scenario =
         scenario(days(1), Plan::new("free"), Cohort { client, ..Cohort::new("all", 40, daily(100.0)) });
-    scenario.upstream.errors = Chance::of(PERCENT, 100);
+    scenario.upstreams[0].errors = Chance::of(PERCENT, 100);
     let f = PERCENT as f64 / 100.0;
     Row {
         name: "client retries",

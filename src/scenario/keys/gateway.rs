@@ -3,38 +3,71 @@
 use super::Presence::{Default, Optional, Required};
 use super::Shape::{List as ListOf, Map, One, OneOrMap};
 use super::{
-    ANY, DURATION, DURATION_ABOVE_ZERO, Least, List, Rule, Size, Table, Unit, distribution, key, keys, named, planned,
+    ANY, DURATION, DURATION_ABOVE_ZERO, Least, List, Rule, Table, Unit, distribution, key, keys, named, planned,
     quantity, sized,
 };
 use crate::scenario::cause;
 use crate::scenario::unit::{Bounds, Choice};
 
-/// One upstream has an effect; the language has as many as one likes.
-const UPSTREAMS_SIZE: Size = Size { noun: "upstreams", least: 1, most: ANY, built: 1 };
+pub(super) static UPSTREAMS: Table =
+    named("An upstream service.", Unit::Name, Map(&UPSTREAM), sized("upstreams", 1, ANY));
 
-pub(super) static UPSTREAMS: Table = named("An upstream service.", Unit::Name, Map(&UPSTREAM), UPSTREAMS_SIZE);
+/// The median and the 99th percentile of the first token of `preset: chat`, in ms.
+pub(crate) const CHAT_FIRST_TOKEN_MS: [f64; 2] = [300.0, 1_200.0];
+/// The tokens of `preset: chat` that follow in a second.
+pub(crate) const CHAT_TOKENS_PER_SECOND: u64 = 80;
 
 static UPSTREAM: Table = Table {
     keys: &[
-        key("latency", Optional, OneOrMap(DURATION, &distribution::TIME), "How long it takes to answer."),
-        key("cost", Optional, Map(&COST), "What an answer costs to make, by attribute, whoever pays for it."),
-        key("errors", Default("0%"), One(Unit::Chance), "How often it fails: it answers 500, and nothing is billed."),
+        key(
+            "latency",
+            Optional,
+            OneOrMap(DURATION, &distribution::TIME),
+            "How long it takes to answer; of one that calls others, how long it works before it calls the first.",
+        ),
+        key(
+            "cost",
+            Optional,
+            Map(&COST),
+            "What a call that comes to it costs to answer, by attribute, whoever pays for it.",
+        ),
+        key(
+            "errors",
+            Default("0%"),
+            One(Unit::Chance),
+            "How often it fails after that time: the call ends there with a 500, and nothing is billed.",
+        ),
         key(
             "capacity",
             Optional,
             quantity(1, 1_000_000),
-            "How many calls it works on at once; more of them wait in line, first come first served. By default any number.",
+            "How many calls it works on at once, those included that wait for others that it calls; more of them wait in line, first come first served. By default any number.",
         ),
-        planned(
+        key(
             "calls",
-            &[],
+            Default("[]"),
             ListOf(&List { item: One(Unit::Name), size: sized("upstreams", 0, ANY) }),
-            "Upstreams that it calls in turn.",
+            "Upstreams that it calls in turn once its own work is done; the first that fails fails the call. At most 16 hops.",
         ),
-        planned("preset", &[], One(Unit::Choice(&PRESET)), "A kind of service."),
-        planned("first_token", &[], OneOrMap(DURATION, &distribution::TIME), "How long the first token takes."),
-        planned("tokens_per_second", &[], quantity(1, 1_000_000), "How fast tokens follow."),
-        planned("streaming", &["false"], One(Unit::Bool), "Whether it streams."),
+        key(
+            "preset",
+            Optional,
+            One(Unit::Choice(&PRESET)),
+            "A kind of service: `chat` has `first_token: { p50: 300ms, p99: 1200ms }` and `tokens_per_second: 80` unless they are written.",
+        ),
+        key(
+            "first_token",
+            Optional,
+            OneOrMap(DURATION, &distribution::TIME),
+            "How long the first token takes; the attribute `output_tokens` says how many there are.",
+        ),
+        key("tokens_per_second", Optional, quantity(1, 1_000_000), "How fast the tokens follow."),
+        key(
+            "streaming",
+            Default("false"),
+            One(Unit::Bool),
+            "Whether the client has the first token when it comes; then the time to it is measured apart.",
+        ),
     ],
     named: None,
     rules: &[Rule::AtLeastOne(
@@ -112,16 +145,15 @@ static FAULT: Table = keys(&[
         "fault",
         Required,
         One(Unit::Choice(&FAULT_KIND)),
-        "What breaks. With `processor_down` every payment that is attempted meanwhile ends in an error and is tried again after an hour; with `processor_slow` its answer takes `factor` times as long.",
+        "What breaks. With `processor_down` every payment that is attempted meanwhile ends in an error and is tried again after an hour; with `processor_slow` its answer takes `factor` times as long. `upstream_down` and `upstream_slow` do the same to the attempts that are made meanwhile and come to `upstream`. With `billing_down` the gateway refuses everyone with `billing_unavailable` (503), with `policy_error` those on `plan` with 402, though they have paid.",
     ),
     key("upstream", Optional, One(Unit::Name), "Which upstream, where it is one."),
+    key("plan", Optional, One(Unit::Name), "Whom a `policy_error` asks for payment: those on this plan."),
     key("factor", Optional, One(Unit::Number(Least::AboveZero)), "How many times as slow."),
 ]);
 
-static FAULT_KIND: Choice = Choice {
-    words: &["processor_down", "processor_slow", "upstream_down", "upstream_slow", "billing_down"],
-    unsupported: &["upstream_down", "upstream_slow", "billing_down"],
-};
+static FAULT_KIND: Choice =
+    Choice::of(&["processor_down", "processor_slow", "upstream_down", "upstream_slow", "billing_down", "policy_error"]);
 
 // === Live ===
 

@@ -18,6 +18,7 @@ use self::Presence::{Default, Optional, Required};
 use self::Shape::{List as ListOf, Map, One, OneOrMap, Overlay};
 #[cfg(test)]
 pub(super) use self::cohort::CLIENT;
+pub(super) use self::gateway::{CHAT_FIRST_TOKEN_MS, CHAT_TOKENS_PER_SECOND};
 pub(super) use self::payments::{CHARGEBACK_AFTER, REFUND_AFTER};
 pub(super) use self::plan::PLAN;
 use super::limit;
@@ -187,7 +188,7 @@ pub(super) static SCENARIO: Table = keys(&[
         "upstreams",
         Default("{ api: { latency: { p50: 30ms, p99: 250ms } } }"),
         Map(&gateway::UPSTREAMS),
-        "The service behind the gateway.",
+        "The services behind the gateway; the first answers routes that name none.",
     ),
     key("gateway", Default("{}"), Map(&gateway::GATEWAY), "How the gateway enforces the plans."),
     key("payments", Default("{}"), Map(&payments::PAYMENTS), "How invoices and top-ups are paid."),

@@ -2,8 +2,9 @@
 
 use farebox_engine::model::{Attribute, Route};
 
+use super::Lowering;
 use super::distribution::p99;
-use super::{Lowering, find};
+use super::upstream::{OUTPUT, is_generating};
 use crate::scenario::diagnostic::{Diagnostic, Spanned, quote};
 use crate::scenario::limit;
 use crate::scenario::value::{Fields, Value};
@@ -22,19 +23,14 @@ impl Lowering<'_> {
                 }
                 self.warn_unsummed(name, scenario);
             }
-            self.routes.push(Route { path: path.value.clone(), attributes });
-            if let Some(upstream) = route.text("upstream") {
-                self.upstream_of(upstream, scenario);
-            }
+            let upstream = match route.text("upstream") {
+                Some(upstream) => self.upstream_of(upstream, scenario),
+                None => Some(0).filter(|_| !route.is_broken("upstream")),
+            };
+            is_right &= upstream.is_some();
+            self.routes.push(Route { path: path.value.clone(), upstream: upstream.unwrap_or(0), attributes });
         }
         is_right
-    }
-
-    /// Checks the name of an upstream.
-    pub(super) fn upstream_of(&mut self, name: Spanned<&str>, scenario: &Fields) {
-        let upstreams = scenario.map("upstreams").into_iter().flat_map(Fields::named);
-        let known: Vec<&str> = upstreams.map(|upstream| upstream.name.value.as_str()).collect();
-        find("upstream", name, &known, self.problems);
     }
 
     fn attribute(&mut self, name: &Spanned<String>, value: &Spanned<Value>) -> Option<Attribute> {
@@ -49,9 +45,12 @@ impl Lowering<'_> {
 
     fn warn_unsummed(&mut self, name: &Spanned<String>, scenario: &Fields) {
         let is_summed = self.meters.iter().any(|meter| meter.sum.contains(&name.value));
-        let mut costs =
-            scenario.map("upstreams").into_iter().flat_map(Fields::named_maps).filter_map(|(_, it)| it.map("cost"));
-        if is_summed || costs.any(|cost| cost.named().any(|entry| entry.name.value == name.value)) {
+        let mut upstreams = scenario.map("upstreams").into_iter().flat_map(Fields::named_maps).map(|(_, it)| it);
+        let is_used = |it: &Fields| {
+            let mut costs = it.map("cost").into_iter().flat_map(Fields::named);
+            (name.value == OUTPUT && is_generating(it)) || costs.any(|entry| entry.name.value == name.value)
+        };
+        if is_summed || upstreams.any(is_used) {
             return;
         }
         let problem = Diagnostic::warning(name.span, format!("no meter sums the attribute {}", quote(&name.value)));

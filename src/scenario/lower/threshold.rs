@@ -26,7 +26,8 @@ impl Lowering<'_> {
             }
             let Some(mut model) = threshold.model.clone() else { continue };
             for named in threshold.names.iter().filter(|named| named.label == "upstream") {
-                model.selector.routes = Some(self.routes_of(&named.value, scenario, model.selector.routes));
+                model.selector.upstream = Some(named.value.clone());
+                model.selector.routes = Some(self.routes_of(&named.value, model.selector.routes));
             }
             if let Some(plan) = &model.selector.plan {
                 self.check_plan_is_told(plan, item.span, scenario, cohorts.unwrap_or_default());
@@ -63,16 +64,13 @@ impl Lowering<'_> {
         }
     }
 
-    /// The routes that an upstream answers, of those that are already asked for.
-    fn routes_of(&self, upstream: &str, scenario: &Fields, asked: Option<Vec<String>>) -> Vec<String> {
-        let mut upstreams = scenario.map("upstreams").into_iter().flat_map(Fields::named);
-        let first = upstreams.next().map(|entry| entry.name.value.as_str());
-        let answered = scenario.map("routes").into_iter().flat_map(Fields::named_maps).filter(|(_, route)| {
-            let answers = route.text("upstream").map(|name| name.value);
-            answers.or(first) == Some(upstream)
-        });
-        let mut routes: Vec<String> = answered.map(|(path, _)| path.value.clone()).collect();
-        if self.routes.is_empty() && first == Some(upstream) {
+    /// The routes whose calls come to an upstream, of those that are already asked for.
+    fn routes_of(&self, upstream: &str, asked: Option<Vec<String>>) -> Vec<String> {
+        let index = self.upstreams.iter().position(|it| it.name == upstream);
+        let comes = |from: usize| index.is_some_and(|to| self.reaches(from, to));
+        let routes = self.routes.iter().filter(|route| comes(route.upstream));
+        let mut routes: Vec<String> = routes.map(|route| route.path.clone()).collect();
+        if self.routes.is_empty() && comes(0) {
             routes.push("/".to_owned());
         }
         // Both labels are there when a route is named too; an upstream alone has left the list empty.

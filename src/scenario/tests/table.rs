@@ -28,12 +28,6 @@ fn what_is_not_supported_yet() {
     });
     expect![[r#"
         consumers.*.reacts[].do: slow_down
-        upstreams: more than 1
-        upstreams.*.calls
-        upstreams.*.preset
-        upstreams.*.first_token
-        upstreams.*.tokens_per_second
-        upstreams.*.streaming but false
         gateway.on_client_abort but settle
         gateway.nodes but 1
         gateway.counters but exact
@@ -44,9 +38,6 @@ fn what_is_not_supported_yet() {
         payments.webhooks.duplicate but 0%
         payments.webhooks.reorder but 0%
         payments.webhooks.lose but 0%
-        faults[].fault: upstream_down
-        faults[].fault: upstream_slow
-        faults[].fault: billing_down
         live.warm_up but 0s"#]]
     .assert_eq(&unsupported.join("\n"));
 }

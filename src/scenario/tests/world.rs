@@ -39,10 +39,10 @@ upstreams: { api: { latency: 30ms, cost: { out: $0.60 per 1M, in: $0.01, request
     let made = scenario("", "traffic: { rate: 1/h }", more);
     let names: Vec<&str> = made.meters.iter().map(|meter| meter.name.as_str()).collect();
     assert_eq!(names, ["requests", "tokens", "output", "in"]);
-    let UnitPrice { amount, per } = made.upstream.cost[2].unwrap();
-    assert_eq!((amount, per, made.upstream.cost[1]), (money(DOLLAR * 6 / 10), 1_000_000, None));
+    let UnitPrice { amount, per } = made.upstreams[0].cost[2].unwrap();
+    assert_eq!((amount, per, made.upstreams[0].cost[1]), (money(DOLLAR * 6 / 10), 1_000_000, None));
     assert_eq!(
-        (made.upstream.cost[0], made.upstream.cost[3]),
+        (made.upstreams[0].cost[0], made.upstreams[0].cost[3]),
         (Some(per_unit(DOLLAR / 1_000)), Some(per_unit(DOLLAR / 100)))
     );
     let full = more.replace("output: {", "a: { sum: [in, out] }, output: {");
@@ -60,7 +60,7 @@ fn measured_latencies_come_from_a_file_beside() {
     let with = |file: &str| {
         text("", "traffic: { rate: 1/h }", &format!("upstreams: {{ api: {{ latency: {{ file: {file} }} }} }}\n"))
     };
-    let latency = read_in(&folder.0, &with("ms.csv")).scenario.upstream.latency;
+    let latency = read_in(&folder.0, &with("ms.csv")).scenario.upstreams[0].latency.clone();
     assert_eq!(latency, Distribution::Empirical([2.5e6, 10e6, 30e6].into()));
     for (file, message) in [
         ("bad.csv", "`bad.csv`, line 1: `ms` is not a number of 0 or more"),

@@ -324,7 +324,11 @@ mod tests {
 
     #[test]
     fn a_path_is_for_the_route_that_the_gateway_would_find() {
-        let routes = ["/v1", "/v1/chat", "/v1/"].map(|path| Route { path: path.to_owned(), attributes: Vec::new() });
+        let routes = ["/v1", "/v1/chat", "/v1/"].map(|path| Route {
+            path: path.to_owned(),
+            upstream: 0,
+            attributes: Vec::new(),
+        });
         let found =
             ["/v1", "/v1/", "/v1/chat/x", "/v1/chats", "/v2", "v1", ""].map(|path| route_of(path.as_bytes(), &routes));
         assert_eq!(found, [Some(0), Some(2), Some(1), Some(2), None, None, None]);

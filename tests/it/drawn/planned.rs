@@ -22,13 +22,7 @@ fn all(dice: &mut Dice) -> Vec<(&'static [&'static str], Node)> {
     let word = |dice: &mut Dice, words: &[&str]| value(Form::Word, dice.one_of(words));
     let duration = |text: &str| value(Form::Duration, text);
     let points = || Keys::default().must("p50", duration("1s")).must("p99", duration("60s")).node();
-    let upstream = Keys::default()
-        .with("latency", duration("30ms"))
-        .with("preset", value(Form::Word, "chat"))
-        .with("first_token", points())
-        .with("tokens_per_second", value(Form::Count, "80"));
     vec![
-        (&["upstreams", "api"], upstream.node()),
         (&["thresholds"], values(Form::Word, &["false_refusals{kind=billing}.count == 0", "ledger.balanced"])),
         (&["faults"], Node::List(vec![fault("billing_down"), fault("upstream_slow")])),
         (&["gateway", "nodes"], value(Form::Count, "4")),

@@ -15,6 +15,8 @@ pub(super) struct Draft {
     pub(super) meters: Vec<String>,
     /// The paths; none where the file has none.
     pub(super) routes: Vec<String>,
+    /// The upstreams beside the first.
+    further: Vec<&'static str>,
     /// The plans that are drawn.
     pub(super) plans: Vec<(String, Node)>,
 }
@@ -59,6 +61,7 @@ pub(crate) fn scenario(seed: u64) -> Node {
         is_monthly: dice.happens(50),
         meters: vec!["requests".to_owned()],
         routes: Vec::new(),
+        further: further(has_routes, seed),
         plans: Vec::new(),
     };
     let mut top = Keys::default()
@@ -73,7 +76,7 @@ pub(crate) fn scenario(seed: u64) -> Node {
     top = top.often(dice, 20, "replications", Form::Count, &["1", "3"]);
     if has_routes {
         top = meters(dice, &mut draft, top);
-        top = routes(dice, &mut draft, top);
+        top = routes(dice, &mut draft, top, seed);
     }
     for number in 0..dice.between(1, 4) {
         let plan = plans::plan(dice, &draft);
@@ -82,7 +85,10 @@ pub(crate) fn scenario(seed: u64) -> Node {
     top = top.must("plans", names(draft.plans.clone()));
     top = cohorts::cohorts(dice, &draft, top);
     if dice.happens(80) {
-        top = top.with("upstreams", names(vec![("api".to_owned(), upstream(dice, &draft))]));
+        top = top.with("upstreams", upstreams(upstream(dice, &draft), &draft, seed));
+    } else if !draft.further.is_empty() {
+        let first = Keys::default().must("latency", value(Form::Duration, "5ms"));
+        top = top.with("upstreams", upstreams(first, &draft, seed));
     }
     top = gateway(dice, top);
     if dice.happens(85) {
@@ -107,7 +113,8 @@ fn meters(dice: &mut Dice, draft: &mut Draft, top: Keys) -> Keys {
 }
 
 /// The first route carries all attributes, and every mix has it, so that every meter counts for every cohort.
-fn routes(dice: &mut Dice, draft: &mut Draft, top: Keys) -> Keys {
+fn routes(dice: &mut Dice, draft: &mut Draft, top: Keys, seed: u64) -> Keys {
+    let own = &mut Dice::new(seed ^ 0x2007);
     let paths = dice.one_of(&PATHS);
     draft.routes = paths[..dice.between(1, 3)].iter().map(|path| (*path).to_owned()).collect();
     let mut drawn = Vec::new();
@@ -119,8 +126,14 @@ fn routes(dice: &mut Dice, draft: &mut Draft, top: Keys) -> Keys {
                 attributes.push((name.to_owned(), amount(dice)));
             }
         }
+        let to = if draft.further.is_empty() { "api" } else { own.one_of(&draft.further) };
+        let is_there = dice.happens(20) || to != "api";
+        // What is generated takes as long as there is of it.
+        if to == MODEL {
+            attributes.push((OUTPUT.to_owned(), amount(own)));
+        }
         let route = Keys::default().with("attributes", names(attributes));
-        let route = if dice.happens(20) { route.with("upstream", value(Form::Name, "api")) } else { route };
+        let route = if is_there { route.with("upstream", value(Form::Name, to)) } else { route };
         drawn.push((path.clone(), route));
     }
     let drawn = drawn.into_iter().map(|(path, route)| (path, route.node()));
@@ -168,7 +181,47 @@ pub(super) fn time(dice: &mut Dice, points: [&str; 2]) -> Node {
     }
 }
 
-fn upstream(dice: &mut Dice, draft: &Draft) -> Node {
+/// A language model: routes that go there carry [`OUTPUT`].
+const MODEL: &str = "model";
+const OUTPUT: &str = "output_tokens";
+
+/// The upstreams beside the first, in four of ten scenarios; with dice of their own, so that what else is drawn stays as it
+/// was.
+fn further(has_routes: bool, seed: u64) -> Vec<&'static str> {
+    let dice = &mut Dice::new(seed ^ 0xF047);
+    if !has_routes || !dice.happens(40) {
+        return Vec::new();
+    }
+    ["ranker", "store", MODEL][..dice.between(1, 3)].to_vec()
+}
+
+/// The first calls the ranker or not, that the store, and the model calls nobody.
+fn upstreams(first: Keys, draft: &Draft, seed: u64) -> Node {
+    let dice = &mut Dice::new(seed ^ 0x0B5);
+    let calls = |keys: Keys, names: &[&str]| keys.with("calls", values(Form::Name, names));
+    let has = |name: &str| draft.further.contains(&name);
+    let mut all =
+        vec![("api".to_owned(), if has("ranker") && dice.happens(70) { calls(first, &["ranker"]) } else { first })];
+    for name in &draft.further {
+        let chat = Keys::default().must("preset", value(Form::Word, "chat"));
+        let plain = Keys::default().must("latency", time(dice, ["2ms", "9ms"]));
+        let keys = match *name {
+            MODEL => chat
+                .with("first_token", time(dice, ["3ms", "20ms"]))
+                .with("tokens_per_second", value(Form::Count, dice.one_of(&["2k", "50k"])))
+                .often(dice, 50, "streaming", Form::Word, &["true"]),
+            "ranker" if has("store") => calls(plain, dice.one_of(&[&["store"][..], &["store", "store"]])),
+            _ => plain,
+        };
+        let keys = keys.often(dice, 50, "errors", Form::Percent, &["5%", "30%"]);
+        let keys = keys.often(dice, 20, "capacity", Form::Count, &["1", "3"]);
+        let cost = names(vec![("requests".to_owned(), value(Form::Price, draft.money("0.001")))]);
+        all.push(((*name).to_owned(), if dice.happens(40) { keys.with("cost", cost) } else { keys }));
+    }
+    names(all.into_iter().map(|(name, keys)| (name, keys.node())).collect())
+}
+
+fn upstream(dice: &mut Dice, draft: &Draft) -> Keys {
     let points = dice.one_of(&[["5ms", "20ms"], ["30ms", "250ms"], ["100ms", "900ms"], ["1ms", "2ms"]]);
     let mut upstream = Keys::default().must("latency", time(dice, points));
     upstream = upstream.often(dice, 20, "errors", Form::Percent, &["0%", "5%", "30%"]).often(
@@ -186,7 +239,7 @@ fn upstream(dice: &mut Dice, draft: &Draft) -> Node {
         }
         upstream = upstream.with("cost", names(costs));
     }
-    upstream.node()
+    upstream
 }
 
 fn gateway(dice: &mut Dice, top: Keys) -> Keys {

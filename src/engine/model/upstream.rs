@@ -1,0 +1,106 @@
+//! The services behind the gateway: what each of them takes, fails and costs, and which others it calls.
+
+use super::{PerMeter, Scenario, UnitPrice};
+use crate::distribution::Distribution;
+use crate::draw::Chance;
+use crate::time::Span;
+
+/// Hops that one call may take behind the gateway at most.
+pub const HOPS_MOST: usize = 16;
+
+/// A service behind the gateway.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Its name in the file.
+    pub name: String,
+    /// How long it works before its answer, or before it calls others, in ns; of one that generates, until the first of
+    /// what it generates.
+    pub latency: Distribution,
+    /// What it generates after that; `None`: its answer is whole at once.
+    pub generates: Option<Generates>,
+    /// Whether the client hears what is generated as it comes, so that the time to the first of it is measured apart.
+    /// Only for one that generates, that answers the gateway itself and calls no other.
+    pub streams: bool,
+    /// The chance that a call fails there: it answers 500, after the same time.
+    pub errors: Chance,
+    /// How many calls it works on at once, those included that wait for the others that it calls; more of them wait in
+    /// line. `None`: any number.
+    pub capacity: Option<u32>,
+    /// The others that it calls in turn once its own work is done, by index; never itself, by whatever way.
+    pub calls: Vec<usize>,
+    /// What a call that reaches it costs to answer, per unit of a meter, whoever pays for it.
+    pub cost: PerMeter<Option<UnitPrice>>,
+}
+
+/// What comes unit by unit, such as the tokens of a language model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Generates {
+    /// The meter that counts the units.
+    pub meter: usize,
+    /// How many come in a second.
+    pub per_second: f64,
+}
+
+impl Generates {
+    /// How long it takes to generate what a call uses.
+    #[inline]
+    pub fn takes(&self, usage: &PerMeter<u64>) -> Span {
+        // The conversion saturates, as a span does.
+        Span::from_ns((usage[self.meter] as f64 * (1e9 / self.per_second)) as u64)
+    }
+}
+
+impl Upstream {
+    /// An upstream that answers at once, never fails and costs nothing.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            latency: Distribution::Constant(0.0),
+            generates: None,
+            streams: false,
+            errors: Chance::NEVER,
+            capacity: None,
+            calls: Vec::new(),
+            cost: PerMeter::default(),
+        }
+    }
+}
+
+/// One upstream on the path of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The index of the upstream.
+    pub upstream: usize,
+    /// How many upstreams are in between: 0 for the one that answers the gateway.
+    pub depth: usize,
+    /// The number of the hop before which this upstream has heard from all that it calls, and answers.
+    pub ends: usize,
+}
+
+impl Scenario {
+    /// The path of a route's calls: the upstream that answers, then depth first those that it calls.
+    ///
+    /// # Panics
+    /// When an upstream calls itself by some way, or an index is of none; the scenario's reader refuses that.
+    pub fn path(&self, route: usize) -> Vec<Hop> {
+        let mut hops = Vec::new();
+        self.enter(self.routes[route].upstream, 0, &mut hops);
+        hops
+    }
+
+    fn enter(&self, upstream: usize, depth: usize, hops: &mut Vec<Hop>) {
+        assert!(hops.len() < HOPS_MOST, "a call takes {HOPS_MOST} hops at most");
+        let own = hops.len();
+        hops.push(Hop { upstream, depth, ends: 0 });
+        for called in &self.upstreams[upstream].calls {
+            self.enter(*called, depth + 1, hops);
+        }
+        hops[own].ends = hops.len();
+    }
+
+    /// Whether consumers share an upstream of limited capacity: then what one of them does depends on the others.
+    pub fn is_shared(&self) -> bool {
+        let is_limited = |hop: &Hop| self.upstreams[hop.upstream].capacity.is_some();
+        (0..self.routes.len()).any(|route| self.path(route).iter().any(is_limited))
+    }
+}

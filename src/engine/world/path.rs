@@ -1,0 +1,158 @@
+//! What happens to a call behind the gateway: the upstreams that it reaches one after the other, how long each works on
+//! it, and which of them fails it.
+
+use crate::billing::account::Consumer;
+use crate::draw::{Address, Chance};
+use crate::model::{Hop, PerMeter, Scenario, Upstream};
+use crate::time::Span;
+
+use super::World;
+use super::fault::Faults;
+use super::schedule::{Call, Drawn};
+
+/// The paths of a scenario's calls.
+#[derive(Clone, Debug)]
+pub(super) struct Paths {
+    /// By route.
+    by_route: Vec<Path>,
+    /// The upstream that answers every call by itself and has no faults, if one does.
+    only: Option<usize>,
+    /// Whether any call is answered by an upstream that streams.
+    streams: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Path {
+    hops: Vec<Hop>,
+    /// Where the draws of each hop are, below those of its consumer; the first has those of the call itself.
+    draws: Vec<u64>,
+    /// Whether its calls may have to wait in line.
+    waits: bool,
+}
+
+/// How a call fares at one upstream, from when that begins to work on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// How long it takes.
+    pub takes: Span,
+    /// Whether it then fails.
+    pub fails: bool,
+}
+
+/// How a call fares behind the gateway where nothing makes it wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Journey {
+    /// How long all of it takes.
+    pub takes: Span,
+    /// The number of the hop that fails, which ends it.
+    pub fails: Option<u8>,
+}
+
+impl Paths {
+    pub(super) fn new(scenario: &Scenario, faults: &Faults) -> Self {
+        let by_route: Vec<_> = (0..scenario.routes.len()).map(|route| Path::new(scenario, route)).collect();
+        let answers = scenario.routes.first().map(|route| route.upstream);
+        let is_only = |path: &Path| matches!(path.hops[..], [hop] if Some(hop.upstream) == answers);
+        Self {
+            only: answers.filter(|_| by_route.iter().all(is_only) && !faults.meet_upstreams()),
+            streams: by_route.iter().any(|path| scenario.upstreams[path.hops[0].upstream].streams),
+            by_route,
+        }
+    }
+}
+
+impl Path {
+    fn new(scenario: &Scenario, route: usize) -> Self {
+        let hops = scenario.path(route);
+        let upstream = |hop: &Hop| &scenario.upstreams[hop.upstream];
+        let draws = |number: usize| {
+            // Of one that is called several times, each time has draws of its own.
+            let time = hops[..number].iter().filter(|hop| hop.upstream == hops[number].upstream).count();
+            Address::seed(0).named(&upstream(&hops[number]).name).at(time as u64).stream().word(0)
+        };
+        Self {
+            draws: (0..hops.len()).map(draws).collect(),
+            waits: hops.iter().any(|hop| upstream(hop).capacity.is_some()),
+            hops,
+        }
+    }
+}
+
+impl World {
+    /// The upstreams that the calls of a route reach, in order.
+    #[inline]
+    pub fn path(&self, route: u16) -> &[Hop] {
+        &self.paths.by_route[route as usize].hops
+    }
+
+    /// Whether the calls of a route may have to wait in line behind the gateway.
+    #[inline]
+    pub fn waits(&self, route: u16) -> bool {
+        self.paths.by_route[route as usize].waits
+    }
+
+    /// The upstream that answers every call by itself and has no faults, if one does: then what is drawn for it is drawn for the call.
+    #[inline]
+    pub(crate) fn only(&self) -> Option<&Upstream> {
+        self.paths.only.map(|upstream| &self.scenario.upstreams[upstream])
+    }
+
+    /// How an attempt fares at a hop of its path.
+    pub fn work(&self, consumer: Consumer, call: &Call, hop: usize) -> Work {
+        let path = &self.paths.by_route[call.route as usize];
+        let index = path.hops[hop].upstream;
+        let upstream = &self.scenario.upstreams[index];
+        let word = |what| {
+            if hop == 0 {
+                return self.schedule.attempt(consumer, what, call.index, call.attempt);
+            }
+            self.schedule.attempt_at(consumer, what, path.draws[hop], call.index, call.attempt)
+        };
+        let works = Span::from_ns(upstream.latency.sample_whole(word(Drawn::Latency)));
+        let work = Work {
+            takes: upstream.takes(works, &call.usage),
+            fails: upstream.errors != Chance::NEVER && upstream.errors.happens(word(Drawn::Error)),
+        };
+        if !self.faults.meet_upstreams() {
+            return work;
+        }
+        let billing = self.schedule.pace().clock.at(call.at).billing;
+        Work {
+            takes: self.faults.slowed(index, work.takes, billing),
+            fails: work.fails || self.faults.fails(index, billing),
+        }
+    }
+
+    /// How an attempt fares where every upstream has room for it.
+    pub fn journey(&self, consumer: Consumer, call: &Call) -> Journey {
+        let mut takes = Span::ZERO;
+        for hop in 0..self.path(call.route).len() {
+            let work = self.work(consumer, call, hop);
+            takes = takes + work.takes;
+            if work.fails {
+                return Journey { takes, fails: Some(hop as u8) };
+            }
+        }
+        Journey { takes, fails: None }
+    }
+
+    /// When the first of what a served call was answered with had come, if its answer was streamed: what follows takes as
+    /// long as there is to generate.
+    #[inline]
+    pub fn first_token(&self, route: u16, usage: &PerMeter<u64>, latency: Span) -> Option<Span> {
+        if !self.paths.streams {
+            return None;
+        }
+        let upstream = &self.scenario.upstreams[self.path(route)[0].upstream];
+        let generates = upstream.generates.filter(|_| upstream.streams)?;
+        Some(Span::from_ns(latency.ns().saturating_sub(generates.takes(usage).ns())))
+    }
+}
+
+impl Upstream {
+    /// How long it takes in all, of which its own latency is so much.
+    #[inline]
+    pub(crate) fn takes(&self, works: Span, usage: &PerMeter<u64>) -> Span {
+        self.generates.map_or(works, |generates| works + generates.takes(usage))
+    }
+}
