@@ -201,7 +201,7 @@ impl Account {
                 continue;
             }
             pass.past[meter] = together[meter];
-            pass.pays = if metered.credit.is_some() { Pays::Credit } else { Pays::Arrears };
+            pass.pays = if plan.prepaid.is_some() || plan.pays_per_request { Pays::Credit } else { Pays::Arrears };
             if let (Some(price), SpendControl::Reserve) = (&metered.credit, catalog.spend_control) {
                 for (most, calls) in routes() {
                     let quote = times(price::at_most(price, most[meter])?, *calls)?;

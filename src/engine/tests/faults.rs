@@ -26,8 +26,11 @@ fn is_meanwhile(at: Time) -> bool {
     (after(days(3)).traffic..after(days(5)).traffic).contains(&at)
 }
 
+/// In what time an attempt was served; or what it was refused for, or that it failed.
+type Ended = Result<Span, Option<Cause>>;
+
 /// What became of each attempt of the cohorts' only consumers, by when it was made.
-fn became(scenario: Scenario) -> [Vec<(Time, Result<Span, Option<Cause>>)>; 2] {
+fn became(scenario: Scenario) -> [Vec<(Time, Ended)>; 2] {
     let world = world(scenario);
     [0, 1].map(|cohort| {
         let consumer = crate::billing::account::Consumer { cohort, ..FIRST };
@@ -47,7 +50,7 @@ fn became(scenario: Scenario) -> [Vec<(Time, Result<Span, Option<Cause>>)>; 2] {
 }
 
 /// Every attempt of a cohort within the fault came out so, and every other was served in two seconds.
-fn only(became: &[(Time, Result<Span, Option<Cause>>)], meanwhile: Result<Span, Option<Cause>>) {
+fn only(became: &[(Time, Ended)], meanwhile: Ended) {
     let (met, others): (Vec<_>, Vec<_>) = became.iter().partition(|(at, _)| is_meanwhile(*at));
     assert!(met.len() > 10 && others.len() > 50, "{} {}", met.len(), others.len());
     assert!(met.iter().all(|(_, how)| *how == meanwhile), "{met:?}");

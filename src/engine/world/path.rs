@@ -109,17 +109,17 @@ impl World {
             self.schedule.attempt_at(consumer, what, path.draws[hop], call.index, call.attempt)
         };
         let works = Span::from_ns(upstream.latency.sample_whole(word(Drawn::Latency)));
-        let work = Work {
+        let alone = Work {
             takes: upstream.takes(works, &call.usage),
             fails: upstream.errors != Chance::NEVER && upstream.errors.happens(word(Drawn::Error)),
         };
         if !self.faults.meet_upstreams() {
-            return work;
+            return alone;
         }
         let billing = self.schedule.pace().clock.at(call.at).billing;
         Work {
-            takes: self.faults.slowed(index, work.takes, billing),
-            fails: work.fails || self.faults.fails(index, billing),
+            takes: self.faults.slowed(index, alone.takes, billing),
+            fails: alone.fails || self.faults.fails(index, billing),
         }
     }
 

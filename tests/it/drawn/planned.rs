@@ -24,7 +24,6 @@ fn all(dice: &mut Dice) -> Vec<(&'static [&'static str], Node)> {
     let points = || Keys::default().must("p50", duration("1s")).must("p99", duration("60s")).node();
     vec![
         (&["thresholds"], values(Form::Word, &["false_refusals{kind=billing}.count == 0", "ledger.balanced"])),
-        (&["faults"], Node::List(vec![fault("billing_down"), fault("upstream_slow")])),
         (&["gateway", "nodes"], value(Form::Count, "4")),
         (&["gateway", "counters"], Keys::default().must("synced", duration("1s")).node()),
         (&["gateway", "entitlement_cache"], duration("30s")),
@@ -35,17 +34,6 @@ fn all(dice: &mut Dice) -> Vec<(&'static [&'static str], Node)> {
         (&["payments", "webhooks", "reorder"], value(Form::Percent, "1%")),
         (&["live", "warm_up"], duration("5s")),
     ]
-}
-
-fn fault(kind: &str) -> Node {
-    let fault = Keys::default()
-        .must("at", value(Form::Duration, "10d"))
-        .must("for", value(Form::Duration, "6h"))
-        .must("fault", value(Form::Word, kind));
-    if kind == "billing_down" {
-        return fault.node();
-    }
-    fault.with("upstream", value(Form::Name, "api")).with("factor", value(Form::Number, "1.5")).node()
 }
 
 /// Puts a part where these keys lead, in the place of what is there.
