@@ -11,7 +11,7 @@ use farebox_engine::billing::cause::Cause;
 use farebox_engine::billing::gate::{Decision, Margins};
 use farebox_engine::log::{self, Entry, History, Replayed};
 use farebox_engine::money::Overflow;
-use farebox_engine::time::Now;
+use farebox_engine::time::{HOUR, Now};
 use farebox_engine::world::World;
 
 /// Both sides went through different things: a bug of ours.
@@ -225,12 +225,18 @@ impl Side {
     pub fn distance(&self, boundary: Cause, world: &World) -> String {
         match boundary {
             Cause::RateLimited => format!("{} of refill", milliseconds(self.margins.rate_ns)),
-            Cause::QuotaExhausted => format!("{} calls of allowance left", self.margins.quota_units),
+            Cause::QuotaExhausted | Cause::PaymentRequired => {
+                format!("{} calls of allowance left", self.margins.quota_units)
+            }
             Cause::CreditExhausted => {
                 let credit = i128::from(self.margins.credit.nanos());
                 format!("{} more than the quote", world.scenario.currency.display(credit))
             }
-            _ => format!("{} until the status changes", milliseconds(self.margins.status_ns)),
+            // How far those were is not kept.
+            Cause::SpendCap | Cause::ConcurrencyLimited | Cause::BillingUnavailable | Cause::PolicyError => {
+                format!("at {}", boundary.name())
+            }
+            _ => format!("{:.3} hours until the status changes", self.margins.status_ns as f64 / HOUR as f64),
         }
     }
 }
