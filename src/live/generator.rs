@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use farebox_engine::billing::account::Consumer;
+use farebox_engine::billing::cause::{Cause, Kind};
 use farebox_engine::model::{Client, Hint, Route};
 use farebox_engine::time::{HOUR, Span, Time};
 use farebox_engine::world::client::{Answered, Attempts, Budget, next_attempt};
@@ -38,6 +39,7 @@ use tokio::task::spawn_local;
 use super::accounts::{AccountId, WallClock, key};
 use super::gateway::{API_KEY, LEFT, METER};
 use super::pool::{Pool, SendError};
+use super::problem::CAUSE;
 use super::stamp::{STAMP, Stamp};
 use crate::control::Control;
 
@@ -114,9 +116,9 @@ pub struct Times {
 pub enum Class {
     /// 2xx.
     Served,
-    /// 4xx.
+    /// By the gateway; of one that does not say so: 4xx.
     Refused,
-    /// Any other status.
+    /// Anything else.
     Failed,
 }
 
@@ -141,11 +143,14 @@ impl Class {
         }
     }
 
-    fn of(status: StatusCode) -> Self {
-        match status.as_u16() {
-            200..=299 => Self::Served,
-            400..=499 => Self::Refused,
-            _ => Self::Failed,
+    /// Where the gateway says why it has answered itself, that decides, whatever status the scenario gives the cause.
+    fn of(answer: &Response<Heard>) -> Self {
+        let cause = answer.headers().get(CAUSE).and_then(|cause| Cause::from_name(cause.to_str().ok()?));
+        match (cause, answer.status().as_u16()) {
+            (Some(cause), _) if cause.kind() == Kind::Upstream => Self::Failed,
+            (Some(_), _) | (None, 400..=499) => Self::Refused,
+            (None, 200..=299) => Self::Served,
+            (None, _) => Self::Failed,
         }
     }
 }
@@ -457,7 +462,7 @@ impl Shared {
                     let intended = self.clock.instant(due.at);
                     result.first_token.record(first.saturating_duration_since(intended).as_nanos() as u64);
                 }
-                let latency = result.latency.entry(Class::of(answer.status())).or_insert_with(Times::new);
+                let latency = result.latency.entry(Class::of(answer)).or_insert_with(Times::new);
                 latency.record(since(self.clock.instant(due.at)));
                 result.service.saturating_record(since(written));
                 *result.statuses.entry(answer.status().as_u16()).or_default() += 1;
@@ -695,6 +700,20 @@ mod tests {
     use super::*;
     use farebox_engine::model::{Arrivals, Cohort, Plan, Scenario};
     use farebox_engine::time::Span;
+
+    #[test]
+    fn what_the_gateway_refuses_is_refused_whatever_its_status() {
+        let class = |status: u16, cause: Option<&'static str>| {
+            let mut answer = Response::new(Heard::default());
+            *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+            answer.headers_mut().extend(cause.map(|cause| (CAUSE, HeaderValue::from_static(cause))));
+            Class::of(&answer)
+        };
+        assert_eq!(class(503, Some("billing_unavailable")), Class::Refused);
+        assert_eq!(class(503, Some("quota_exhausted")), Class::Refused);
+        assert_eq!([class(502, Some("upstream_error")), class(500, None)], [Class::Failed; 2]);
+        assert_eq!([class(200, None), class(402, None)], [Class::Served, Class::Refused]);
+    }
 
     /// Two threads of which one has all the calls, and half of the connections, would make its calls late.
     #[test]

@@ -236,10 +236,14 @@ impl Side {
             Cause::SpendCap | Cause::ConcurrencyLimited | Cause::BillingUnavailable | Cause::PolicyError => {
                 format!("at {}", boundary.name())
             }
+            _ if self.margins.status_ns > CENTURY_NS => "no change of the status is due".to_owned(),
             _ => format!("{:.3} hours until the status changes", self.margins.status_ns as f64 / HOUR as f64),
         }
     }
 }
+
+/// No run comes so far.
+const CENTURY_NS: i64 = 100 * 365 * (24 * HOUR).cast_signed();
 
 fn milliseconds(ns: i64) -> String {
     format!("{:.3} ms", ns as f64 / 1e6)

@@ -140,7 +140,8 @@ impl Mean {
         rows.push(count("served", total(|cohort| cohort.served), ""));
         let late = total(|cohort| cohort.count(Count::Late));
         if late > 0 {
-            let note = format!("answered later than {} after their admission", duration(HOLD_TTL.ns()));
+            let note =
+                format!("of those served: answered later than {} after their admission", duration(HOLD_TTL.ns()));
             rows.push(count("served, not billed", late, &note));
         }
         for (cause, calls) in sum(outcome.cohorts.iter().map(|cohort| &cohort.refused)) {

@@ -145,7 +145,7 @@ static FAULT: Table = keys(&[
         "fault",
         Required,
         One(Unit::Choice(&FAULT_KIND)),
-        "What breaks. With `processor_down` every payment that is attempted meanwhile ends in an error and is tried again after an hour; with `processor_slow` its answer takes `factor` times as long. `upstream_down` and `upstream_slow` do the same to the attempts that are made meanwhile and come to `upstream`. With `billing_down` the gateway refuses everyone with `billing_unavailable` (503), with `policy_error` those on `plan` with 402, though they have paid.",
+        "What breaks. With `processor_down` every payment that is attempted meanwhile ends in an error and is tried again after an hour; with `processor_slow` its answer takes `factor` times as long. With `upstream_down` the attempts that are made meanwhile and come to `upstream` fail there; with `upstream_slow` it takes `factor` times as long for them. With `billing_down` the gateway refuses everyone with `billing_unavailable` (503), with `policy_error` those on `plan` with 402, though they have paid.",
     ),
     key("upstream", Optional, One(Unit::Name), "Which upstream, where it is one."),
     key("plan", Optional, One(Unit::Name), "Whom a `policy_error` asks for payment: those on this plan."),

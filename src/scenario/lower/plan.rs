@@ -239,7 +239,7 @@ impl Lowering<'_> {
             let problem = Diagnostic::error(span, "there is nothing to pay: the plan has no `prices`");
             self.problems.push(problem.help("write what a call costs, such as `prices: { requests: $0.01 }`"));
         }
-        for key in ["prepaid", "overage", "spend_cap", "minimum"] {
+        for key in ["trial", "prepaid", "overage", "spend_cap", "minimum"] {
             if let Some(other) = fields.written(key) {
                 let problem = Diagnostic::error(other, format!("`{key}` has no effect beside `pay_per_request`"));
                 let related = problem.related(span, "each call is paid for by itself here");

@@ -38,7 +38,7 @@ impl Lowering<'_> {
                 let message = format!("`{name}` prices cannot be paid from credit");
                 let problem = Diagnostic::error(model.written(name).unwrap_or(value.span), message);
                 self.problems.push(problem.help(
-                    "what they come to is known only when the period ends: write `graduated`, or a plan without `prepaid`",
+                    "what they come to is known only when the period ends: write `graduated`, or a plan that bills when the period ends",
                 ));
             }
             return self.tiers(tiers).map(make);
