@@ -144,6 +144,24 @@ fn a_spend_cap_has_room_for_the_calls_below_it() {
     assert_eq!(world.headroom(&party, after(secs(1))).0, 12);
 }
 
+/// Requests are paid from credit, units in arrears: told together, each meter is still paid in its own way.
+#[test]
+fn a_plan_may_be_paid_in_two_ways_at_once() {
+    let mut plan = Plan { prepaid: Some(Prepaid::opening(dollars(100))), ..Plan::new("both") };
+    plan.past_allowance = crate::model::PastAllowance::Overage;
+    plan.prices[0] = Some(per_unit(10_000_000));
+    plan.allowance[1] = Some(0);
+    plan.overage[1] = Some(per_unit(1_000));
+    let mut scenario = priced(plan, per_unit(1_000));
+    scenario.plans[0].prices[1] = None;
+    let world = world(scenario);
+    assert!(makes_together(0, &world) > 1_000);
+    let account = log::record(&world, super::FIRST, &mut Scratch::default()).unwrap().account;
+    let units = &account.tally().units;
+    assert!(units.credited[0] > 5_000 && units.billed[1] > 5_000, "{units:?}");
+    assert_eq!((units.unbilled[0], units.unbilled[1]), (0, 0));
+}
+
 /// A cap that is reached stops calls that cost nothing too: reached by nothing, where nothing is held; else gone past, as
 /// after a change to a lower one.
 #[test]
