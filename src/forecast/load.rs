@@ -7,7 +7,7 @@ use farebox_engine::world::schedule::Pace;
 use serde::Serialize;
 
 use super::arrivals::{self, Busiest};
-use super::traffic::{Traffic, step};
+use super::traffic::{Traffic, presence, step};
 
 /// How often the connections that are allowed must be enough: always but for one moment in a hundred.
 const ENOUGH: f64 = 0.99;
@@ -115,17 +115,22 @@ impl LoadForecast {
 fn offered(scenario: &Scenario, traffic: &Traffic<'_>, pace: Pace) -> (f64, f64) {
     match &traffic.cohort.arrivals {
         Arrivals::Poisson { .. } | Arrivals::Patterned(_) => {
-            let share = traffic.share(Time::START, pace.clock.at(pace.until).billing);
+            let end = pace.clock.at(pace.until).billing;
+            let share = traffic.share(Time::START, end);
             let (rate, active) = (traffic.rate / pace.stretch, pace.until.ns() as f64 * share);
-            let calls = f64::from(traffic.cohort.count) * rate * active;
+            let (present, late) = presence(traffic.cohort, end);
+            let calls = present * rate * active;
+            // That it is by chance who comes when adds to the variance of what they do.
+            let late = late * (rate * active).powi(2);
             if let Some(sessions) = arrivals::sessions(traffic.cohort) {
                 let step = step(scenario, traffic.cohort, sessions, pace.stretch);
                 let (made, own) = arrivals::made(sessions, pace.until.ns() as f64, step);
-                return (calls * made, calls * made * (own + rate * active * made * traffic.rate_variance));
+                let each = own + rate * active * made * traffic.rate_variance;
+                return (calls * made, calls * made * each + late * made.powi(2));
             }
             let process = arrivals::process(traffic.cohort);
             let own = arrivals::dispersion(process, rate, traffic.rate_variance, active, 1.0 / pace.stretch);
-            (calls, calls * own + calls * rate * active * traffic.rate_variance)
+            (calls, calls * own + calls * rate * active * traffic.rate_variance + late)
         }
         Arrivals::Trace(trace) => {
             let is_made = |ns: u64| ((ns as f64 * pace.stretch) as i64) < pace.until.ns();

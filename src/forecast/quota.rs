@@ -38,7 +38,7 @@ pub struct AllowanceUse {
     pub chance: Option<f64>,
     /// Calls past the allowance that a consumer makes in a period, on average; known where the chance is.
     pub calls_beyond: Option<f64>,
-    /// What becomes of them: `refused`, `billed` or `throttled`.
+    /// What becomes of them: `refused`, `billed`, `throttled` or `asked to pay`.
     pub beyond: &'static str,
 }
 
@@ -92,6 +92,7 @@ fn allowance_use(scenario: &Scenario, traffic: &Traffic<'_>, meter: usize, allow
         chance: over(arrivals::at_least, allowance.saturating_add(1)),
         calls_beyond: over(arrivals::beyond, allowance),
         beyond: match traffic.plan.past_allowance {
+            _ if traffic.plan.pays_per_request => "asked to pay",
             PastAllowance::Block => "refused",
             PastAllowance::Overage => "billed",
             PastAllowance::Throttle(_) => "throttled",

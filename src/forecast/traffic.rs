@@ -181,6 +181,19 @@ impl Presence {
     }
 }
 
+/// How many consumers of a cohort are there on average until then on the billing clock, and the variance of that. Those
+/// who sign up come at random (Poisson), so the squares of the times that they are waited for add up, until all are there.
+pub(super) fn presence(cohort: &Cohort, end: Time) -> (f64, f64) {
+    let all = end.ns().max(1) as f64;
+    let variance = match cohort.joined {
+        Joined::Signups { mean_gap_ns } => {
+            (f64::from(cohort.count) * mean_gap_ns).min(all).powi(3) / (3.0 * mean_gap_ns) / all.powi(2)
+        }
+        Joined::Start | Joined::Spread => 0.0,
+    };
+    (Presence::new(cohort, all).time / all, variance)
+}
+
 /// The mean time from one call of a session to the next, in ns, where arrivals are laid over time by this stretch: the call
 /// is served.
 pub(super) fn step(scenario: &Scenario, cohort: &Cohort, sessions: &Sessions, stretch: f64) -> f64 {

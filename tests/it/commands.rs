@@ -520,6 +520,39 @@ fn a_load_is_planned_by_its_busiest_hour() {
     assert!(bursty.load.in_flight_p99 > even.load.in_flight_p99);
 }
 
+/// A load shows only the beginning of a cohort that grows: few of it are there, and it is by chance who. Over 400 seeds the
+/// mean lies within five deviations of the mean, and the variance within five of its own (of nearly normal sums, 2 ÷ 399).
+#[test]
+fn a_load_of_a_growing_cohort_is_forecast_as_it_is_drawn() {
+    for (seconds, count) in [(5, 1_000), (5, 15)] {
+        let growing = |seed| {
+            changed(|scenario| {
+                scenario.seed = seed;
+                scenario.horizon = Span::from_ns(2 * DAY);
+                scenario.cohorts[0].count = count;
+                scenario.cohorts[0].joined = Joined::Signups { mean_gap_ns: DAY as f64 / 10.0 };
+                scenario.cohorts[0].arrivals = Arrivals::Poisson { mean_gap_ns: DAY as f64 / 50.0, spread: None };
+                scenario.live.rate_per_s = 60.0;
+                scenario.live.duration = Span::from_secs(seconds);
+                scenario.live.clock = Some(Clock::new(Span::from_secs(36_000), Span::from_secs(1)));
+            })
+        };
+        let planned = forecast(&growing(0)).load;
+        let made: Vec<f64> = (0..400)
+            .map(|seed| {
+                let world = fixture::scaled(growing(seed));
+                world.consumers().map(|consumer| world.calls(consumer).count()).sum::<usize>() as f64
+            })
+            .collect();
+        let mean = made.iter().sum::<f64>() / 400.0;
+        let variance = made.iter().map(|calls| (calls - mean).powi(2)).sum::<f64>() / 399.0;
+        assert!((mean - planned.calls).abs() < 5.0 * planned.deviation / 20.0, "{mean} {planned:?}");
+        let ratio = variance / planned.deviation.powi(2);
+        let width = 5.0 * (2.0_f64 / 399.0).sqrt();
+        assert!((1.0 - width..1.0 + width).contains(&ratio), "{variance} {planned:?}");
+    }
+}
+
 /// At the pace of its arrivals, a small scenario under a large load lives for centuries, which no calendar is asked to tell.
 #[test]
 fn a_load_of_more_than_ten_years_is_refused() {
