@@ -1,7 +1,7 @@
 //! Cohorts: who is on which plan, since when, how they pay.
 
 use farebox_engine::draw::Chance;
-use farebox_engine::model::{Card, Cohort, Discount, Funds, Joined, Length};
+use farebox_engine::model::{Card, Client, Cohort, Discount, Funds, Joined, Length, On402};
 use farebox_engine::money::Money;
 use farebox_engine::time::{DAY, SECOND, Span as TimeSpan};
 
@@ -70,6 +70,7 @@ impl Lowering<'_> {
         let client = self.client(fields);
         let card = self.payment(fields);
         let wallet = wallet(fields);
+        self.check_pays(fields, on, client.as_ref(), wallet.as_ref().ok());
         let reactions = self.reactions(fields, plan, plans);
         Some(Cohort {
             name: name.value.clone(),
@@ -89,6 +90,23 @@ impl Lowering<'_> {
     }
 
     // === Payment ===
+
+    /// A client that pays for single calls takes a plan that asks for it, a wallet, and a second attempt.
+    fn check_pays(&mut self, cohort: &Fields, on: Option<&PlanEntry>, client: Option<&Client>, wallet: Option<&Money>) {
+        let Some(client) = client.filter(|client| client.on_402 == On402::PayOnce) else { return };
+        let span = cohort.map("client").and_then(|client| client.written("on_402")).unwrap_or(cohort.owner);
+        let is_asked = on.and_then(|on| on.plan.as_ref()).is_none_or(|plan| plan.pays_per_request);
+        let (why, help) = if !is_asked {
+            ("this cohort's plan asks for no payment of single calls", "give the plan `pay_per_request: true`")
+        } else if client.retry.attempts < 2 {
+            ("a payment comes with the second attempt, and there is none", "write `attempts: 2`")
+        } else if wallet == Some(&Money::ZERO) {
+            ("there is no wallet to pay from", "write `payment: { wallet: { balance: $10 } }`")
+        } else {
+            return;
+        };
+        self.problems.push(Diagnostic::warning(span, format!("`pay_once` never pays: {why}")).help(help));
+    }
 
     /// How they pay; `None`: not at all.
     fn payment(&mut self, fields: &Fields) -> Result<Option<Card>, Reported> {
