@@ -89,7 +89,11 @@ impl Ahead {
 
     /// Reads it, see [`crate::sim`].
     pub(crate) fn glance(&self) -> i64 {
-        self.first.wrapping_add(self.block[BLOCK - 1]).cast_signed()
+        self.first
+            .wrapping_add(self.block[0])
+            .wrapping_add(self.block[BLOCK - 1])
+            .wrapping_add(self.stream.start)
+            .cast_signed()
     }
 
     /// The number of this word; `fill` makes those of the words from the given one on. It is cheap where words are asked

@@ -64,6 +64,11 @@ impl Grant {
         assert_eq!(sum.iter().sum::<i128>(), i128::from(self.granted.nanos()), "a grant is conserved: {self:?}");
     }
 
+    /// Reads both its ends, see [`crate::sim`].
+    pub(crate) fn glance(&self) -> i64 {
+        self.id.cast_signed().wrapping_add(self.remaining.nanos())
+    }
+
     fn is_spent(&self) -> bool {
         self.remaining == Money::ZERO && self.held == Money::ZERO
     }

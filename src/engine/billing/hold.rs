@@ -188,6 +188,15 @@ impl Holds {
         self.open as usize
     }
 
+    /// Reads the place at hand, see [`crate::sim`].
+    pub(crate) fn glance(&self) -> i64 {
+        let Slot { hold, generation, .. } = &self.first;
+        let ends =
+            [hold.expires.ns(), hold.quote.nanos(), i64::from(*generation), hold.past[METERS_MAX - 1].cast_signed()];
+        let reserved = i64::from(matches!(hold.reserved, Reserved::Many(_)));
+        ends.into_iter().fold(reserved, i64::wrapping_add).wrapping_add(self.next_expiry.ns())
+    }
+
     /// The open holds.
     pub fn pending(&self) -> impl Iterator<Item = &Hold> {
         self.slots().filter(|slot| slot.is_open).map(|slot| &slot.hold)

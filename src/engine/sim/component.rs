@@ -20,7 +20,7 @@ use crate::world::path::{Journey, Work};
 use crate::world::schedule::mean_rate_per_s;
 
 /// An attempt behind the gateway, and whose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug)]
 struct Visit {
     player: u32,
     tried: Try,
@@ -31,12 +31,30 @@ struct Visit {
     fails: Option<u8>,
 }
 
+/// When what an upstream works on is done; of what is done at one moment, whose it is and which call's comes first. It is
+/// small, because it is moved about in the queue, and says where the visit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    at: Time,
+    player: u32,
+    tried: Time,
+    call: u64,
+    slot: u32,
+}
+
+/// The visits, each in one slot from the call's admission until it comes home.
+#[derive(Default)]
+struct Visits {
+    slots: Vec<Visit>,
+    free: Vec<u32>,
+}
+
 /// The places of one upstream.
 struct Places {
     /// How many calls more it can work on.
     free: u32,
     /// What waits for it.
-    line: VecDeque<Visit>,
+    line: VecDeque<u32>,
 }
 
 /// Events between two looks at whether to go on.
@@ -58,6 +76,7 @@ pub fn play_component<O: Observer>(
     let mut component = Component {
         calendar,
         players,
+        visits: Visits::default(),
         in_flight: BinaryHeap::new(),
         places: world.scenario.upstreams.iter().map(|upstream| Places::new(upstream.capacity)).collect(),
         world,
@@ -81,8 +100,10 @@ struct Component<'a, O> {
     players: Vec<Player<'a>>,
     /// When each player makes its next attempt. A player may have earlier entries that hold no longer.
     calendar: Calendar,
+    /// What is behind the gateway.
+    visits: Visits,
     /// What is worked on, by when that is done.
-    in_flight: BinaryHeap<Reverse<(Time, Visit)>>,
+    in_flight: BinaryHeap<Reverse<Due>>,
     /// By upstream.
     places: Vec<Places>,
     end: Time,
@@ -93,13 +114,13 @@ impl<O: Observer> Component<'_, O> {
     /// Lands an answer, or makes an attempt: when; `None` when nothing comes before the end.
     fn next(&mut self) -> Result<Option<Time>, Overflow> {
         let (at, index) = self.calendar.first(&self.players);
-        let lands = self.in_flight.peek().map_or(Time::NEVER, |Reverse((lands, _))| *lands);
+        let lands = self.in_flight.peek().map_or(Time::NEVER, |Reverse(due)| due.at);
         if lands.min(at) >= self.end {
             return Ok(None);
         }
         if lands <= at {
-            let Reverse((_, visit)) = self.in_flight.pop().expect("it was seen just now");
-            self.done(lands, visit)?;
+            let Reverse(Due { slot, .. }) = self.in_flight.pop().expect("it was seen just now");
+            self.done(lands, slot)?;
         } else {
             self.calendar.take();
             // An earlier attempt has come between, or none comes any more.
@@ -118,39 +139,50 @@ impl<O: Observer> Component<'_, O> {
         }
         let admitted = player.attempt(now, self.observer)?;
         self.calendar.enter(player.next_at(), index);
-        if let Some((tried, hold)) = admitted {
-            let visit = Visit { player: index, tried, hold, hop: 0, fails: None };
-            if self.world.waits(tried.route) {
-                self.enter(at, visit);
-            } else {
-                let Journey { takes, fails } = self.players[index as usize].journey(&tried);
-                let last = self.world.path(tried.route).len() as u8 - 1;
-                self.in_flight.push(Reverse((at + takes, Visit { hop: last, fails, ..visit })));
-            }
+        let Some((tried, hold)) = admitted else { return Ok(()) };
+        let visit = Visit { player: index, tried, hold, hop: 0, fails: None };
+        if self.world.waits(tried.route) {
+            let slot = self.visits.enter(visit);
+            self.come(at, slot);
+        } else {
+            let Journey { takes, fails } = player.journey(&tried);
+            let last = self.world.path(tried.route).len() as u8 - 1;
+            let slot = self.visits.enter(Visit { hop: last, fails, ..visit });
+            self.work(at + takes, slot);
         }
         Ok(())
     }
 
     /// An attempt comes to a hop of its path.
-    fn enter(&mut self, at: Time, visit: Visit) {
+    fn come(&mut self, at: Time, slot: u32) {
+        let visit = self.visits.at(slot);
         let upstream = self.world.path(visit.tried.route)[usize::from(visit.hop)].upstream;
         let places = &mut self.places[upstream];
         if places.free == 0 {
-            places.line.push_back(visit);
+            places.line.push_back(slot);
         } else {
             places.free -= 1;
-            self.begin(at, visit);
+            self.begin(at, slot);
         }
     }
 
     /// An upstream begins to work on an attempt.
-    fn begin(&mut self, at: Time, visit: Visit) {
+    fn begin(&mut self, at: Time, slot: u32) {
+        let visit = self.visits.at(slot);
         let Work { takes, fails } = self.players[visit.player as usize].work(&visit.tried, visit.hop);
-        self.in_flight.push(Reverse((at + takes, Visit { fails: fails.then_some(visit.hop), ..visit })));
+        visit.fails = fails.then_some(visit.hop);
+        self.work(at + takes, slot);
+    }
+
+    /// What is done for an attempt now will be done then.
+    fn work(&mut self, done: Time, slot: u32) {
+        let Visit { player, tried, .. } = self.visits.at(slot);
+        self.in_flight.push(Reverse(Due { at: done, player: *player, tried: tried.at, call: tried.index, slot }));
     }
 
     /// An upstream has done its own work on an attempt: it goes on to the next hop, or comes home.
-    fn done(&mut self, at: Time, visit: Visit) -> Result<(), Overflow> {
+    fn done(&mut self, at: Time, slot: u32) -> Result<(), Overflow> {
+        let visit = *self.visits.at(slot);
         let next = usize::from(visit.hop) + 1;
         let path = self.world.path(visit.tried.route);
         let is_home = visit.fails.is_some() || next == path.len();
@@ -162,9 +194,11 @@ impl<O: Observer> Component<'_, O> {
             }
         }
         if is_home {
-            return self.land(at, visit);
+            self.visits.leave(slot);
+            return self.land(at, &visit);
         }
-        self.enter(at, Visit { hop: visit.hop + 1, ..visit });
+        self.visits.at(slot).hop += 1;
+        self.come(at, slot);
         Ok(())
     }
 
@@ -176,7 +210,7 @@ impl<O: Observer> Component<'_, O> {
         }
     }
 
-    fn land(&mut self, lands: Time, visit: Visit) -> Result<(), Overflow> {
+    fn land(&mut self, lands: Time, visit: &Visit) -> Result<(), Overflow> {
         let player = &mut self.players[visit.player as usize];
         let before = player.next_at();
         player.land(lands, &visit.tried, visit.hold, visit.fails, self.observer)?;
@@ -185,6 +219,26 @@ impl<O: Observer> Component<'_, O> {
             self.calendar.enter(after, visit.player);
         }
         Ok(())
+    }
+}
+
+impl Visits {
+    /// Where a visit is from now on.
+    fn enter(&mut self, visit: Visit) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            self.slots[slot as usize] = visit;
+            return slot;
+        }
+        self.slots.push(visit);
+        self.slots.len() as u32 - 1
+    }
+
+    fn at(&mut self, slot: u32) -> &mut Visit {
+        &mut self.slots[slot as usize]
+    }
+
+    fn leave(&mut self, slot: u32) {
+        self.free.push(slot);
     }
 }
 
@@ -197,14 +251,16 @@ impl Places {
 // === When whose turn is ===
 
 /// When each player makes its next attempt: a calendar queue (Brown: "Calendar queues", CACM 31 (1988)). Time is cut into
-/// pages of a few attempts each; only those of the current page are kept in order.
+/// pages of a few attempts each, and a page is put in order when it is turned to.
 struct Calendar {
     /// Pages to come, by number; what is past the last page is on it.
     pages: Vec<Vec<(Time, u32)>>,
     page_ns: u64,
     current: usize,
-    /// The current page.
-    today: BinaryHeap<Reverse<(Time, u32)>>,
+    /// The current page, the first of it last.
+    today: Vec<(Time, u32)>,
+    /// What was entered on the current page since.
+    added: BinaryHeap<Reverse<(Time, u32)>>,
 }
 
 /// Attempts on one page, on average.
@@ -221,7 +277,8 @@ impl Calendar {
             pages: vec![Vec::new(); pages],
             page_ns: until.div_ceil(pages as u64),
             current: 0,
-            today: BinaryHeap::new(),
+            today: Vec::new(),
+            added: BinaryHeap::new(),
         }
     }
 
@@ -232,7 +289,7 @@ impl Calendar {
         }
         let page = (at.ns().cast_unsigned() / self.page_ns).min(self.pages.len() as u64 - 1) as usize;
         if page <= self.current {
-            self.today.push(Reverse((at, player)));
+            self.added.push(Reverse((at, player)));
         } else {
             self.pages[page].push((at, player));
         }
@@ -242,8 +299,9 @@ impl Calendar {
     #[inline]
     fn first(&mut self, players: &[Player]) -> (Time, u32) {
         loop {
-            if let Some(Reverse(first)) = self.today.peek() {
-                return *first;
+            let added = self.added.peek().map(|Reverse(entry)| *entry);
+            if let Some(first) = self.today.last().copied().into_iter().chain(added).min() {
+                return first;
             }
             if self.current + 1 == self.pages.len() {
                 return (Time::NEVER, 0);
@@ -259,10 +317,21 @@ impl Calendar {
         let page = mem::take(&mut self.pages[self.current]);
         let seen = page.iter().map(|(_, player)| players[*player as usize].glance()).fold(0, u64::wrapping_add);
         black_box(seen);
-        self.today.extend(page.into_iter().map(Reverse));
+        self.today = page;
+        self.today.sort_unstable_by_key(|entry| Reverse(*entry));
     }
 
+    /// Takes the first attempt out.
+    #[inline]
     fn take(&mut self) {
-        self.today.pop();
+        let is_added = match (self.today.last(), self.added.peek()) {
+            (Some(planned), Some(Reverse(added))) => added < planned,
+            (planned, _) => planned.is_none(),
+        };
+        if is_added {
+            self.added.pop();
+        } else {
+            self.today.pop();
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::billing::cause::Cause;
 use crate::billing::gate::Decision;
 use crate::billing::hold::HoldId;
 use crate::draw::{Ahead, Chance};
-use crate::model::{Client, PerMeter, Upstream};
+use crate::model::{Client, METERS_MAX, PerMeter, Upstream};
 use crate::money::Overflow;
 use crate::time::{Now, Span, Time};
 use crate::world::client::{Answered, Attempts, Budget, next_attempt};
@@ -44,7 +44,7 @@ pub(super) struct Player<'a> {
 pub(super) struct Try {
     /// When it is made.
     pub(super) at: Time,
-    index: u64,
+    pub(super) index: u64,
     attempt: u32,
     pub(super) route: u16,
     /// When the first attempt was made.
@@ -269,8 +269,9 @@ impl<'a> Player<'a> {
     /// Reads something of each part that an attempt will need, so that it is in the processor's caches then. What comes of
     /// it means nothing.
     pub(super) fn glance(&self) -> u64 {
-        let own =
-            [self.tried.attempts.cast_signed(), self.calls.next_at().ns(), self.call.at.ns(), self.latencies.glance()];
+        let Call { at, usage, .. } = &self.call;
+        let tried = self.tried.attempts.wrapping_add(usage[METERS_MAX - 1]).cast_signed();
+        let own = [tried, i64::from(self.is_there), self.calls.glance(), at.ns(), self.latencies.glance()];
         own.into_iter().fold(self.party.glance(), i64::wrapping_add).cast_unsigned()
     }
 

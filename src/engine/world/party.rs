@@ -134,7 +134,8 @@ impl Party {
 
     /// Reads something of each of its parts, see [`crate::sim`].
     pub(crate) fn glance(&self) -> i64 {
-        self.agenda.next().ns().wrapping_add(self.answers.next().ns()).wrapping_add(self.account.glance())
+        let own = [self.agenda.next().ns(), self.answers.next().ns(), i64::from(self.has_left())];
+        own.into_iter().fold(self.account.glance(), i64::wrapping_add)
     }
 
     /// Whether the consumer has left by themselves, and calls no more.

@@ -699,6 +699,14 @@ impl<'a> Calls<'a> {
         self.at.min(self.until)
     }
 
+    /// Reads something of each of its parts, see [`crate::sim`].
+    pub(crate) fn glance(&self) -> i64 {
+        let gaps = if let Source::Poisson { gaps, .. } = &self.source { gaps.glance() } else { 0 };
+        let fixed =
+            self.load.fixed.as_ref().map_or(0, |(route, usage)| u64::from(*route).wrapping_add(usage[METERS_MAX - 1]));
+        self.next_at().ns().wrapping_add(self.index.wrapping_add(fixed).cast_signed()).wrapping_add(gaps)
+    }
+
     /// Tells when the next call comes.
     #[inline]
     fn come(&mut self) {
