@@ -160,6 +160,8 @@ pub struct Chance(u128);
 impl Chance {
     /// Never.
     pub const NEVER: Self = Self(0);
+    /// Whatever the word.
+    pub const ALWAYS: Self = Self(1 << 64);
 
     /// `parts` of `of`, at most 1.
     ///
@@ -168,6 +170,29 @@ impl Chance {
     pub fn of(parts: u64, of: u64) -> Self {
         assert!(of > 0 && parts <= of, "a chance is between 0 and 1");
         Self((u128::from(parts) << 64) / u128::from(of))
+    }
+
+    /// `parts` of 2⁶⁴; `None` where it is more than certain.
+    pub fn from_parts(parts: u128) -> Option<Self> {
+        (parts <= Self::ALWAYS.0).then_some(Self(parts))
+    }
+
+    /// How many parts of 2⁶⁴ it is.
+    pub const fn parts(self) -> u128 {
+        self.0
+    }
+
+    /// That it does not happen.
+    #[must_use]
+    pub const fn not(self) -> Self {
+        Self(Self::ALWAYS.0 - self.0)
+    }
+
+    /// That both happen, where they have nothing to do with each other.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        // The product of two certainties is the only one that has no room.
+        if self.0 == Self::ALWAYS.0 { other } else { Self((self.0 * other.0) >> 64) }
     }
 
     /// As a float, for forecasts: never to decide by.

@@ -54,6 +54,8 @@ pub(crate) struct CohortRecord {
     pub(crate) refused_usage: PerMeter<u64>,
     pub(crate) moved: [i128; MOVEMENTS],
     pub(crate) tally: Tally,
+    /// Calls that were not made, because consumers had slowed down.
+    pub(crate) not_made: u64,
     pub(crate) latency: Latencies,
     /// How long it took until a further attempt served a call; made with the first.
     pub(crate) recovery: Option<Latencies>,
@@ -293,6 +295,7 @@ impl CohortRecord {
             refused_usage: PerMeter::default(),
             moved: [0; MOVEMENTS],
             tally: Tally::default(),
+            not_made: 0,
             latency: Latencies::new(),
             recovery: None,
             first_token: None,
@@ -437,6 +440,7 @@ impl Observer for Recorder {
         };
         record.moments = record.moments.and_then(|moments| moments.with(seen));
         record.tally.add(account.tally());
+        record.not_made += tried.not_made;
     }
 }
 

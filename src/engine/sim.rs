@@ -83,6 +83,8 @@ pub struct Tried {
     pub again: u64,
     /// Of those, how many were refused.
     pub refused_again: u64,
+    /// Calls that were not made, because the consumer had slowed down.
+    pub not_made: u64,
     /// The causes that they were refused for, as bits by their index.
     pub met: u32,
 }
@@ -164,8 +166,12 @@ impl<O: Observer> Solo<'_, O> {
         if self.player.party.has_left() {
             return Ok(false);
         }
+        if self.player.passes_over() {
+            return Ok(true);
+        }
         if O::TOGETHER
             && self.alone == 0
+            && !self.player.party.is_slowed()
             && self.scratch.in_flight.is_empty()
             && self.player.is_arrival()
             && self.player.is_open_loop()

@@ -18,6 +18,7 @@ use farebox_engine::money::Overflow;
 use farebox_engine::time::{Clock, Now, Span, Time};
 use farebox_engine::world::World;
 use farebox_engine::world::party::Party;
+use farebox_engine::world::slow::Slow;
 
 /// An account's place among all accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,6 +176,11 @@ impl Accounts {
     /// Whether the consumer has left by themselves, and will call no more.
     pub fn has_left(&self, id: AccountId) -> bool {
         self.lock(id).party.has_left()
+    }
+
+    /// How far the consumer has slowed down.
+    pub fn slow(&self, id: AccountId) -> Option<Slow> {
+        self.world.slow(&self.lock(id).party)
     }
 
     /// Closes every account at `end`; returns what each went through.

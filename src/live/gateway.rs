@@ -36,6 +36,7 @@ use super::exchange::{Answer, Detached, Ending, Exchange, Open, Passed};
 use super::pool::{Lease, Pool, SendError};
 use super::problem::{CAUSE, problem};
 use super::route::Routes;
+use super::slow::{self, SLOW};
 use super::stamp::{STAMP, Scheduled, Stamp};
 
 /// How long an upstream may take to begin its answer.
@@ -105,6 +106,8 @@ struct Shared {
     /// Per meter its name, and the attributes that it sums.
     meters: Vec<Meter>,
     routes: Routes,
+    /// Whether any consumer may slow down.
+    slows: bool,
 }
 
 /// One thread's counts; written by that thread alone.
@@ -140,6 +143,7 @@ impl Gateway {
     /// Opens the accounts and serves. When this returns, every thread accepts connections.
     pub fn start(world: Arc<World>, options: &Options) -> Result<Self, StartError> {
         let shared = Arc::new(Shared {
+            slows: world.slows(),
             meters: world.scenario.meters.clone(),
             routes: Routes::new(&world.scenario.routes),
             clock: WallClock::starting(options.time.origin(), world.schedule.pace().clock),
@@ -251,7 +255,7 @@ impl Worker {
         };
         let decision =
             self.decide(account, stamp.map_or((0, 1), |stamp| (stamp.call, stamp.attempt)), route, scheduled).await;
-        Ok(match decision {
+        let mut answer = match decision {
             Err(overflow) => broken(overflow),
             Ok(Decision::Refuse(cause)) => {
                 let mut answer = self.refuse(cause, self.wait(account, cause, route, scheduled));
@@ -262,9 +266,17 @@ impl Worker {
             }
             Ok(Decision::Admit(admission)) => {
                 let exchange = Exchange::new(Rc::clone(&self), account, admission.hold, ending(scheduled));
-                Detached::new(Rc::clone(&self), self.forward(request, exchange, admission)).await
+                Detached::new(Rc::clone(&self), Rc::clone(&self).forward(request, exchange, admission)).await
             }
-        })
+        };
+        // Only a run's own generator plays consumers, and needs to know.
+        if self.shared.slows
+            && stamp.is_some()
+            && let Some(slow) = self.accounts().slow(account)
+        {
+            answer.headers_mut().insert(SLOW, slow::header(slow));
+        }
+        Ok(answer)
     }
 
     fn account(&self, headers: &HeaderMap) -> Result<AccountId, Cause> {
@@ -356,6 +368,7 @@ impl Worker {
         // Only the gateway speaks under these names.
         head.headers.remove(CAUSE);
         head.headers.remove(WARNING);
+        head.headers.remove(SLOW);
         let failure = failure(head.status);
         let (usage, hop) = (self.usage(&head.headers), failed_hop(&head.headers));
         let end = |exchange: Exchange| match failure {

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use farebox_engine::billing::account::Consumer;
 use farebox_engine::billing::cause::{Cause, Kind};
+use farebox_engine::draw::Chance;
 use farebox_engine::model::{Client, Hint, Route};
 use farebox_engine::time::{HOUR, Span, Time};
 use farebox_engine::world::client::{Answered, Attempts, Budget, next_attempt};
@@ -40,6 +41,7 @@ use super::accounts::{AccountId, WallClock, key};
 use super::gateway::{API_KEY, LEFT, METER};
 use super::pool::{Pool, SendError};
 use super::problem::CAUSE;
+use super::slow::SlowConsumers;
 use super::stamp::{STAMP, Stamp};
 use crate::control::Control;
 
@@ -327,6 +329,7 @@ struct Shared {
     budgets: RefCell<BTreeMap<AccountId, Budget>>,
     /// Consumers that are known to have left: they call no more.
     left: RefCell<BTreeSet<AccountId>>,
+    slow: RefCell<SlowConsumers>,
     landed: Notify,
     result: RefCell<LoadResult>,
 }
@@ -350,6 +353,7 @@ impl Sender {
                 stopped: Cell::new(false),
                 budgets: RefCell::default(),
                 left: RefCell::default(),
+                slow: RefCell::default(),
                 landed: Notify::new(),
                 result: RefCell::new(LoadResult::new()),
             }),
@@ -380,7 +384,11 @@ impl Sender {
                 shared.stopped.set(true);
                 return;
             }
-            shared.release(shared.caller.first(*arrival));
+            let due = shared.caller.first(*arrival);
+            let keeps = shared.slow.borrow().keeps(due.account, due.at);
+            if keeps.is_none_or(|keeps| shared.caller.is_made(due, keeps)) {
+                shared.release(due);
+            }
             control.done.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -454,6 +462,7 @@ impl Shared {
         match answer {
             Err(error) => *result.errors.entry(*error).or_default() += 1,
             Ok(answer) => {
+                self.slow.borrow_mut().hear(due.account, answer.headers());
                 if answer.headers().contains_key(LEFT) {
                     self.left.borrow_mut().insert(due.account);
                 }
@@ -592,6 +601,11 @@ impl Caller {
         let Arrival { at, account, number } = arrival;
         let call = u64::from(number) * self.world.schedule.step(self.callers[account.0 as usize].0);
         Due { account, call, since: at, attempt: 1, at }
+    }
+
+    /// Whether a consumer that makes this share of their calls makes this one.
+    fn is_made(&self, due: Due, keeps: Chance) -> bool {
+        self.world.is_made(self.callers[due.account.0 as usize].0, due.call, keeps)
     }
 
     /// The call that follows one that came to its end `now`, where it is of a session that goes on.

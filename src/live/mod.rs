@@ -20,5 +20,6 @@ mod problem;
 pub mod proof;
 pub mod result;
 mod route;
+mod slow;
 pub mod stage;
 mod stamp;

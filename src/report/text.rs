@@ -352,6 +352,7 @@ impl Mean {
             (Count::Upgrades, "upgrades"),
             (Count::UpgradesFailed, "upgrades whose payment failed"),
             (Count::Downgrades, "downgrades"),
+            (Count::Slowed, "times that consumers slowed down"),
             (Count::TopUps, "top-ups paid"),
             (Count::PaidCalls, "calls paid for one by one"),
             (Count::Attempts, "attempts to collect"),

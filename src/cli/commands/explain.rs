@@ -353,7 +353,7 @@ impl Teller<'_> {
 }
 
 /// What is told of counts that grow.
-const HAPPENED: [(Count, &str); 7] = [
+const HAPPENED: [(Count, &str); 8] = [
     (Count::Joined, "subscribed"),
     (Count::Trials, "a trial began"),
     (Count::Converted, "the trial became a subscription"),
@@ -361,6 +361,7 @@ const HAPPENED: [(Count, &str); 7] = [
     (Count::Upgrades, "upgraded"),
     (Count::UpgradesFailed, "an upgrade was not paid"),
     (Count::Downgrades, "downgraded"),
+    (Count::Slowed, "slowed down"),
 ];
 
 /// The same of payments, after what they were to pay.

@@ -32,6 +32,8 @@ pub enum Count {
     Upgrades,
     /// Changes to a cheaper plan.
     Downgrades,
+    /// Times that a consumer has slowed down.
+    Slowed,
     /// Upgrades that did not happen because their payment failed.
     UpgradesFailed,
     /// Top-ups that were paid.
@@ -44,7 +46,7 @@ pub enum Count {
     Late,
 }
 
-const COUNTS: usize = 18;
+const COUNTS: usize = 19;
 
 impl Count {
     /// Every count, in the order of its index.
@@ -62,6 +64,7 @@ impl Count {
         Self::Left,
         Self::Upgrades,
         Self::Downgrades,
+        Self::Slowed,
         Self::UpgradesFailed,
         Self::TopUps,
         Self::PaidCalls,
@@ -85,6 +88,7 @@ impl Count {
             Self::Left => "left",
             Self::Upgrades => "upgrades",
             Self::Downgrades => "downgrades",
+            Self::Slowed => "slowed",
             Self::UpgradesFailed => "upgrades_failed",
             Self::TopUps => "top_ups",
             Self::PaidCalls => "paid_calls",

@@ -297,4 +297,11 @@ pub enum Act {
     TopUp(Money),
     /// Leave: the subscription is canceled at once, and no more calls are made.
     Churn,
+    /// Make fewer calls, on top of what has slowed them down before.
+    SlowDown {
+        /// The share of calls that is still made.
+        keeps: Chance,
+        /// For how long, in billing time; `None`: from then on.
+        lasts: Option<Span>,
+    },
 }

@@ -137,6 +137,10 @@ impl<O: Observer> Component<'_, O> {
         if player.party.has_left() {
             return Ok(());
         }
+        if player.passes_over() {
+            self.calendar.enter(player.next_at(), index);
+            return Ok(());
+        }
         let admitted = player.attempt(now, self.observer)?;
         self.calendar.enter(player.next_at(), index);
         let Some((tried, hold)) = admitted else { return Ok(()) };

@@ -115,6 +115,18 @@ impl<'a> Player<'a> {
         Ok(now)
     }
 
+    /// Passes over the next call, if the consumer has slowed down and does not make it: whether that is so. What is due by
+    /// then has been done.
+    #[inline]
+    pub(super) fn passes_over(&mut self) -> bool {
+        if !self.party.is_slowed() || !self.is_arrival() || self.world.makes(&self.party, self.call.index) {
+            return false;
+        }
+        self.is_there = self.calls.next_into(&mut self.call);
+        self.tried.not_made += 1;
+        true
+    }
+
     /// Makes the next attempt, which is due `now`: what is then in flight, if it was admitted.
     #[inline]
     pub(super) fn attempt<O: Observer>(

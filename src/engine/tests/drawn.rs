@@ -654,8 +654,12 @@ fn reaction(plans: usize, dice: &mut Dice) -> Reaction {
         0 => When::Refused { more_than: dice.below(3) as u32 },
         _ => When::Cause(dice.one_of(&causes)),
     };
-    let act = match dice.below(7) {
+    let act = match dice.below(8) {
         0 => Act::Churn,
+        7 => Act::SlowDown {
+            keeps: Chance::of(dice.below(3), 3),
+            lasts: dice.below(2).eq(&1).then(|| Span::from_ns(dice.one_of(&[HOUR, 3 * DAY]))),
+        },
         1 | 2 => Act::FixCard,
         3 => Act::TopUp(nanos(dice, &[1_000_000, 3_000_000_000])),
         _ => Act::ChangePlan { to: dice.below(plans as u64) as usize },

@@ -43,6 +43,7 @@ mod properties;
 mod regressions;
 mod retries;
 mod sessions;
+mod slow_down;
 mod story;
 mod subscription;
 mod sweep;

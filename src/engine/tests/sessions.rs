@@ -20,12 +20,12 @@ use crate::time::{DAY, Now, SECOND, Span, Time};
 use crate::world::World;
 use crate::world::schedule::Call;
 
-fn constant(seconds: u64) -> Distribution {
+pub(super) fn constant(seconds: u64) -> Distribution {
     Distribution::Constant((seconds * SECOND) as f64)
 }
 
 /// Calls of one consumer, so many a day on average.
-fn in_sessions(per_day: f64, calls: Distribution, think: Distribution) -> Arrivals {
+pub(super) fn in_sessions(per_day: f64, calls: Distribution, think: Distribution) -> Arrivals {
     Arrivals::Patterned(Pattern {
         mean_gap_ns: DAY as f64 / per_day,
         spread: None,
@@ -36,7 +36,7 @@ fn in_sessions(per_day: f64, calls: Distribution, think: Distribution) -> Arriva
 }
 
 /// Consumers from the start on, whose upstream takes two seconds.
-fn begun(horizon: Span, count: u32, plan: Plan, arrivals: Arrivals) -> Scenario {
+pub(super) fn begun(horizon: Span, count: u32, plan: Plan, arrivals: Arrivals) -> Scenario {
     let cohort = Cohort { joined: Joined::Start, ..Cohort::new("all", count, arrivals) };
     let mut scenario = scenario(horizon, plan, cohort);
     scenario.upstreams[0].latency = constant(2);
@@ -45,8 +45,8 @@ fn begun(horizon: Span, count: u32, plan: Plan, arrivals: Arrivals) -> Scenario 
 
 /// Attempts by call and number, with when the client has heard of each.
 #[derive(Default)]
-struct Seen {
-    attempts: BTreeMap<(u64, u32), (Time, Option<Time>)>,
+pub(super) struct Seen {
+    pub(super) attempts: BTreeMap<(u64, u32), (Time, Option<Time>)>,
     open: BTreeMap<HoldId, (u64, u32)>,
 }
 
@@ -75,7 +75,7 @@ impl Observer for Seen {
     fn closed(&mut self, _: &Account, _: &Tried) {}
 }
 
-fn seen(world: &World, consumer: Consumer) -> Seen {
+pub(super) fn seen(world: &World, consumer: Consumer) -> Seen {
     let mut seen = Seen::default();
     sim::play(world, consumer, &mut seen, &mut Scratch::default()).unwrap();
     seen
@@ -89,7 +89,7 @@ fn first_session(scenario: Scenario) -> Vec<(u64, u32, u64)> {
     of_first.map(|((place, attempt), (at, _))| (*place, *attempt, at.since(begun).ns() / SECOND)).collect()
 }
 
-fn one_call() -> Plan {
+pub(super) fn one_call() -> Plan {
     Plan { usage_period: Some(Period::Day), allowance: requests(1), ..Plan::new("one call") }
 }
 

@@ -11,6 +11,7 @@ pub mod processor;
 mod reaction;
 pub mod schedule;
 pub mod session;
+pub mod slow;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::billing::history::History;
 use crate::billing::hold::HoldId;
 use crate::billing::invoice::Charge;
 use crate::billing::ledger::Movement;
+use crate::billing::tally::Count;
 use crate::billing::timer::Deadline;
 use crate::model::{Act, Client, Live, On402, PerMeter, Scenario};
 use crate::money::Overflow;
@@ -306,32 +308,46 @@ impl World {
     }
 
     fn happen(&self, party: &mut Party, now: Now, happening: Happening) -> Result<(), Overflow> {
-        let Party { account, actions, cards, has_given_up, .. } = party;
-        let catalog = &self.catalog;
-        let act = match happening {
-            Happening::Leave => Act::Churn,
-            Happening::React(index) => self.reactions[account.consumer().cohort as usize][index].act,
+        match happening {
+            Happening::Leave => self.react(party, now, Act::Churn),
+            Happening::React(index) => match self.reactions[party.consumer().cohort as usize][index].act {
+                Act::SlowDown { lasts, .. } => {
+                    party.account.tally.count(Count::Slowed);
+                    self.slow_down(party, now, index, lasts);
+                    Ok(())
+                }
+                act => self.react(party, now, act),
+            },
+            Happening::Recover(index) => {
+                self.recover(party, index);
+                Ok(())
+            }
             Happening::Return(movement, amount) => {
                 let payments = &self.scenario.payments;
                 let terms = if movement == Movement::Refund { &payments.refunds } else { &payments.chargebacks };
-                return account.gone_back(now, movement, amount, terms);
+                party.account.gone_back(now, movement, amount, terms)
             }
-        };
+        }
+    }
+
+    /// The consumer does something to the account.
+    fn react(&self, party: &mut Party, now: Now, act: Act) -> Result<(), Overflow> {
+        let Party { account, actions, cards, has_given_up, .. } = party;
+        let catalog = &self.catalog;
         match act {
             Act::Churn => {
                 *has_given_up |= account.is_over();
-                account.leave(now, catalog, actions)
+                account.leave(now, catalog, actions)?;
             }
-            Act::ChangePlan { to } => account.change_plan(now, catalog, to, actions),
-            Act::TopUp(amount) => {
-                account.buy_credit(now, catalog, amount, actions);
-                Ok(())
-            }
+            Act::ChangePlan { to } => account.change_plan(now, catalog, to, actions)?,
+            Act::TopUp(amount) => account.buy_credit(now, catalog, amount, actions),
             Act::FixCard => {
                 cards.last = Some(now.billing);
                 cards.count += 1;
-                account.new_card(now, catalog, actions)
+                account.new_card(now, catalog, actions)?;
             }
+            Act::SlowDown { .. } => {}
         }
+        Ok(())
     }
 }

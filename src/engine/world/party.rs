@@ -9,6 +9,7 @@ use crate::billing::tally::Count;
 use crate::money::Money;
 use crate::time::{Now, Time};
 use crate::world::processor::NewCards;
+use crate::world::slow::Slowed;
 
 /// An account, and what is still to come for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Party {
     pub(super) cards: NewCards,
     /// By reaction of the cohort: the episode that it was drawn for last.
     pub(super) episodes: Vec<Episode>,
+    /// How far the consumer has slowed down; `None`: not at all. Few have, so it is elsewhere.
+    pub(super) slowed: Option<Box<Slowed>>,
     /// Whether the consumer has turned away from a subscription that had ended before.
     pub(super) has_given_up: bool,
     /// Where the account puts what it asks for.
@@ -34,6 +37,8 @@ pub(super) enum Happening {
     Leave,
     /// A reaction of the cohort, by its index.
     React(usize),
+    /// A reaction that has slowed the consumer down is over, by its index.
+    Recover(usize),
     /// A payment goes back.
     Return(Movement, Money),
 }
@@ -112,6 +117,7 @@ impl Party {
             answers: Agenda::default(),
             cards: NewCards { last: joins, count: 0 },
             episodes: vec![Episode::NONE; reactions],
+            slowed: None,
             has_given_up: false,
             actions: Vec::new(),
         }
@@ -141,6 +147,12 @@ impl Party {
     /// Whether the consumer has left by themselves, and calls no more.
     pub fn has_left(&self) -> bool {
         self.has_given_up || self.account.tally().of(Count::Left) > 0
+    }
+
+    /// Whether the consumer makes only some of their calls.
+    #[inline]
+    pub(crate) fn is_slowed(&self) -> bool {
+        self.slowed.is_some()
     }
 
     /// Whether nothing is due at `now`.

@@ -337,6 +337,11 @@ impl Schedule {
         self.sessions(consumer).map_or(1, |_| Sessions::PLACES)
     }
 
+    /// What is drawn for whether a consumer who has slowed down makes a call, by its index.
+    pub(super) fn made(&self, consumer: Consumer) -> Stream {
+        self.stream(consumer, "made")
+    }
+
     fn sessions(&self, consumer: Consumer) -> Option<&Sessions> {
         let Arrivals::Patterned(pattern) = self.arrivals(consumer).0 else { return None };
         pattern.sessions.as_ref()

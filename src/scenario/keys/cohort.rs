@@ -416,13 +416,17 @@ static REACTION: Table = keys(&[
     key("do", Required, One(Unit::Choice(&ACT)), "What they do, once per cause and billing period."),
     key("to", Optional, One(Unit::Name), "The plan that they go to, of `upgrade` and `downgrade`."),
     key("amount", Optional, One(Unit::Money), "How much credit they buy, of `top_up`."),
+    key(
+        "by",
+        Optional,
+        One(Unit::Chance),
+        "How many of the calls that they still made are no longer made, of `slow_down`; which, is drawn.",
+    ),
+    key("for", Optional, One(DURATION_ABOVE_ZERO), "For how long they `slow_down`; by default from then on."),
     key("chance", Default("100%"), One(Unit::Chance), "How likely they do it at all."),
     key("after", Default("0s"), OneOrMap(DURATION, &distribution::TIME), "How long after the refusal."),
 ]);
 
 static WHEN: Choice = Choice::of(cause::WHEN);
 
-static ACT: Choice = Choice {
-    words: &["upgrade", "downgrade", "fix_card", "top_up", "churn", "slow_down"],
-    unsupported: &["slow_down"],
-};
+static ACT: Choice = Choice::of(&["upgrade", "downgrade", "fix_card", "top_up", "slow_down", "churn"]);

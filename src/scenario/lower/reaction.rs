@@ -1,5 +1,6 @@
 //! Reactions: what consumers do about refusals.
 
+use farebox_engine::draw::Chance;
 use farebox_engine::model::{Act, Period, Reaction, When};
 
 use super::Lowering;
@@ -7,9 +8,14 @@ use super::plan::PlanEntry;
 use crate::scenario::diagnostic::{Diagnostic, Spanned, quote};
 use crate::scenario::value::{Fields, Value};
 
-/// What an act takes: the key, and an example of it.
-const TAKES: &[(&str, &str, &str)] =
-    &[("upgrade", "to", "to: enterprise"), ("downgrade", "to", "to: starter"), ("top_up", "amount", "amount: $20")];
+/// What an act takes: the key, and an example of it where it must be there.
+const TAKES: &[(&str, &str, Option<&str>)] = &[
+    ("upgrade", "to", Some("to: enterprise")),
+    ("downgrade", "to", Some("to: starter")),
+    ("top_up", "amount", Some("amount: $20")),
+    ("slow_down", "by", Some("by: 50%")),
+    ("slow_down", "for", None),
+];
 
 impl Lowering<'_> {
     pub(super) fn reactions(
@@ -68,11 +74,11 @@ impl Lowering<'_> {
     fn act(&mut self, fields: &Fields, plan: Option<usize>, plans: &[PlanEntry]) -> Option<Act> {
         let act = fields.choice("do")?;
         let mut is_right = true;
-        for key in ["to", "amount"] {
+        for key in ["to", "amount", "by", "for"] {
             let taken = TAKES.iter().find(|(name, takes, _)| *name == act.value && *takes == key);
             let problem = match (taken, fields.written(key)) {
                 (Some(_), None) if fields.is_broken(key) => continue,
-                (Some((_, _, example)), None) => {
+                (Some((_, _, Some(example))), None) => {
                     Diagnostic::error(act.span, format!("`do: {}` needs `{key}`", act.value))
                         .help(format!("write `{example}`"))
                 }
@@ -102,10 +108,23 @@ impl Lowering<'_> {
                 }
                 Some(Act::TopUp(fields.money("amount")?.value))
             }
-            // `slow_down` is not supported yet, which has been said: no run sees what stands for it here.
-            "fix_card" | "slow_down" => Some(Act::FixCard),
+            "fix_card" => Some(Act::FixCard),
+            "slow_down" => self.slow_down(fields),
             _ => Some(Act::Churn),
         }
+    }
+
+    fn slow_down(&mut self, fields: &Fields) -> Option<Act> {
+        let by = fields.chance("by")?;
+        if by == Chance::NEVER {
+            let problem = Diagnostic::error(fields.written("by")?, "`by: 0%` slows nobody down");
+            self.problems.push(problem.help("write how many calls are no longer made, such as `by: 50%`"));
+            return None;
+        }
+        if fields.is_broken("for") {
+            return None;
+        }
+        Some(Act::SlowDown { keeps: by.not(), lasts: fields.duration("for").map(|length| length.value) })
     }
 
     fn check_direction(

@@ -180,10 +180,11 @@ fn reaction(dice: &mut Dice, draft: &Draft, plan: usize) -> Node {
     }
     let others: Vec<&String> =
         draft.plans.iter().enumerate().filter(|(other, _)| *other != plan).map(|(_, (name, _))| name).collect();
-    let act = match dice.below(8) {
+    let act = match dice.below(9) {
         0..=3 if !others.is_empty() => dice.one_of(&["upgrade", "downgrade"]),
         4 | 5 => "fix_card",
         6 => "churn",
+        7 => "slow_down",
         _ => "top_up",
     };
     // Who is canceled does not come back.
@@ -192,6 +193,10 @@ fn reaction(dice: &mut Dice, draft: &Draft, plan: usize) -> Node {
     reaction = match act {
         "upgrade" | "downgrade" => reaction.must("to", value(Form::Name, others[dice.below(others.len())].as_str())),
         "top_up" => reaction.must("amount", value(Form::Money, draft.money("2.50"))),
+        "slow_down" => {
+            let by = reaction.must("by", value(Form::Percent, dice.one_of(&["50%", "90%"])));
+            by.often(dice, 50, "for", Form::Duration, &["6h", "2d"])
+        }
         _ => reaction,
     };
     reaction = reaction.often(dice, 60, "chance", Form::Percent, &["100%", "40%", "0%"]);
