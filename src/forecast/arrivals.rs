@@ -23,22 +23,6 @@ pub(super) fn sessions(cohort: &Cohort) -> Option<&Sessions> {
     pattern.sessions.as_ref()
 }
 
-/// What of the calls of sessions is made within a stretch of time, and the variance of the calls in units of their mean.
-///
-/// Sessions begin at random, so the calls are a compound Poisson process: of a session that begins u before the end,
-/// min(N, 1 + ⌊u/s⌋) calls are made, with s the mean time from one to the next. Sessions from before the stretch are over.
-pub(super) fn made(sessions: &Sessions, stretch_ns: f64, step_ns: f64) -> (f64, f64) {
-    let (mut calls, mut squares) = (0.0, 0.0);
-    for before in 0..Sessions::MOST {
-        // Not a number where an upstream without a mean answers at once what is first.
-        let after = if before == 0 { 0.0 } else { before as f64 * step_ns };
-        let made = sessions.at_least(before + 1) * (stretch_ns - after).max(0.0);
-        calls += made;
-        squares += (2 * before + 1) as f64 * made;
-    }
-    if calls > 0.0 { (calls / (sessions.mean() * stretch_ns), squares / calls) } else { (0.0, 1.0) }
-}
-
 /// The activity of a cohort's shape within the horizon and the load; `None` where there is none.
 pub(super) fn activity(scenario: &Scenario, cohort: &Cohort, end: Time) -> Option<Activity> {
     Activity::of(scenario, cohort, end.max(Time::START + scenario.horizon))
@@ -95,8 +79,8 @@ pub(super) fn beyond(process: Process, k: u64, mean: f64) -> Option<f64> {
 
 /// Mean and variance of the calls in flight in the busiest quarter of an hour of a load.
 pub(super) struct Busiest {
-    /// The rate as a multiple of the mean.
-    pub(super) multiple: f64,
+    /// Calls per ns.
+    pub(super) rate: f64,
     pub(super) in_flight: f64,
     pub(super) variance: f64,
 }
@@ -108,12 +92,19 @@ const STEP_NS: i64 = (15 * MINUTE).cast_signed();
 impl Busiest {
     /// Of a load that covers so much billing time, `pace` times as fast as the scenario, at this rate per ns with calls of
     /// this mean latency in ns.
-    pub(super) fn new(traffic: &[Traffic<'_>], end: Time, pace: f64, rate: f64, latency_ns: f64) -> Self {
+    ///
+    /// `made` says by cohort what of its rate comes when most of it does: of sessions that a load is too short for, less
+    /// than all.
+    pub(super) fn new(traffic: &[Traffic<'_>], made: &[f64], end: Time, pace: f64, rate: f64, latency_ns: f64) -> Self {
+        let missed = |(of, made): (&Traffic<'_>, &f64)| of.rate * pace * of.present * (1.0 - made);
+        let rate = rate - traffic.iter().zip(made).filter(|(_, made)| **made < 1.0).map(missed).sum::<f64>();
         let steps = (0..end.ns().clamp(1, WEEKS_NS)).step_by(STEP_NS as usize);
         let found = steps.map(|from| {
             let until = Time::from_ns((from + STEP_NS).min(end.ns().max(1)));
-            let surplus = |of: &Traffic<'_>| of.rate * pace * of.present * (of.share(Time::from_ns(from), until) - 1.0);
-            let surplus = traffic.iter().filter(|of| of.activity.is_some()).map(surplus).sum::<f64>();
+            let surplus = |(of, made): (&Traffic<'_>, &f64)| {
+                of.rate * pace * of.present * made * (of.share(Time::from_ns(from), until) - 1.0)
+            };
+            let surplus = traffic.iter().zip(made).filter(|(of, _)| of.activity.is_some()).map(surplus).sum::<f64>();
             (surplus, Time::from_ns(from), until)
         });
         let even = (0.0, Time::START, Time::START);
@@ -124,7 +115,7 @@ impl Busiest {
         };
         let in_flight = (rate + surplus).max(0.0) * latency_ns;
         let peaked = traffic.iter().map(|of| peaked(of, of.share(from, until), pace, latency_ns)).sum::<f64>();
-        Self { multiple: 1.0 + surplus / rate, in_flight, variance: in_flight + peaked }
+        Self { rate: rate + surplus, in_flight, variance: in_flight + peaked }
     }
 }
 

@@ -7,6 +7,7 @@ use farebox_engine::world::schedule::Pace;
 use serde::Serialize;
 
 use super::arrivals::{self, Busiest};
+use super::sessions::{self, Made, Stretch};
 use super::traffic::{Traffic, presence, step};
 
 /// How often the connections that are allowed must be enough: always but for one moment in a hundred.
@@ -28,14 +29,18 @@ pub struct LoadForecast {
     pub deviation: f64,
     /// How long the upstreams take for a call on average, in ns; `null` where the mean is infinite.
     pub latency_ns: f64,
-    /// Calls in flight on average, as if every call were served (Little's law: rate × latency).
+    /// Calls in flight on average, as if every call were served (Little's law: calls ÷ duration × latency).
     pub in_flight_mean: f64,
-    /// Calls a second in the busiest quarter of an hour of the billing clock, as the shapes have it.
+    /// Calls a second in the busiest quarter of an hour of the billing clock, as the shapes have it; where calls come in
+    /// sessions, at the end, when most of them are under way.
     pub peak_rate_per_s: f64,
     /// What the calls in flight then exceed in one moment of a hundred; `null` where the mean is infinite. They are Poisson
     /// where the calls or the sessions are, because none waits for another (M/G/∞) and a session has one call at a time; of
     /// calls in bursts, and about for others, negative binomial.
     pub in_flight_p99: Option<u64>,
+    /// Whether many sessions are not over when it ends.
+    #[serde(skip)]
+    pub(super) cuts_sessions: bool,
     /// Connections that are allowed; each carries one call at a time.
     pub connections: u32,
     /// Calls in flight that are allowed.
@@ -47,23 +52,26 @@ pub struct LoadForecast {
 }
 
 impl LoadForecast {
-    pub(super) fn new(scenario: &Scenario, traffic: &[Traffic<'_>], latency_ns: f64) -> Self {
+    pub(super) fn new(scenario: &Scenario, traffic: &[Traffic<'_>], offered: &[Offered], latency_ns: f64) -> Self {
         let live = &scenario.live;
         let pace = Pace::scaled(scenario, live);
         let end = pace.clock.at(pace.until).billing;
-        let offered: Vec<_> = traffic.iter().map(|traffic| offered(scenario, traffic, pace)).collect();
-        let in_flight_mean = live.rate_per_s * latency_ns / SECOND as f64;
-        let (per_ns, faster) = (live.rate_per_s / SECOND as f64, 1.0 / pace.stretch);
-        let busiest = Busiest::new(traffic, end, faster, per_ns, latency_ns);
+        let per_ns = calls_per_ns(scenario, offered);
+        let in_flight_mean = if per_ns > 0.0 { per_ns * latency_ns } else { 0.0 };
+        let cuts_sessions = offered.iter().any(|of| of.made.is_some_and(|made| made.share < 0.99));
+        let (asked_per_ns, faster) = (live.rate_per_s / SECOND as f64, 1.0 / pace.stretch);
+        let at_end: Vec<_> = offered.iter().map(|of| of.made.map_or(1.0, |made| made.at_end)).collect();
+        let busiest = Busiest::new(traffic, &at_end, end, faster, asked_per_ns, latency_ns);
         let billing = |at: Time| pace.clock.at(at).billing.since(Time::START).ns();
         Self {
             rate_per_s: live.rate_per_s,
             duration_ns: live.duration.ns(),
-            calls: offered.iter().map(|(calls, _)| calls).sum(),
-            deviation: offered.iter().map(|(_, variance)| variance).sum::<f64>().sqrt(),
+            calls: offered.iter().map(|of| of.calls).sum(),
+            deviation: offered.iter().map(|of| of.variance).sum::<f64>().sqrt(),
             latency_ns,
             in_flight_mean,
-            peak_rate_per_s: live.rate_per_s * busiest.multiple,
+            cuts_sessions,
+            peak_rate_per_s: busiest.rate * SECOND as f64,
             in_flight_p99: (busiest.in_flight.is_finite() && busiest.variance.is_finite())
                 .then(|| arrivals::quantile(ENOUGH, busiest.in_flight, busiest.variance)),
             connections: live.connections,
@@ -89,7 +97,11 @@ impl LoadForecast {
             "the load keeps {} calls in flight on average, and {} at the 99th percentile{}",
             thousands(self.in_flight_mean.round() as u128),
             thousands(most.into()),
-            if self.has_peak() { " of its busiest quarter of an hour" } else { "" },
+            match (self.has_peak(), self.cuts_sessions) {
+                (true, _) => " of its busiest quarter of an hour",
+                (false, true) => " of its end",
+                (false, false) => "",
+            },
         );
         let connections = u64::from(self.connections) < most;
         let connections = connections.then(|| {
@@ -111,8 +123,38 @@ impl LoadForecast {
     }
 }
 
+/// Calls of a cohort within the load.
+pub(super) struct Offered {
+    calls: f64,
+    variance: f64,
+    /// What of them comes before the load ends, where they come in sessions.
+    made: Option<Made>,
+}
+
+impl Offered {
+    /// Those of every cohort.
+    pub(super) fn of_all(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Vec<Self> {
+        let pace = Pace::scaled(scenario, &scenario.live);
+        let of = |traffic: &Traffic<'_>| {
+            let until = Stretch::of(pace.until.ns() as f64);
+            let made = |sessions| sessions::made(scenario, traffic.cohort, sessions, until, pace.stretch);
+            let made = arrivals::sessions(traffic.cohort).map(made);
+            let (calls, variance) = offered(traffic, pace, made);
+            Self { calls, variance, made }
+        };
+        traffic.iter().map(of).collect()
+    }
+}
+
+/// Calls of all cohorts per ns of the load, on average.
+pub(super) fn calls_per_ns(scenario: &Scenario, offered: &[Offered]) -> f64 {
+    let calls: f64 = offered.iter().map(|of| of.calls).sum();
+    // Not a number where the scenario's own rate is nothing, or has no mean.
+    if calls > 0.0 { calls / scenario.live.duration.ns().max(1) as f64 } else { 0.0 }
+}
+
 /// Calls of a cohort within the load: mean and variance.
-fn offered(scenario: &Scenario, traffic: &Traffic<'_>, pace: Pace) -> (f64, f64) {
+fn offered(traffic: &Traffic<'_>, pace: Pace, made: Option<Made>) -> (f64, f64) {
     match &traffic.cohort.arrivals {
         Arrivals::Poisson { .. } | Arrivals::Patterned(_) => {
             let end = pace.clock.at(pace.until).billing;
@@ -122,11 +164,10 @@ fn offered(scenario: &Scenario, traffic: &Traffic<'_>, pace: Pace) -> (f64, f64)
             let calls = present * rate * active;
             // That it is by chance who comes when adds to the variance of what they do.
             let late = late * (rate * active).powi(2);
-            if let Some(sessions) = arrivals::sessions(traffic.cohort) {
-                let step = step(scenario, traffic.cohort, sessions, pace.stretch);
-                let (made, own) = arrivals::made(sessions, pace.until.ns() as f64, step);
-                let each = own + rate * active * made * traffic.rate_variance;
-                return (calls * made, calls * made * each + late * made.powi(2));
+            if let Some(made) = made {
+                let each = made.dispersion + rate * active * made.share * traffic.rate_variance;
+                let variance = calls * made.share * each + late * made.share.powi(2) + calls.powi(2) * made.variance;
+                return (calls * made.share, variance);
             }
             let process = arrivals::process(traffic.cohort);
             let own = arrivals::dispersion(process, rate, traffic.rate_variance, active, 1.0 / pace.stretch);
@@ -190,12 +231,12 @@ pub(super) fn over_before_faults(scenario: &Scenario) -> Option<String> {
 }
 
 /// Cohorts of whose sessions a load is too short to see much: it would not come near the rate that it asks for.
-pub(super) fn cut_sessions(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Vec<String> {
+pub(super) fn cut_sessions(scenario: &Scenario, traffic: &[Traffic<'_>], offered: &[Offered]) -> Vec<String> {
     let pace = Pace::scaled(scenario, &scenario.live);
-    let of = |traffic: &Traffic<'_>| {
+    let of = |(traffic, offered): (&Traffic<'_>, &Offered)| {
         let sessions = arrivals::sessions(traffic.cohort)?;
         let step = step(scenario, traffic.cohort, sessions, pace.stretch);
-        let (made, _) = arrivals::made(sessions, pace.until.ns() as f64, step);
+        let made = offered.made?.share;
         (made < 0.5).then(|| {
             format!(
                 "of the calls that the load asks of `{}`, {:.0}% come before its end: a session has {:.1} calls, and it \
@@ -207,7 +248,7 @@ pub(super) fn cut_sessions(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Vec<
             )
         })
     };
-    traffic.iter().filter_map(of).collect()
+    traffic.iter().zip(offered).filter_map(of).collect()
 }
 
 /// Cohorts whose compressed calls run into a rate limit that they keep in the scenario's own time: limits go by the

@@ -3,13 +3,14 @@
 //!
 //! Figures are those of independent consumers, of calls as their arrivals are described, so they can be held against a simulation. What they
 //! leave out (plan changes, reactions, declined payments) is listed as not forecast, never guessed. Nothing is drawn but
-//! the rates of consumers who differ in them, from a fixed seed. Nothing here prints, and no figure is an amount that is
+//! the rates of consumers who differ in them, and sessions, from a fixed seed. Nothing here prints, and no figure is an amount that is
 //! booked: floats are good enough.
 
 mod arrivals;
 pub mod load;
 pub(crate) mod poisson;
 mod quota;
+mod sessions;
 pub mod text;
 mod traffic;
 mod upstream;
@@ -54,6 +55,8 @@ pub struct Forecast {
     pub allowances: Vec<AllowanceUse>,
     /// How long opening credit lasts.
     pub credit: Vec<CreditUse>,
+    /// How long the wallets last that calls are paid from one by one.
+    pub wallets: Vec<CreditUse>,
     /// What the upstreams have to do.
     pub upstreams: Vec<UpstreamUse>,
     /// What the load on sockets needs.
@@ -74,13 +77,14 @@ impl Forecast {
         let pace = Pace::scaled(scenario, &scenario.live);
         let end = pace.clock.at(pace.until).billing;
         let traffic: Vec<_> = scenario.cohorts.iter().map(|cohort| Traffic::new(scenario, cohort, end)).collect();
-        let upstreams = Upstreams::new(scenario, &traffic);
-        let load = LoadForecast::new(scenario, &traffic, upstreams.mean_ns);
+        let offered = load::Offered::of_all(scenario, &traffic);
+        let upstreams = Upstreams::new(scenario, &traffic, load::calls_per_ns(scenario, &offered));
+        let load = LoadForecast::new(scenario, &traffic, &offered, upstreams.mean_ns);
         let mut warnings = load.warnings();
         warnings.extend(upstreams.warnings());
         warnings.extend(load::too_long(scenario));
         warnings.extend(load::quiet_hours(scenario, &traffic));
-        warnings.extend(load::cut_sessions(scenario, &traffic));
+        warnings.extend(load::cut_sessions(scenario, &traffic, &offered));
         warnings.extend(load::compressed_past_limits(scenario, &traffic));
         warnings.extend(load::over_before_faults(scenario));
         Self {
@@ -93,6 +97,7 @@ impl Forecast {
             deviation: traffic.iter().map(|traffic| traffic.variance).sum::<f64>().sqrt(),
             allowances: quota::allowances(scenario, &traffic),
             credit: quota::credit(scenario, &traffic),
+            wallets: quota::wallets(scenario, &traffic),
             load,
             simulation: Work::new(scenario, &traffic, jobs, upstreams.mean_ns),
             upstreams: upstreams.uses,

@@ -2,7 +2,10 @@
 
 use farebox_engine::distribution::Distribution;
 use farebox_engine::draw::{Address, unit};
-use farebox_engine::model::{Joined, PastAllowance, Period, Price, Process, REQUESTS, Scenario, UnitPrice, WEEK};
+use farebox_engine::model::{
+    Joined, On402, PastAllowance, Period, Price, Process, REQUESTS, Scenario, UnitPrice, WEEK,
+};
+use farebox_engine::money::Money;
 use farebox_engine::time::{DAY, Span, Time};
 use jiff::ToSpan;
 use serde::Serialize;
@@ -38,23 +41,23 @@ pub struct AllowanceUse {
     pub chance: Option<f64>,
     /// Calls past the allowance that a consumer makes in a period, on average; known where the chance is.
     pub calls_beyond: Option<f64>,
-    /// What becomes of them: `refused`, `billed`, `throttled` or `asked to pay`.
+    /// What becomes of them: `refused`, `billed`, `throttled`, `asked to pay`, or `paid while the wallet lasts`.
     pub beyond: &'static str,
 }
 
-/// How long opening credit lasts.
+/// How long opening credit, or a wallet, lasts.
 #[derive(Clone, Debug, Serialize)]
 pub struct CreditUse {
     /// The cohort.
     pub cohort: String,
     /// Its plan.
     pub plan: String,
-    /// What is granted at the start, in nanos of the currency's unit; a string, as everywhere.
+    /// What is granted, or in the wallet, at the start, in nanos of the currency's unit; a string, as everywhere.
     pub opening: String,
     /// When a consumer of mean rate has used it, in ns after subscribing; `null`: never, or its prices are not forecast.
     pub used_after_ns: Option<u64>,
-    /// The chance that a consumer's credit does not last the horizon; known where only requests are priced, from the
-    /// first one on.
+    /// The chance that it does not last the horizon; known where only requests are priced, and none are included in each
+    /// period.
     pub chance: Option<f64>,
 }
 
@@ -92,6 +95,7 @@ fn allowance_use(scenario: &Scenario, traffic: &Traffic<'_>, meter: usize, allow
         chance: over(arrivals::at_least, allowance.saturating_add(1)),
         calls_beyond: over(arrivals::beyond, allowance),
         beyond: match traffic.plan.past_allowance {
+            _ if pays(traffic) => "paid while the wallet lasts",
             _ if traffic.plan.pays_per_request => "asked to pay",
             PastAllowance::Block => "refused",
             PastAllowance::Overage => "billed",
@@ -184,14 +188,33 @@ pub(super) fn credit(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Vec<Credit
 fn credit_use(scenario: &Scenario, traffic: &Traffic<'_>) -> Option<CreditUse> {
     let grants = &traffic.plan.prepaid.as_ref()?.grants;
     let opening: i128 = grants.iter().map(|grant| i128::from(grant.amount.nanos())).sum();
-    Some(CreditUse {
-        cohort: traffic.cohort.name.clone(),
-        plan: traffic.plan.name.clone(),
-        opening: opening.to_string(),
-        used_after_ns: linear_prices(traffic)
-            .and_then(|prices| used_after(opening as f64, &spending(scenario, traffic, &prices))),
-        chance: chance_to_run_out(scenario, traffic, opening),
-    })
+    Some(CreditUse::new(scenario, traffic, opening))
+}
+
+/// The wallets of every cohort that pays for single calls.
+pub(super) fn wallets(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Vec<CreditUse> {
+    let paying = traffic.iter().filter(|traffic| pays(traffic));
+    paying.map(|it| CreditUse::new(scenario, it, i128::from(it.cohort.wallet.nanos()))).collect()
+}
+
+/// Whether consumers pay for single calls past the allowance.
+fn pays(traffic: &Traffic<'_>) -> bool {
+    let client = &traffic.cohort.client;
+    let is_able = client.on_402 == On402::PayOnce && client.retry.attempts > 1;
+    traffic.plan.pays_per_request && is_able && traffic.cohort.wallet > Money::ZERO
+}
+
+impl CreditUse {
+    fn new(scenario: &Scenario, traffic: &Traffic<'_>, opening: i128) -> Self {
+        Self {
+            cohort: traffic.cohort.name.clone(),
+            plan: traffic.plan.name.clone(),
+            opening: opening.to_string(),
+            used_after_ns: linear_prices(traffic)
+                .and_then(|prices| used_after(opening as f64, &spending(scenario, traffic, &prices))),
+            chance: chance_to_run_out(scenario, traffic, opening),
+        }
+    }
 }
 
 /// The prices per meter; `None` when one of them is not linear.
@@ -253,9 +276,12 @@ fn used_after(opening: f64, spending: &[Spending]) -> Option<u64> {
 fn chance_to_run_out(scenario: &Scenario, traffic: &Traffic<'_>, opening: i128) -> Option<f64> {
     let prices = linear_prices(traffic)?;
     let [(REQUESTS, price)] = prices[..] else { return None };
-    let is_known = traffic.is_known() && traffic.plan.allowance[REQUESTS].is_none() && price.amount.nanos() > 0;
+    let included = traffic.plan.allowance[REQUESTS].unwrap_or(0);
+    let is_renewed = included > 0 && traffic.plan.usage_period.is_some();
+    let is_known = traffic.is_known() && !is_renewed && price.amount.nanos() > 0;
     // What a call costs is rounded once for all units of a period, so this many calls are covered exactly.
     let calls = u64::try_from(opening * i128::from(price.per) / i128::from(price.amount.nanos().max(1))).ok()?;
+    let calls = calls.saturating_add(included);
     let period_ns = scenario.horizon.ns() as f64;
     let mean = traffic.use_rate(REQUESTS) * period_ns;
     let process = arrivals::process(traffic.cohort);

@@ -13,7 +13,8 @@ pub fn render(forecast: &Forecast) -> String {
     heading
         + &calls(forecast)
         + &allowances(&forecast.allowances)
-        + &credit(forecast)
+        + &credit(forecast, "Prepaid credit", "> opening", &forecast.credit)
+        + &credit(forecast, "Wallets", "> in the wallet", &forecast.wallets)
         + &upstreams(&forecast.upstreams)
         + &load(forecast)
         + &simulation(forecast)
@@ -30,7 +31,10 @@ fn calls(forecast: &Forecast) -> String {
     let mut rows: Vec<_> = forecast.cohorts.iter().map(cohort).collect();
     rows.push(row("in all", "", everyone(forecast), forecast.expected, forecast.deviation));
     let header = ["< cohort", "< plan", "> consumers", "> each", "> expected", "> one deviation"];
-    columns("Calls", header, &rows)
+    let drawn = forecast.cohorts.iter().filter_map(|cohort| cohort.drawn_sessions).min();
+    let drawn = drawn
+        .map(|drawn| format!("  what comes of sessions is estimated from {} drawn ones\n", thousands(drawn.into())));
+    columns("Calls", header, &rows) + &drawn.unwrap_or_default()
 }
 
 fn allowances(uses: &[AllowanceUse]) -> String {
@@ -61,7 +65,7 @@ fn allowances(uses: &[AllowanceUse]) -> String {
     if rows.is_empty() { String::new() } else { columns("Allowances", header, &rows) }
 }
 
-fn credit(forecast: &Forecast) -> String {
+fn credit(forecast: &Forecast, title: &str, opening: &'static str, uses: &[CreditUse]) -> String {
     let currency = Currency::from_code(&forecast.currency).unwrap_or(CURRENCIES[0]);
     let row = |of: &CreditUse| {
         let nanos = of.opening.parse().expect("the forecast has written a whole number");
@@ -73,9 +77,9 @@ fn credit(forecast: &Forecast) -> String {
             of.chance.map_or("not forecast".to_owned(), percent),
         ]
     };
-    let header = ["< cohort", "< plan", "> opening", "> used at the mean rate", "> run out within the horizon"];
-    let rows: Vec<_> = forecast.credit.iter().map(row).collect();
-    if rows.is_empty() { String::new() } else { columns("Prepaid credit", header, &rows) }
+    let header = ["< cohort", "< plan", opening, "> used at the mean rate", "> run out within the horizon"];
+    let rows: Vec<_> = uses.iter().map(row).collect();
+    if rows.is_empty() { String::new() } else { columns(title, header, &rows) }
 }
 
 /// Where there are several, or one has a limit.
@@ -109,7 +113,11 @@ fn load(forecast: &Forecast) -> String {
                 length(load.duration_ns)
             ),
         ),
-        row("in flight on average", decimal(load.in_flight_mean), "rate × mean latency (Little's law)".to_owned()),
+        row(
+            "in flight on average",
+            decimal(load.in_flight_mean),
+            "calls ÷ duration × mean latency (Little's law)".to_owned(),
+        ),
         row("in flight at the p99", p99, "as if every call were served".to_owned()),
         row("connections allowed", thousands(load.connections.into()), "one call at a time each".to_owned()),
         row("in flight allowed", thousands(load.in_flight.into()), "what comes beyond is dropped".to_owned()),
@@ -118,6 +126,10 @@ fn load(forecast: &Forecast) -> String {
     if load.has_peak() {
         let peak = format!("{} a second", decimal(load.peak_rate_per_s));
         rows.insert(1, row("in the busiest quarter of an hour", peak, "what the p99 is of".to_owned()));
+    } else if load.cuts_sessions {
+        let peak = format!("{} a second", decimal(load.peak_rate_per_s));
+        let note = "what the p99 is of: sessions have then begun, and many are not over".to_owned();
+        rows.insert(1, row("at the end", peak, note));
     }
     columns("Load on sockets", ["< ", "> ", "< "], &rows)
 }

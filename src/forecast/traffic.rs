@@ -8,6 +8,7 @@ use farebox_engine::time::Time;
 use farebox_engine::world::arrivals::Activity;
 use serde::Serialize;
 
+use super::sessions::{self, Made, Stretch};
 use super::{arrivals, upstream};
 
 /// What a cohort is expected to offer over the horizon.
@@ -21,8 +22,11 @@ pub struct CohortCalls {
     pub consumers: u32,
     /// Calls of all of them: the mean.
     pub expected: f64,
-    /// The standard deviation; `null` where the rates have none.
+    /// The standard deviation, with that of what is estimated; `null` where the rates have none.
     pub deviation: f64,
+    /// Where calls come in sessions: from how many, drawn from a fixed seed, it is estimated what of them comes before the
+    /// end.
+    pub drawn_sessions: Option<u64>,
 }
 
 /// The traffic of one cohort in mean figures.
@@ -46,6 +50,8 @@ pub(super) struct Traffic<'a> {
     pub(super) calls: f64,
     /// Their variance.
     pub(super) variance: f64,
+    /// What of them comes before the horizon ends, where they come in sessions.
+    pub(super) made: Option<Made>,
 }
 
 impl<'a> Traffic<'a> {
@@ -77,21 +83,24 @@ impl<'a> Traffic<'a> {
         let activity = arrivals::activity(scenario, cohort, end);
         let (covered, units) = units(scenario, cohort, plan);
         let present = presence.time / horizon;
+        let stretch = Presence::stretch(cohort, horizon);
+        let made = arrivals::sessions(cohort).map(|sessions| sessions::made(scenario, cohort, sessions, stretch, 1.0));
+        let (calls, variance) = (0.0, 0.0);
         let mut traffic =
-            Self { cohort, plan, rate, rate_variance, present, activity, covered, units, calls: 0.0, variance: 0.0 };
+            Self { cohort, plan, rate, rate_variance, present, activity, covered, units, calls, variance, made };
         let share = traffic.share(Time::START, Time::START + scenario.horizon);
-        let step = arrivals::sessions(cohort).map(|sessions| (sessions, step(scenario, cohort, sessions, 1.0)));
-        let made = step.map(|(sessions, step)| arrivals::made(sessions, presence.mean(cohort), step));
-        let share = share * made.map_or(1.0, |(made, _)| made);
+        let offered = rate * presence.time * share;
+        let share = share * made.map_or(1.0, |made| made.share);
         traffic.calls = rate * presence.time * share;
         // Given their rates the calls are those of the process; what the consumers differ by comes on top (law of total
         // variance).
         let differ = if matches!(cohort.joined, Joined::Signups { .. }) { 1.0 + rate_variance } else { rate_variance };
         let own = made.map_or_else(
             || arrivals::dispersion(arrivals::process(cohort), rate, rate_variance, horizon * share, 1.0),
-            |(_, dispersion)| dispersion,
+            |made| made.dispersion,
         );
-        traffic.variance = traffic.calls * own + differ * (rate * share).powi(2) * presence.squared_time;
+        let estimated = offered.powi(2) * made.map_or(0.0, |made| made.variance);
+        traffic.variance = traffic.calls * own + differ * (rate * share).powi(2) * presence.squared_time + estimated;
         traffic
     }
 
@@ -113,7 +122,8 @@ impl<'a> Traffic<'a> {
         let units = sums.map(|sum: f64| if covered > 0.0 { sum / covered } else { 0.0 });
         let covered = if calls > 0.0 { covered / calls } else { 0.0 };
         let (present, activity) = (f64::from(cohort.count), None);
-        Self { cohort, plan, rate, rate_variance: 0.0, present, activity, covered, units, calls, variance: 0.0 }
+        let (rate_variance, variance, made) = (0.0, 0.0, None);
+        Self { cohort, plan, rate, rate_variance, present, activity, covered, units, calls, variance, made }
     }
 
     /// Units of a meter that one consumer of mean rate uses per ns.
@@ -150,6 +160,7 @@ impl<'a> Traffic<'a> {
             consumers: self.cohort.count,
             expected: self.calls,
             deviation: self.variance.sqrt(),
+            drawn_sessions: self.made.map(|made| made.drawn),
         }
     }
 }
@@ -175,9 +186,13 @@ impl Presence {
         Self { time: power(2), squared_time: power(3) }
     }
 
-    /// How long one consumer is there on average, in ns.
-    fn mean(&self, cohort: &Cohort) -> f64 {
-        self.time / f64::from(cohort.count.max(1))
+    /// How long the consumers are there who are there at all: evenly between these ends, in ns.
+    fn stretch(cohort: &Cohort, horizon: f64) -> Stretch {
+        let shortest_ns = match cohort.joined {
+            Joined::Signups { mean_gap_ns } => horizon - (f64::from(cohort.count) * mean_gap_ns).min(horizon),
+            Joined::Start | Joined::Spread => horizon,
+        };
+        Stretch { longest_ns: horizon, shortest_ns }
     }
 }
 

@@ -47,7 +47,8 @@ struct Met {
 }
 
 impl Upstreams {
-    pub(super) fn new(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Self {
+    /// In a load so many calls come per ns.
+    pub(super) fn new(scenario: &Scenario, traffic: &[Traffic<'_>], in_load: f64) -> Self {
         let mut met = vec![Met::default(); scenario.upstreams.len()];
         let mut mean_ns = 0.0;
         for (route, share) in shares(scenario, traffic).into_iter().enumerate().filter(|(_, share)| *share > 0.0) {
@@ -63,7 +64,8 @@ impl Upstreams {
             }
         }
         let calls = traffic.iter().map(|traffic| traffic.calls).sum();
-        let uses = scenario.upstreams.iter().zip(met).map(|(upstream, met)| use_of(scenario, upstream, met, calls));
+        let one = |(upstream, met)| use_of(scenario, upstream, met, calls, in_load);
+        let uses = scenario.upstreams.iter().zip(met).map(one);
         Self { uses: uses.collect(), mean_ns }
     }
 
@@ -89,7 +91,7 @@ impl Upstreams {
     }
 }
 
-fn use_of(scenario: &Scenario, upstream: &Upstream, met: Met, calls: f64) -> UpstreamUse {
+fn use_of(scenario: &Scenario, upstream: &Upstream, met: Met, calls: f64, in_load: f64) -> UpstreamUse {
     let each = |sum: f64| if met.visits > 0.0 { sum / met.visits } else { 0.0 };
     UpstreamUse {
         upstream: upstream.name.clone(),
@@ -97,7 +99,7 @@ fn use_of(scenario: &Scenario, upstream: &Upstream, met: Met, calls: f64) -> Ups
         works_ns: each(met.works),
         stays_ns: each(met.stays),
         at_once: product(calls / scenario.horizon.ns().max(1) as f64, met.stays),
-        at_once_in_load: product(scenario.live.rate_per_s / SECOND as f64, met.stays),
+        at_once_in_load: product(in_load, met.stays),
         capacity: upstream.capacity,
     }
 }

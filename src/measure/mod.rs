@@ -5,7 +5,7 @@ pub mod interval;
 pub mod judge;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use farebox_engine::billing::cause::Cause;
 use farebox_engine::billing::ledger::LedgerAccount;
@@ -125,7 +125,7 @@ impl Subject<'_> {
             _ => Pair::sum(&each),
         };
         if value.of == 0 {
-            return Err(nothing(measure).to_owned());
+            return Err(self.nothing(measure, selector));
         }
         Ok(Measured { value, interval: self.interval(measure, selector, &each) })
     }
@@ -169,6 +169,7 @@ impl Subject<'_> {
                 let selector = Selector { outcome: Some(Became::Refused), ..selector.clone() };
                 self.share(By::Attempt, &selector, number, cohorts)
             }
+            Measure::Failures(Number::Rate) if selector.upstream.is_some() => return self.of_hop(selector, cohorts),
             Measure::Failures(number) => {
                 let selector = Selector { outcome: Some(Became::Failed), ..selector.clone() };
                 self.share(By::Attempt, &selector, number, cohorts)
@@ -237,6 +238,33 @@ impl Subject<'_> {
         }
     }
 
+    /// Attempts that failed at an upstream, of those that came to it and have ended: of all that were served, failed there, or
+    /// failed later.
+    fn of_hop(&self, selector: &Selector, cohorts: &[CohortOutcome]) -> Result<Pair, Unmeasured> {
+        let upstream = selector.upstream.as_ref().expect("a hop is named by its upstream");
+        let asked = |path: &&String| selector.routes.as_ref().is_none_or(|routes| routes.contains(*path));
+        let mut pair = Pair { parts: 0, of: 0 };
+        for (path, route) in cohorts.iter().filter(|cohort| is_selected(cohort, selector)).flat_map(|it| &it.routes) {
+            let index = self.scenario.routes.iter().position(|known| known.path == *path);
+            let Some(index) = index.filter(|_| asked(&path)) else { continue };
+            let names = self.scenario.path(index).into_iter().map(|hop| &self.scenario.upstreams[hop.upstream].name);
+            let names: Vec<_> = names.collect();
+            let Some(first) = names.iter().position(|name| *name == upstream) else { continue };
+            let (before, after) = names.split_at(first);
+            let failed_at = |name: &String| route.failed_at.get(name).copied().unwrap_or(0);
+            if let Some(both) = before.iter().find(|name| after.contains(name) && failed_at(name) > 0) {
+                return Err(format!(
+                    "`{path}` comes to `{both}` before `{upstream}` and after it, and what failed there is not told apart"
+                ));
+            }
+            let earlier: BTreeSet<_> = before.iter().collect();
+            let earlier: u64 = earlier.into_iter().map(|name| failed_at(name)).sum();
+            pair.parts += i128::from(failed_at(upstream));
+            pair.of += i128::from(route.served + route.failed - earlier);
+        }
+        Ok(pair)
+    }
+
     fn matched(&self, selector: &Selector, route: &RouteOutcome) -> u64 {
         let Selector { status, cause, kind, outcome, ref upstream, .. } = *selector;
         let may_be = |became| match outcome {
@@ -274,6 +302,34 @@ impl Subject<'_> {
                 .sum::<u64>();
         }
         matched
+    }
+
+    /// Why a denominator is zero.
+    fn nothing(&self, measure: Measure, selector: &Selector) -> String {
+        match measure {
+            Measure::Dunning(_) => "no payment had to be tried again to its end".to_owned(),
+            Measure::Churn(_) => "nobody was subscribed".to_owned(),
+            Measure::Latency(_) => "no call was served".to_owned(),
+            Measure::FirstToken(_) => NOTHING_STREAMED.to_owned(),
+            _ => self.nothing_made(selector),
+        }
+    }
+
+    /// That no call was made, or none for the routes that were asked for, or none that came to an upstream.
+    fn nothing_made(&self, selector: &Selector) -> String {
+        let listed = |routes: &[String]| routes.iter().map(|route| format!("`{route}`")).collect::<Vec<_>>().join(", ");
+        let all = || self.outcome.replications().flatten().filter(|cohort| is_selected(cohort, selector));
+        let is_called = |path: &String| all().any(|cohort| cohort.routes.contains_key(path));
+        match (&selector.upstream, selector.routes.as_deref()) {
+            (_, None) => "no call was made".to_owned(),
+            (None, Some(routes)) => format!("no call was made for {}", listed(routes)),
+            (Some(upstream), Some(routes)) if routes.iter().any(is_called) => {
+                format!("of the calls for {}, none came to the upstream `{upstream}`", listed(routes))
+            }
+            (Some(upstream), Some(routes)) => {
+                format!("no call was made for {}, the routes that come to the upstream `{upstream}`", listed(routes))
+            }
+        }
     }
 
     // === Intervals ===
@@ -343,17 +399,6 @@ fn is_selected(cohort: &CohortOutcome, selector: &Selector) -> bool {
 
 fn balance_of(cohort: &CohortOutcome, account: LedgerAccount) -> i128 {
     farebox_engine::billing::ledger::balance(account, |movement| cohort.moved(movement))
-}
-
-/// Why a denominator is zero.
-fn nothing(measure: Measure) -> &'static str {
-    match measure {
-        Measure::Dunning(_) => "no payment had to be tried again to its end",
-        Measure::Churn(_) => "nobody was subscribed",
-        Measure::Latency(_) => "no call was served",
-        Measure::FirstToken(_) => NOTHING_STREAMED,
-        _ => "no call was made",
-    }
 }
 
 // === Latency ===

@@ -132,27 +132,71 @@ fn calls_are_counted_by_their_last_attempt() {
     );
 }
 
-/// Failures of an upstream are those at its hop, of all calls for the routes that come to it; without `outcome` the label
-/// says only which routes are meant.
+/// Failures of an upstream are those at its hop, of all attempts that came to it: what failed before it did not, and of what is
+/// not answered nobody knows. Without `failures` they are of all calls for the routes that come to it; without `outcome` the
+/// label says only which routes are meant.
 #[test]
 fn an_upstream_narrows_what_failed_there() {
-    let scenario = scenario();
+    let scenario = on_the_way_of(&["store", "ranker", "cache"]);
     let mut outcome = outcome(&scenario);
     let failing = RouteOutcome {
-        failed: 5,
-        failed_at: [("ranker".to_owned(), 3), ("store".to_owned(), 2)].into(),
-        ..route(15, &[])
+        failed: 6,
+        failed_at: [("ranker".to_owned(), 3), ("store".to_owned(), 2), ("cache".to_owned(), 1)].into(),
+        in_flight: 4,
+        ..route(14, &[("past_due", 5)])
     };
     outcome.cohorts[1].routes.insert("/z".to_owned(), failing);
     let subject = Subject { scenario: &scenario, outcome: &outcome, latency: None, interrupted: false };
-    let of = |measure, outcome| {
-        let (upstream, routes) = (some("ranker"), Some(vec!["/z".to_owned()]));
+    let at = |upstream, measure, outcome| {
+        let (upstream, routes) = (some(upstream), Some(vec!["/z".to_owned()]));
         subject.measure(measure, &Selector { upstream, routes, outcome, ..Selector::default() }).unwrap().value
     };
+    let of = |measure, outcome| at("ranker", measure, outcome);
     assert_eq!(of(Measure::Failures(Number::Count), None), Pair::whole(3));
-    assert_eq!(of(Measure::Failures(Number::Rate), None), Pair { parts: 3, of: 20 });
+    for (upstream, parts, of) in [("store", 2, 20), ("ranker", 3, 18), ("cache", 1, 15)] {
+        assert_eq!(at(upstream, Measure::Failures(Number::Rate), None), Pair { parts, of });
+    }
+    assert_eq!(of(Measure::Attempts(Number::Rate), Some(Became::Failed)), Pair { parts: 3, of: 29 });
     assert_eq!(of(Measure::Calls(Number::Count), Some(Became::Failed)), Pair::whole(3));
-    assert_eq!(of(Measure::Calls(Number::Count), None), Pair::whole(20));
+    assert_eq!(of(Measure::Calls(Number::Count), None), Pair::whole(29));
+}
+
+/// With a route `/z` whose calls come to these upstreams, one after the other; the first calls the others.
+fn on_the_way_of(upstreams: &[&str]) -> Scenario {
+    let mut scenario = scenario();
+    let mut names: Vec<&str> = upstreams.to_vec();
+    names.sort_unstable();
+    names.dedup();
+    let index = |name: &str| names.iter().position(|known| *known == name).unwrap();
+    scenario.upstreams = names.iter().map(|name| farebox_engine::model::Upstream::new(name)).collect();
+    scenario.upstreams[index(upstreams[0])].calls = upstreams[1..].iter().map(|name| index(name)).collect();
+    let path = "/z".to_owned();
+    scenario.routes.push(farebox_engine::model::Route { path, upstream: index(upstreams[0]), attributes: Vec::new() });
+    scenario
+}
+
+/// Failures are counted by the upstream that failed: of one that calls come to before another and after it, nobody can say
+/// how many of them came to the other.
+#[test]
+fn what_fails_before_and_after_an_upstream_is_not_guessed() {
+    let scenario = on_the_way_of(&["front", "store", "ranker", "store"]);
+    let mut outcome = outcome(&scenario);
+    let selector = Selector { upstream: some("ranker"), routes: Some(vec!["/z".to_owned()]), ..Selector::default() };
+    let rate = |outcome: &Outcome| {
+        let subject = Subject { scenario: &scenario, outcome, latency: None, interrupted: false };
+        subject.measure(Measure::Failures(Number::Rate), &selector).map(|measured| measured.value)
+    };
+    let none = "no call was made for `/z`, the routes that come to the upstream `ranker`";
+    assert_eq!(rate(&outcome), Err(none.to_owned()));
+    outcome.cohorts[1].routes.insert("/z".to_owned(), route(0, &[("past_due", 5)]));
+    assert_eq!(rate(&outcome), Err("of the calls for `/z`, none came to the upstream `ranker`".to_owned()));
+    let failed_at = [("ranker".to_owned(), 1)].into();
+    outcome.cohorts[1].routes.insert("/z".to_owned(), RouteOutcome { failed: 1, failed_at, ..route(9, &[]) });
+    assert_eq!(rate(&outcome), pair(1, 10));
+    let failed_at = [("ranker".to_owned(), 1), ("store".to_owned(), 1)].into();
+    outcome.cohorts[1].routes.insert("/z".to_owned(), RouteOutcome { failed: 2, failed_at, ..route(9, &[]) });
+    let both = "`/z` comes to `store` before `ranker` and after it, and what failed there is not told apart";
+    assert_eq!(rate(&outcome), Err(both.to_owned()));
 }
 
 #[test]
@@ -208,7 +252,8 @@ fn over_nothing_there_is_no_measure() {
         ..Selector::default()
     };
     for number in [Number::Count, Number::Rate] {
-        assert_eq!(measured(Measure::Refusals(number), &selector("b", "/y")), Err("no call was made".to_owned()));
+        let nothing = measured(Measure::Refusals(number), &selector("b", "/y"));
+        assert_eq!(nothing, Err("no call was made for `/y`".to_owned()));
     }
     assert_eq!(measured(Measure::Balanced, &selector("c", "/x")), Err("no cohort has these labels".to_owned()));
     let refused = Selector { outcome: Some(Became::Refused), ..Selector::default() };

@@ -37,6 +37,8 @@ pub struct Story {
     pub calls: Counts,
     /// What the books say at the end of the run: a label and an amount, none of them zero.
     pub money: Vec<(&'static str, Money)>,
+    /// The names of the upstreams, which calls failed at.
+    pub upstreams: Vec<String>,
     /// What the subscription was at the end, and on which plan.
     pub at_end: String,
 }
@@ -77,6 +79,10 @@ pub struct Stretch {
     pub why: Option<(Cause, Margins)>,
     /// The path that was called, where it is one call.
     pub route: Option<String>,
+    /// Which call the last attempt was at.
+    pub call: u64,
+    /// What the calls were paid with one by one.
+    pub paid: Money,
 }
 
 /// How many calls came to what end.
@@ -90,8 +96,8 @@ pub enum Ending {
     Served,
     /// Served because of grace alone.
     ServedInGrace,
-    /// Failed behind the gateway.
-    Failed,
+    /// Failed behind the gateway, at the upstream of this index.
+    Failed(usize),
     /// Not answered when the run ended.
     Unanswered,
     /// Refused.
@@ -99,12 +105,12 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// What it is called: `served`, `refused: past_due`.
-    pub fn label(self) -> String {
+    /// What it is called: `served`, `refused: past_due`, `failed at search`.
+    pub fn label(self, upstreams: &[String]) -> String {
         match self {
             Self::Served => "served".to_owned(),
             Self::ServedInGrace => "served in grace".to_owned(),
-            Self::Failed => "failed behind the gateway".to_owned(),
+            Self::Failed(at) => format!("failed at {}", upstreams[at]),
             Self::Unanswered => "not answered at the end".to_owned(),
             Self::Refused(cause) => format!("refused: {}", cause.name()),
         }
@@ -127,10 +133,21 @@ impl Counts {
 }
 
 impl Stretch {
-    /// Adds the calls of a later stretch.
+    /// Whether a call that was asked for payment is among these, which are so and served alone.
+    pub fn asks(&self) -> bool {
+        let asked = Ending::Refused(Cause::PaymentRequired);
+        let is_asked = self.counts.0.iter().any(|(ending, _)| *ending == asked);
+        is_asked && self.counts.0.iter().all(|(ending, _)| [asked, Ending::Served].contains(ending))
+    }
+
+    /// Adds the calls of a later stretch; one that was asked for payment is one with its further attempts.
     pub fn append(&mut self, later: Self) {
+        if self.call != later.call {
+            self.route = None;
+        }
         self.last = later.last;
-        self.route = None;
+        self.call = later.call;
+        self.paid = self.paid.checked_add(later.paid).unwrap_or(self.paid);
         self.why = self.why.or(later.why);
         for (ending, calls) in later.counts.0 {
             self.counts.add(ending, calls);
@@ -190,7 +207,9 @@ impl Story {
     fn when(&self, entry: &Entry) -> String {
         match entry {
             Entry::Facts { at, .. } => self.moment(*at),
-            Entry::Calls(stretch) if stretch.counts.total() == 1 => self.moment(stretch.first),
+            Entry::Calls(stretch) if stretch.counts.total() == 1 || stretch.route.is_some() => {
+                self.moment(stretch.first)
+            }
             Entry::Calls(stretch) => format!("{} to {}", self.moment(stretch.first), self.moment(stretch.last)),
         }
     }
@@ -199,11 +218,16 @@ impl Story {
         match entry {
             Entry::Facts { facts, .. } => facts.iter().map(|fact| self.fact(fact)).collect::<Vec<_>>().join("; "),
             Entry::Calls(stretch) => {
+                let label = |ending: &Ending| ending.label(&self.upstreams);
                 let became = match (&stretch.route, stretch.counts.0.as_slice()) {
-                    (Some(route), [(ending, 1)]) => format!("{route} {}", ending.label()),
-                    _ => became(&stretch.counts),
+                    (Some(route), [(ending, 1)]) => format!("{route} {}", label(ending)),
+                    (Some(route), [(ending, times)]) => format!("{route} {}, {times} times", label(ending)),
+                    (Some(route), [(first, _), (last, _)]) => format!("{route} {}, then {}", label(first), label(last)),
+                    _ => self.became(&stretch.counts),
                 };
-                format!("{became}{}", self.why(stretch))
+                let paid =
+                    if stretch.paid == Money::ZERO { "" } else { &format!(" for {}", self.amount(stretch.paid)) };
+                format!("{became}{paid}{}", self.why(stretch))
             }
         }
     }
@@ -245,6 +269,8 @@ impl Story {
         }
         match (parts.is_empty(), stretch.counts.total()) {
             (true, _) => String::new(),
+            // Of a call that was asked for payment and then served there is nothing left to explain.
+            _ if stretch.route.is_some() && stretch.asks() && stretch.paid != Money::ZERO => String::new(),
             (false, 1) => format!(" ({})", parts.join("; ")),
             (false, _) => format!(" (at the first refusal: {})", parts.join("; ")),
         }
@@ -252,24 +278,27 @@ impl Story {
 
     fn call_rows(&self) -> Vec<Row> {
         let mut rows = vec![row("made", thousands(self.calls.total().into()), "")];
-        rows.extend(self.calls.0.iter().map(|(ending, calls)| row(ending.label(), thousands((*calls).into()), "")));
+        let row = |(ending, calls): &(Ending, u64)| row(ending.label(&self.upstreams), thousands((*calls).into()), "");
+        rows.extend(self.calls.0.iter().map(row));
         rows
+    }
+
+    /// `1,204 calls served`, or what each part of them became.
+    fn became(&self, counts: &Counts) -> String {
+        match counts.0.as_slice() {
+            [(ending, calls)] => format!("{} {}", counted(*calls, "call"), ending.label(&self.upstreams)),
+            several => {
+                let part = |(ending, calls): &(Ending, u64)| {
+                    format!("{} {}", thousands((*calls).into()), ending.label(&self.upstreams))
+                };
+                let parts: Vec<_> = several.iter().map(part).collect();
+                format!("{}: {}", counted(counts.total(), "call"), parts.join(", "))
+            }
+        }
     }
 
     fn money_rows(&self) -> Vec<Row> {
         self.money.iter().map(|(label, amount)| row(*label, self.amount(*amount), "")).collect()
-    }
-}
-
-/// `1,204 calls served`, or what each part of them became.
-fn became(counts: &Counts) -> String {
-    match counts.0.as_slice() {
-        [(ending, calls)] => format!("{} {}", counted(*calls, "call"), ending.label()),
-        several => {
-            let parts =
-                several.iter().map(|(ending, calls)| format!("{} {}", thousands((*calls).into()), ending.label()));
-            format!("{}: {}", counted(counts.total(), "call"), parts.collect::<Vec<_>>().join(", "))
-        }
     }
 }
 
@@ -301,7 +330,7 @@ pub fn to_json(story: &Story) -> Value {
         "from": story.rfc3339(story.from),
         "until": story.rfc3339(story.until),
         "entries": story.entries.iter().map(|entry| story.entry(entry)).collect::<Vec<_>>(),
-        "calls": ends(&story.calls),
+        "calls": story.ends(&story.calls),
         "money": story.money.iter().map(|(label, amount)| json!({ "label": label, "amount": story.decimal(*amount) })).collect::<Vec<_>>(),
         "at_end": story.at_end,
     })
@@ -328,11 +357,16 @@ impl Story {
             Entry::Calls(stretch) => json!({
                 "at": self.rfc3339(stretch.first),
                 "until": self.rfc3339(stretch.last),
-                "calls": ends(&stretch.counts),
+                "calls": self.ends(&stretch.counts),
+                "paid": (stretch.paid != Money::ZERO).then(|| self.decimal(stretch.paid)),
                 "route": stretch.route,
                 "first_refusal": stretch.why.map(|(cause, margins)| self.refusal(cause, &margins)),
             }),
         }
+    }
+
+    fn ends(&self, counts: &Counts) -> Value {
+        counts.0.iter().map(|(ending, calls)| (ending.label(&self.upstreams), Value::from(*calls))).collect()
     }
 
     /// Where there is no limit, there is no margin.
@@ -346,8 +380,4 @@ impl Story {
             "credit": bounded(margins.credit.nanos()).map(|nanos| self.decimal(Money::from_nanos(nanos))),
         })
     }
-}
-
-fn ends(counts: &Counts) -> Value {
-    counts.0.iter().map(|(ending, calls)| (ending.label(), Value::from(*calls))).collect()
 }

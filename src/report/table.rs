@@ -1,11 +1,13 @@
 //! An outcome as tables in CSV (RFC 4180): one row per number, for spreadsheets and notebooks. `reports/README.md` has the
 //! columns.
 
+use std::collections::BTreeMap;
+
 use farebox_engine::billing::cause::{Cause, Kind};
 use farebox_engine::billing::ledger::Movement;
 use farebox_engine::billing::tally::Count;
 use farebox_engine::figures::Figures;
-use farebox_engine::outcome::{CohortOutcome, Outcome};
+use farebox_engine::outcome::{CohortOutcome, Outcome, RouteOutcome};
 use farebox_engine::time::SECOND;
 
 use super::text::currency;
@@ -73,53 +75,41 @@ fn calls(subject: &Subject<'_>) -> String {
 /// Attempts refused, by all that tells them apart. The share is of the calls that the same cohort made for the same route.
 fn refusals(subject: &Subject<'_>) -> String {
     let header = ["replication", "cohort", "plan", "route", "cause", "kind", "status", "refused", "offered", "share"];
-    let mut rows = Vec::new();
-    for (number, cohort) in each(subject.outcome) {
-        for (path, route) in &cohort.routes {
-            for (name, refused) in &route.refused {
-                let Some(cause) = Cause::from_name(name) else { continue };
-                let kind = cause.kind().name();
-                let offered = route.offered();
-                rows.push(vec![
-                    number.to_string(),
-                    cohort.cohort.clone(),
-                    cohort.plan.clone(),
-                    path.clone(),
-                    name.clone(),
-                    kind.to_owned(),
-                    subject.status(cause).to_string(),
-                    refused.to_string(),
-                    offered.to_string(),
-                    format!("{:.6}", *refused as f64 / offered as f64),
-                ]);
-            }
-        }
-    }
-    write(&header, &rows)
+    let labels = |name: &String| {
+        let cause = Cause::from_name(name)?;
+        Some(vec![name.clone(), cause.kind().name().to_owned(), subject.status(cause).to_string()])
+    };
+    write(&header, &shares(subject.outcome, |route| &route.refused, labels))
 }
 
 /// Calls that failed behind the gateway, by route and by the upstream that failed them. The share is of the calls that the
 /// same cohort made for the same route.
 fn failures(outcome: &Outcome) -> String {
+    let header = ["replication", "cohort", "plan", "route", "upstream", "failed", "offered", "share"];
+    write(&header, &shares(outcome, |route| &route.failed_at, |upstream| Some(vec![upstream.clone()])))
+}
+
+/// A row for each count of each route, as a share of all that the same cohort made for it; `labels` says what it is of, if
+/// that is told.
+fn shares(
+    outcome: &Outcome,
+    counts: impl Fn(&RouteOutcome) -> &BTreeMap<String, u64>,
+    labels: impl Fn(&String) -> Option<Vec<String>>,
+) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for (number, cohort) in each(outcome) {
         for (path, route) in &cohort.routes {
-            for (upstream, failed) in &route.failed_at {
-                let offered = route.offered();
-                rows.push(vec![
-                    number.to_string(),
-                    cohort.cohort.clone(),
-                    cohort.plan.clone(),
-                    path.clone(),
-                    upstream.clone(),
-                    failed.to_string(),
-                    offered.to_string(),
-                    format!("{:.6}", *failed as f64 / offered as f64),
-                ]);
+            let offered = route.offered();
+            for (name, count) in counts(route) {
+                let Some(labels) = labels(name) else { continue };
+                let who = [number.to_string(), cohort.cohort.clone(), cohort.plan.clone(), path.clone()];
+                let share = format!("{:.6}", *count as f64 / offered as f64);
+                let figures = [count.to_string(), offered.to_string(), share];
+                rows.push(who.into_iter().chain(labels).chain(figures).collect());
             }
         }
     }
-    write(&["replication", "cohort", "plan", "route", "upstream", "failed", "offered", "share"], &rows)
+    rows
 }
 
 /// Every movement of the journal and every figure derived from it, in the currency's major unit, to the last digit.

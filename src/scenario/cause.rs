@@ -62,6 +62,18 @@ pub(super) fn kind_of(cause: &str) -> &'static str {
     }
 }
 
+/// What a refusal for a cause is answered with, unless the gateway has it otherwise.
+pub(super) fn status_of(cause: &str) -> u16 {
+    match cause {
+        "no_credential" | "unknown_credential" => 401,
+        "route_not_in_plan" => 403,
+        "route_not_found" => 404,
+        "billing_unavailable" => 503,
+        cause if kind_of(cause) == "limit" => 429,
+        _ => 402,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -78,6 +90,8 @@ mod tests {
         assert_eq!(set(&[REFUSALS, FAILURES].concat()), set(&Cause::ALL.map(Cause::name)));
         assert_eq!(set(KINDS), set(&Kind::ALL.map(Kind::name)));
         assert!(Cause::ALL.iter().all(|cause| kind_of(cause.name()) == cause.kind().name()));
+        let refusals = Cause::ALL.iter().filter(|cause| REFUSALS.contains(&cause.name()));
+        assert!(refusals.into_iter().all(|cause| status_of(cause.name()) == cause.status()));
         assert_eq!(OUTCOMES, Became::OF_CALLS.map(Became::name));
         assert!(WHEN.iter().all(|name| *name == "refused" || REFUSALS.contains(name)));
     }

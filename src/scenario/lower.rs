@@ -14,6 +14,7 @@ mod price;
 mod reaction;
 mod route;
 mod threshold;
+mod together;
 mod traffic;
 mod upstream;
 
@@ -23,7 +24,7 @@ use farebox_engine::model::{METERS_MAX, Meter, Route, Scenario, Upstream};
 use farebox_engine::money::{CURRENCIES, Currency, Money};
 use farebox_engine::time;
 use jiff::ToSpan;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 
 use super::diagnostic::{Diagnostic, Problems, Span, Spanned, enumerate, quote};
 use super::keys;
@@ -88,7 +89,7 @@ struct Lowering<'a> {
 
 impl Lowering<'_> {
     fn scenario(&mut self, fields: &Fields, root: &Spanned<Node>) -> Option<Scenario> {
-        let start = fields.date("start");
+        let start = fields.moment("start");
         self.horizon =
             start.zip(fields.length("horizon")).and_then(|(start, length)| self.horizon(start.value, length));
         self.meters = self.meters(fields.map("meters"));
@@ -108,11 +109,11 @@ impl Lowering<'_> {
             self.routes.push(Route { path: "/".to_owned(), upstream: 0, attributes: Vec::new() });
         }
         self.warn_unreached(fields);
-        Some(Scenario {
+        let lowered = Scenario {
             name: fields.text("scenario")?.value.to_owned(),
             seed: fields.quantity("seed")?.value,
             currency: fields.currency("currency")?,
-            start: DateTime::from(start?.value),
+            start: start?.value,
             horizon: self.horizon?,
             fingerprint: String::new(),
             meters: self.meters.clone(),
@@ -127,12 +128,14 @@ impl Lowering<'_> {
             live: live?,
             replications: fields.quantity("replications")?.value as u32,
             thresholds,
-        })
+        };
+        self.check_labels(fields, &lowered);
+        self.warn_unmet(fields, &lowered);
+        Some(lowered)
     }
 
     /// The horizon as a fixed length: months and years counted on the calendar.
-    fn horizon(&mut self, start: Date, length: Spanned<Length>) -> Option<time::Span> {
-        let start = DateTime::from(start);
+    fn horizon(&mut self, start: DateTime, length: Spanned<Length>) -> Option<time::Span> {
         let after = |span: jiff::Span| {
             let end = start.checked_add(span).ok()?;
             let ns = start.duration_until(end).as_nanos();

@@ -255,7 +255,10 @@ pub(super) fn one(unit: Unit) -> Object {
         }
         Unit::Number(least) => {
             let mut schema = typed(&json!(["number", "string"]), NUMBER);
-            schema.insert("minimum".to_owned(), if least == Least::Zero { json!(0) } else { json!(0.01) });
+            schema.insert(
+                "minimum".to_owned(),
+                if least == Least::AboveZero { json!(least.number()) } else { json!(least.number() as u64) },
+            );
             schema.insert("maximum".to_owned(), json!(1000));
             return schema;
         }
@@ -265,7 +268,7 @@ pub(super) fn one(unit: Unit) -> Object {
             return schema;
         }
         Unit::Path => (string, PATH.to_owned()),
-        Unit::Date => (string, "[0-9]{4}-[0-9]{2}-[0-9]{2}".to_owned()),
+        Unit::Moment => (string, "[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?".to_owned()),
         Unit::Zone => (string, "[A-Za-z0-9_+/-]+".to_owned()),
         Unit::CountPer(period) => (string, format!("{quantity}/{}", name_of(period))),
         Unit::Duration(_) => (string, duration),

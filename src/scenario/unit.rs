@@ -36,7 +36,7 @@ pub(super) enum Unit {
     /// An ISO 4217 code.
     Currency,
     /// `2026-03-01`.
-    Date,
+    Moment,
     /// A time zone of the tz database: `America/New_York`.
     Zone,
     /// A status, all of a class, or `connection`: `429`, `5xx`.
@@ -93,11 +93,12 @@ pub(super) struct Bounds {
     pub(super) most: u64,
 }
 
-/// Whether a measure may be none at all.
+/// The least that a measure may be: none at all, or some, or once what it is a multiple of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Least {
     Zero,
     AboveZero,
+    One,
 }
 
 /// What is wrong with a text, and what to write.
@@ -136,7 +137,7 @@ impl Unit {
             Self::Choice(choice) => word::choose(text, choice).map(Value::Choice),
             Self::Bool => word::parse_bool(text).ok_or_else(|| self.unlike(text)).map(Value::Bool),
             Self::Currency => word::parse_currency(text).map(Value::Currency),
-            Self::Date => time::parse_date(text).ok_or_else(|| self.unlike(text)).map(Value::Date),
+            Self::Moment => time::parse_moment(text).ok_or_else(|| self.unlike(text)).map(Value::Moment),
             Self::Zone => time::parse_zone(text).map(Value::Zone),
             Self::Failure => word::parse_failure(text).map(Value::Failure),
             Self::Quantity(bounds) => number::quantity_part(self, text, text, bounds).map(Value::Quantity),
@@ -168,7 +169,7 @@ impl Unit {
             Self::Choice(_) => "a word",
             Self::Bool => "`true` or `false`",
             Self::Currency => "a currency",
-            Self::Date => "a date",
+            Self::Moment => "a date, or a moment in UTC",
             Self::Zone => "a time zone",
             Self::Failure => "a failure",
             Self::Quantity(_) => "a whole number",
@@ -198,7 +199,10 @@ impl Unit {
             Self::Choice(choice) => format!("write {}", choice.list()).into(),
             Self::Bool => "write `true` or `false`".into(),
             Self::Currency => format!("write {}", one_of(CURRENCIES.iter().map(|known| known.code))).into(),
-            Self::Date => "write year, month and day, such as `2026-03-01`".into(),
+            Self::Moment => {
+                "write year, month and day, such as `2026-03-01`, or with a time of day in UTC `2026-03-01T14:23:05Z`"
+                    .into()
+            }
             Self::Zone => "write a name of the tz database, such as `America/New_York`, or `UTC`".into(),
             Self::Failure => "write a status from 400 to 599, `4xx`, `5xx` or `connection`".into(),
             Self::Quantity(_) => "write digits, such as `400`, `10k`, `2.5M` or `1_000`".into(),
@@ -232,7 +236,7 @@ impl Unit {
             Self::Choice(choice) => choice.words[0],
             Self::Bool => "true",
             Self::Currency => "USD",
-            Self::Date => "2026-03-01",
+            Self::Moment => "2026-03-01",
             Self::Zone => "America/New_York",
             Self::Failure => "429",
             Self::Quantity(Bounds { least, .. }) => return short(least).into(),

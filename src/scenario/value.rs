@@ -5,7 +5,7 @@ pub(super) use farebox_engine::model::Length;
 use farebox_engine::model::{Failures, HandOut, Period, Share, UnitPrice};
 use farebox_engine::money::{Currency, Money};
 use farebox_engine::time::{self, Clock};
-use jiff::civil::Date;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::diagnostic::{Span, Spanned};
@@ -19,7 +19,7 @@ pub(super) enum Value {
     Text(String),
     Choice(&'static str),
     Currency(Currency),
-    Date(Date),
+    Moment(DateTime),
     Zone(TimeZone),
     Bool(bool),
     Failure(Failures),
@@ -142,8 +142,8 @@ impl Fields {
         self.project(name, |value| if let Value::Currency(it) = value { Some(*it) } else { None }).map(|it| it.value)
     }
 
-    pub(super) fn date(&self, name: &str) -> Option<Spanned<Date>> {
-        self.project(name, |value| if let Value::Date(date) = value { Some(*date) } else { None })
+    pub(super) fn moment(&self, name: &str) -> Option<Spanned<DateTime>> {
+        self.project(name, |value| if let Value::Moment(moment) = value { Some(*moment) } else { None })
     }
 
     pub(super) fn zone(&self, name: &str) -> Option<TimeZone> {

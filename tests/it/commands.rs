@@ -10,12 +10,14 @@ use farebox::cli::commands::init::STARTER;
 use farebox::control::Control;
 use farebox::forecast::Forecast;
 use farebox::simulate::{everyone, simulate};
+use farebox_engine::billing::account::Consumer;
+use farebox_engine::billing::gate::Decision;
 use farebox_engine::distribution::{Distribution, Z95};
 use farebox_engine::draw::Chance;
 use farebox_engine::log::{self, Event};
 use farebox_engine::model::{
-    Arrivals, Attribute, Joined, Meter, Pattern, PerMeter, Period, Plan, Price, Process, Route, Scenario, Sessions,
-    Shape, Tier, Trace, TraceRow, UnitPrice, Upstream,
+    Arrivals, Attribute, Client, Joined, Meter, On402, Pattern, PerMeter, Period, Plan, Price, Process, Retry, Route,
+    Scenario, Sessions, Shape, Tier, Trace, TraceRow, UnitPrice, Upstream,
 };
 use farebox_engine::money::Money;
 use farebox_engine::sim::Scratch;
@@ -126,7 +128,7 @@ fn a_plan_says_what_a_run_will_do() {
 
         Load on sockets
           calls                    22,500  ± 150, at 2,500 a second for 9 s
-          in flight on average       67.3  rate × mean latency (Little's law)
+          in flight on average       67.3  calls ÷ duration × mean latency (Little's law)
           in flight at the p99         87  as if every call were served
           connections allowed         256  one call at a time each
           in flight allowed         4,000  what comes beyond is dropped
@@ -463,6 +465,93 @@ fn calls_in_sessions_are_as_many_and_as_dispersed_as_planned() {
         // At the load's pace a minute of thinking is half a second, and an hour is half of its minute.
         assert_eq!(plan.warnings.iter().any(|what| what.contains("come before its end")), think == 3_600);
     }
+}
+
+/// Attempts that a consumer makes, and how many of them are not answered when it is over.
+fn attempts(world: &World, consumer: Consumer) -> (usize, usize) {
+    let log = log::record(world, consumer, &mut Scratch::default()).unwrap().log;
+    let decided = log.iter().filter(|entry| matches!(entry.event, Event::Decided { .. })).count();
+    let answered =
+        log.iter().filter(|entry| matches!(entry.event, Event::Served { .. } | Event::Failed { .. })).count();
+    (decided, decided - answered)
+}
+
+/// Think times of which most are short and some are longer than the run: their mean says that nearly no session goes on.
+/// The calls of the horizon, those of a load that is as long as a few sessions, and those in flight at its end are as many
+/// as in a simulation.
+#[test]
+fn wide_think_times_are_forecast_by_their_law() {
+    let latency = Distribution::log_normal(40.0 * SECOND as f64, 200.0 * SECOND as f64, Z95);
+    let scenario = changed(|scenario| {
+        scenario.horizon = Span::from_ns(3 * DAY);
+        scenario.cohorts[0].count = 4_000;
+        scenario.plans[0] = Plan::new("free");
+        // At the pace of the scenario itself, for four hours.
+        (scenario.live.rate_per_s, scenario.live.duration) = (4_000.0 * 20.0 / 86_400.0, Span::from_secs(14_400));
+        scenario.upstreams[0].latency = latency;
+        let think = Distribution::log_normal(600.0 * SECOND as f64, 20.0 * DAY as f64, Z95);
+        let sessions = Some(Sessions::new(Distribution::Constant(6.0), think));
+        let mean_gap_ns = DAY as f64 / 20.0;
+        let pattern = Pattern { mean_gap_ns, spread: None, process: Process::Poisson, sessions, shape: None };
+        scenario.cohorts[0].arrivals = Arrivals::Patterned(pattern);
+        scenario.cohorts[0].joined = Joined::Start;
+    });
+    let plan = forecast(&scenario);
+    assert_eq!(plan.cohorts[0].drawn_sessions, Some(10_000));
+    let sum = |world: &World| {
+        let each = world.consumers().map(|consumer| attempts(world, consumer));
+        each.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1))
+    };
+    let (calls, _) = sum(&World::whole(Arc::new(scenario.clone())).unwrap());
+    assert!(
+        (calls as f64 - plan.expected).abs() < 5.0 * plan.deviation,
+        "{calls} {} {}",
+        plan.expected,
+        plan.deviation
+    );
+    let (calls, in_flight) = sum(&fixture::scaled(scenario));
+    let load = &plan.load;
+    assert!((calls as f64 - load.calls).abs() < 5.0 * load.deviation, "{calls} {load:?}");
+    let busiest = load.peak_rate_per_s * load.latency_ns / SECOND as f64;
+    assert!((in_flight as f64 - busiest).abs() < 5.0 * busiest.sqrt(), "{in_flight} {busiest}");
+    assert!(load.in_flight_mean < busiest && load.peak_rate_per_s < 0.9 * load.rate_per_s, "{load:?}");
+    assert!(farebox::forecast::text::render(&plan).contains("at the end"));
+}
+
+/// Fifty cents for calls of a cent past ten that are free, at two calls a day for 30 days: whose wallet is empty is seen by
+/// a second attempt that is refused.
+#[test]
+fn a_wallet_is_empty_as_often_as_planned() {
+    let paying = |attempts: u32| {
+        changed(|scenario| {
+            scenario.cohorts[0].count = 2_000;
+            scenario.cohorts[0].joined = Joined::Start;
+            scenario.cohorts[0].wallet = Money::from_nanos(500_000_000);
+            let retry = Retry { attempts, ..Client::none().retry };
+            scenario.cohorts[0].client = Client { retry, on_402: On402::PayOnce };
+            let mut plan = Plan { pays_per_request: true, ..Plan::new("paid") };
+            plan.allowance[0] = Some(10);
+            plan.prices[0] = Some(Price::PerUnit(UnitPrice { amount: Money::from_nanos(10_000_000), per: 1 }));
+            scenario.plans[0] = plan;
+        })
+    };
+    let scenario = paying(2);
+    let plan = forecast(&scenario);
+    let chance = poisson_at_least(61, 60.0);
+    assert!((plan.wallets[0].chance.unwrap() - chance).abs() < 1e-9, "{:?}", plan.wallets);
+    assert!(plan.wallets[0].used_after_ns.unwrap().abs_diff(30 * DAY) < 1_000_000, "{:?}", plan.wallets);
+    assert_eq!(plan.allowances[0].beyond, "paid while the wallet lasts");
+    assert!(farebox::forecast::text::render(&plan).contains("\nWallets\n"));
+    let world = World::whole(Arc::new(scenario)).unwrap();
+    let is_empty = |consumer: &Consumer| {
+        let log = log::record(&world, *consumer, &mut Scratch::default()).unwrap().log;
+        log.iter().any(|entry| matches!(entry.event, Event::Decided { attempt: 2, decision: Decision::Refuse(_), .. }))
+    };
+    let empty = world.consumers().filter(is_empty).count() as f64;
+    assert!((empty - 2_000.0 * chance).abs() < 5.0 * (2_000.0 * chance * (1.0 - chance)).sqrt(), "{empty} {chance}");
+    // Who never pays is only asked to.
+    let plan = forecast(&paying(1));
+    assert_eq!((plan.wallets.len(), plan.allowances[0].beyond), (0, "asked to pay"));
 }
 
 /// Who wants more than an allowance: of constant calls a known share, by the hours the mixture of all periods; in bursts

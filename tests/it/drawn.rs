@@ -138,7 +138,6 @@ const RARE: &[&str] = &[
     "a top-up of nothing tops nothing up",
     "_slow` needs `",
     "` takes no `",
-    "a `factor` below 1 would make it faster",
     " is given as ",
     " has two prices past its allowance",
     "the last tier has an end",

@@ -169,6 +169,114 @@ fn a_story_tells_of_an_outage() {
         .assert_eq(&folder.farebox("explain story.yaml --consumer firms/1 --from 29d --until 42d").run().to_string());
 }
 
+/// Two upstreams of which each fails some calls, and faults of which some concern nobody who calls `/a` on `free`: the story
+/// says which failed, and tells of no other outage.
+#[test]
+fn a_story_names_the_hop_that_failed_and_tells_of_what_it_meets() {
+    let scenario = "\
+scenario: hops
+start: 2026-03-01
+horizon: 3d
+routes: { /a: { upstream: front }, /b: { upstream: other } }
+plans:
+  free: { includes: { requests: 1k/month }, past_allowance: block }
+  pro: { fee: $49/month }
+consumers:
+  few: { count: 1, plan: free, joined: start, traffic: { rate: 5/day, routes: { /a: 100% } } }
+  firms: { count: 1, plan: pro, joined: start, traffic: { rate: 5/day, routes: { /b: 100% } } }
+upstreams:
+  front: { latency: 10ms, errors: 20%, calls: [back] }
+  back: { latency: 10ms, errors: 50% }
+  other: { latency: 10ms }
+faults:
+  - { at: 1d, for: 1h, fault: upstream_slow, upstream: back, factor: 2 }
+  - { at: 26h, for: 1h, fault: upstream_down, upstream: other }
+  - { at: 30h, for: 1h, fault: policy_error, plan: pro }
+  - { at: 34h, for: 1h, fault: processor_down }
+";
+    let folder = Folder::new("explain-hops").with("hops.yaml", scenario);
+    let told = folder.farebox("explain hops.yaml --consumer few/0").run().to_string();
+    assert!(told.contains("/a failed at front") && told.contains("/a failed at back"), "{told}");
+    assert!(told.contains("the upstream back becomes 2 times as slow"), "{told}");
+    for other in ["the upstream other", "misconfigured", "processor"] {
+        assert!(!told.contains(other), "{other}: {told}");
+    }
+    let told = folder.farebox("explain hops.yaml --consumer firms/0").run().to_string();
+    for own in ["the upstream other goes down", "misconfigured", "the payment processor goes down"] {
+        assert!(told.contains(own), "{own}: {told}");
+    }
+    assert!(!told.contains("the upstream back"), "{told}");
+}
+
+/// A call that is asked for payment and served with it is one line, with what it cost.
+#[test]
+fn a_paid_call_is_one_line() {
+    let scenario = "\
+scenario: paid
+start: 2026-03-01
+horizon: 4d
+plans:
+  paid: { includes: { requests: 3/month }, past_allowance: block, pay_per_request: true, prices: { requests: $0.01 } }
+consumers:
+  few: { count: 1, plan: paid, joined: start, traffic: { rate: 4/day }, payment: { wallet: { balance: $0.05 } }, client: { attempts: 2, on_402: pay_once } }
+  many: { count: 1, plan: paid, joined: start, traffic: { rate: 40/day }, payment: { wallet: { balance: $1 } }, client: { attempts: 2, on_402: pay_once } }
+";
+    let folder = Folder::new("explain-paid").with("paid.yaml", scenario);
+    expect![[r#"
+        exit code 0
+        --- stdout ---
+        few/0 of paid · seed 1
+        1 Mar 2026 00:00 to 5 Mar 2026 00:00, UTC
+
+          1 Mar 00:00  not subscribed yet; will be on paid; subscribed; now active on paid
+          1 Mar 02:24  / served
+          1 Mar 13:27  / served
+          2 Mar 08:34  / served
+          2 Mar 08:50  / refused: payment_required, then served for $0.01
+          2 Mar 09:46  / refused: payment_required, then served for $0.01
+          2 Mar 19:17  / refused: payment_required, then served for $0.01
+          3 Mar 01:55  / refused: payment_required, then served for $0.01
+          3 Mar 03:06  / refused: payment_required, then served for $0.01
+          4 Mar 03:39  / refused: payment_required, 2 times (at the first refusal: the next change is due in 27d 20h)
+          4 Mar 06:23  / refused: payment_required, 2 times (at the first refusal: the next change is due in 27d 17h)
+          4 Mar 06:56  / refused: payment_required, 2 times (at the first refusal: the next change is due in 27d 17h)
+          4 Mar 11:45  / refused: payment_required, 2 times (at the first refusal: the next change is due in 27d 12h)
+
+        Calls of the whole run
+          made                       21
+          served                      8
+          refused: payment_required  13
+
+        Money of the whole run
+          paid                  $0.05
+          of paid credit spent  $0.05
+
+        At the end: active on paid
+    "#]]
+    .assert_eq(&folder.farebox("explain paid.yaml --consumer few/0").run().to_string());
+    expect![[r#"
+        exit code 0
+        --- stdout ---
+        many/0 of paid · seed 1
+        1 Mar 2026 00:00 to 5 Mar 2026 00:00, UTC
+
+          1 Mar 00:00                 not subscribed yet; will be on paid; subscribed; now active on paid
+          1 Mar 00:33 to 1 Mar 01:43  3 calls served
+          1 Mar 03:48 to 4 Mar 22:50  344 calls: 244 refused: payment_required, 100 served for $1.00 (at the first refusal: the next change is due in 30d 20h)
+
+        Calls of the whole run
+          made                       347
+          served                     103
+          refused: payment_required  244
+
+        Money of the whole run
+          paid                  $1.00
+          of paid credit spent  $1.00
+
+        At the end: active on paid
+    "#]].assert_eq(&folder.farebox("explain paid.yaml --consumer many/0").run().to_string());
+}
+
 #[test]
 fn many_short_stretches_of_calls_are_one_line() {
     let folder = folder("explain-folds");

@@ -6,10 +6,13 @@ use std::env;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use expect_test::expect;
+use farebox_engine::world::World;
 use flate2::read::GzDecoder;
 
+use crate::fixture;
 use crate::program::{Answer, Folder};
 use crate::trace::{SHARED_DATA, packed, skipped};
 
@@ -40,11 +43,9 @@ fn an_access_log_becomes_a_trace_and_a_scenario_that_plays_it() {
         exit code 0
         --- stdout ---
         # 5 calls of 3 clients, recorded from 2015-05-17T10:05:01Z to 2015-05-17T11:05:05Z.
-        # A scenario starts at midnight, and with it the first call, which was made at 10:05:01 UTC: every call is played
-        # earlier in the day by so much.
         # Put this file beside the trace, and the plans in the place of `open`, which allows everything.
         scenario: access-log
-        start: 2015-05-17
+        start: 2015-05-17T10:05:01Z
         horizon: 2h
         routes:
           /v1/search: {}  # 2 calls
@@ -108,11 +109,9 @@ fn options_choose_what_is_written_and_how() {
         exit code 0
         --- stdout ---
         # 3 calls of 2 clients, recorded from 2015-05-17T10:05:03Z to 2015-05-17T11:05:04Z.
-        # A scenario starts at midnight, and with it the first call, which was made at 10:05:03 UTC: every call is played
-        # earlier in the day by so much.
         # Put this file beside the trace, and the plans in the place of `open`, which allows everything.
         scenario: access-log
-        start: 2015-05-17
+        start: 2015-05-17T10:05:03Z
         horizon: 2h
         routes:
           /v1/search: {}  # 2 calls
@@ -330,4 +329,23 @@ fn a_real_access_log_is_imported_whole() {
     let busiest = |counts: BTreeMap<&str, u64>| counts.into_values().max();
     assert_eq!((busiest(count(0)), count(0).len()), (busiest(seconds.clone()), seconds.len()));
     plays(&folder, &answer, log.lines().count() as u64);
+}
+
+/// Calls of three to four in the afternoon in Berlin, of a scenario that starts at 14:23:05 UTC: the clock goes on from there,
+/// so the first come within the 36 minutes and 55 seconds that are left of that hour, the next a day later.
+#[test]
+fn hours_go_on_from_a_start_within_a_day() {
+    let mut hours = ["0"; 24];
+    hours[15] = "24";
+    let scenario = fixture::parse(&format!(
+        "scenario: hours\nstart: 2026-01-31T14:23:05Z\nhorizon: 3d\nplans:\n  free: {{}}\nconsumers:\n  all: {{ count: 1, \
+         plan: free, time_zone: Europe/Berlin, traffic: {{ rate: 40/h, shape: {{ hours: [{}] }} }} }}\n",
+        hours.join(", ")
+    ));
+    let world = World::whole(Arc::new(scenario)).unwrap();
+    let calls = world.consumers().flat_map(|consumer| world.calls(consumer).collect::<Vec<_>>());
+    let seconds: Vec<i64> = calls.map(|call| call.at.ns() / 1_000_000_000).collect();
+    let begun = 14 * 3_600 + 23 * 60 + 5;
+    assert!(seconds.iter().all(|after| (begun + after) % 86_400 / 3_600 == 14), "{seconds:?}");
+    assert!(seconds[0] < 36 * 60 + 55 && seconds.len() > 1_000, "{}", seconds.len());
 }

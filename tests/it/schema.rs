@@ -90,8 +90,9 @@ fn every_key_is_described() {
 fn what_the_parser_accepts_the_schema_accepts() {
     let constant = HELLO.to_owned() + "upstreams: { api: { latency: 30ms } }\n";
     let shipped = without_trace(&std::fs::read_to_string(FULL_FILE).unwrap());
+    let second = HELLO.to_owned() + "start: 2026-03-01T14:23:05Z\n";
     let quoted = HELLO.replace("30d", "\"30d\"").replace("100", "'1_00'").replace("starter", "2026");
-    for text in [HELLO, FULL, &constant, &quoted, &shipped] {
+    for text in [HELLO, FULL, &constant, &second, &quoted, &shipped] {
         assert!(scenario::parse("valid.yaml", text, Path::new("")).is_ok(), "the parser rejects {text}");
         let complaints = complaints(text);
         assert!(complaints.is_empty(), "the schema rejects {text}\n{complaints:#?}");
@@ -117,6 +118,7 @@ fn what_breaks_the_structure_both_reject() {
         ("seed: 402", "sead: 402"),
         ("currency: EUR", "currency: Euro"),
         ("start: 2026-03-01", "start: 1 March 2026"),
+        ("start: 2026-03-01", "start: 2026-03-01T14:23"),
         ("horizon: 1y", "horizon: 1 year"),
         ("horizon: 1y\n", ""),
         ("replications: 1", "replications: 0"),
@@ -179,6 +181,7 @@ fn what_breaks_the_structure_both_reject() {
         ("2.9% + €0.30", "2.9% and €0.30"),
         ("{ chance: 0.1%, ", "{ "),
         ("fault: upstream_slow", "fault: upstream"),
+        ("factor: 1.5", "factor: 0.99"),
         ("applies_to: at_renewal", "applies_to: everybody"),
         ("fee: €59/year", "fee: €59"),
         ("pro: { grace", "pro: { grase"),

@@ -1,10 +1,12 @@
 //! `farebox explain`: one consumer's story. Nothing is kept of anybody during a run: the consumer is played again from
 //! their addressed draws, written down, and replayed step by step beside their account.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use farebox_engine::billing::account::{Account, Consumer, Status};
 use farebox_engine::billing::gate::Decision;
+use farebox_engine::billing::hold::HoldId;
 use farebox_engine::billing::ledger::{LedgerAccount, MOVEMENTS, Movement};
 use farebox_engine::billing::tally::Count;
 use farebox_engine::log::{self, Entry as Logged, Event};
@@ -98,13 +100,14 @@ fn moment(option: &str, text: Option<&str>, scenario: &Scenario) -> Result<Optio
 /// Plays the consumer, and tells what happened inside the window.
 fn tell(world: &World, consumer: Consumer, name: &str, window: [Time; 2]) -> Result<Story, Overflow> {
     let history = log::record(world, consumer, &mut Scratch::default())?;
-    let endings = endings(&history.log);
+    let endings = endings(world, &history.log);
     let party = world.open(consumer)?;
     let is_inside = |entry: &&Logged| matches!(entry.event, Event::Decided { .. }) && within(window, entry.now.traffic);
     let is_single = history.log.iter().filter(is_inside).count() <= SINGLE_MAX;
     let seen = Seen::nothing();
-    let faults = faults(&world.scenario);
-    let mut teller = Teller { world, seen, party, window, faults, is_single, stretches: 0, entries: Vec::new() };
+    let faults = faults(&world.scenario, &world.scenario.cohorts[consumer.cohort as usize]);
+    let (in_flight, entries) = (BTreeMap::new(), Vec::new());
+    let mut teller = Teller { world, seen, party, window, faults, in_flight, is_single, stretches: 0, entries };
     teller.begin();
     let (mut calls, mut ending) = (Counts::default(), endings.iter());
     for logged in &history.log {
@@ -129,14 +132,16 @@ fn tell(world: &World, consumer: Consumer, name: &str, window: [Time; 2]) -> Res
         until: window[1],
         calls,
         money: money(account),
+        upstreams: scenario.upstreams.iter().map(|upstream| upstream.name.clone()).collect(),
         at_end: standing(world, account),
         entries: teller.entries,
     })
 }
 
-/// What breaks and is mended, the last first.
-fn faults(scenario: &Scenario) -> Vec<(Time, String)> {
-    let mut told: Vec<_> = scenario.faults.iter().flat_map(|fault| fault::told(fault, scenario)).collect();
+/// What breaks and is mended that a consumer of the cohort can notice, the last first.
+fn faults(scenario: &Scenario, cohort: &Cohort) -> Vec<(Time, String)> {
+    let met = scenario.faults.iter().filter(|fault| fault.concerns(cohort, scenario));
+    let mut told: Vec<_> = met.flat_map(|fault| fault::told(fault, scenario)).collect();
     told.sort_by_key(|(at, _)| *at);
     told.reverse();
     told
@@ -147,24 +152,24 @@ fn within([from, until]: [Time; 2], at: Time) -> bool {
 }
 
 /// What became of each call, in the order of their decisions.
-fn endings(log: &[Logged]) -> Vec<Ending> {
+fn endings(world: &World, log: &[Logged]) -> Vec<Ending> {
     let mut endings = Vec::new();
-    let mut open = std::collections::BTreeMap::new();
+    let mut open = BTreeMap::new();
     for logged in log {
         match logged.event {
             Event::Decided { decision: Decision::Refuse(cause), .. } => endings.push(Ending::Refused(cause)),
-            Event::Decided { decision: Decision::Admit(admission), .. } => {
-                open.insert(admission.hold, (endings.len(), admission.in_grace));
+            Event::Decided { decision: Decision::Admit(admission), route, .. } => {
+                open.insert(admission.hold, (endings.len(), admission.in_grace, route));
                 endings.push(Ending::Unanswered);
             }
             Event::Served { hold, .. } => {
-                if let Some((call, in_grace)) = open.remove(&hold) {
+                if let Some((call, in_grace, _)) = open.remove(&hold) {
                     endings[call] = if in_grace { Ending::ServedInGrace } else { Ending::Served };
                 }
             }
-            Event::Failed { hold, .. } => {
-                if let Some((call, _)) = open.remove(&hold) {
-                    endings[call] = Ending::Failed;
+            Event::Failed { hold, hop, .. } => {
+                if let Some((call, _, route)) = open.remove(&hold) {
+                    endings[call] = Ending::Failed(world.path(route)[usize::from(hop)].upstream);
                 }
             }
         }
@@ -203,6 +208,8 @@ struct Teller<'a> {
     window: [Time; 2],
     /// What is still to break or to be mended, the last first.
     faults: Vec<(Time, String)>,
+    /// When each attempt was made that is not answered yet.
+    in_flight: BTreeMap<HoldId, Time>,
     /// Whether each call is told on its own.
     is_single: bool,
     /// How many stretches of calls stand at the end of the entries.
@@ -230,7 +237,7 @@ impl Teller<'_> {
                 break;
             }
             self.world.catch_up(&mut self.party, Now { traffic: at, billing: at })?;
-            self.notice(at);
+            self.notice(at, None);
         }
         self.world.catch_up(&mut self.party, now)
     }
@@ -249,30 +256,51 @@ impl Teller<'_> {
         calls: &mut Counts,
     ) -> Result<(), Overflow> {
         let Logged { now, event } = logged;
+        let mut made = None;
         match *event {
-            Event::Decided { attempt, route, decision, .. } => {
+            Event::Decided { attempt, call, route, decision } => {
                 let margins = self.party.account().margins(*now, &self.world.catalog, route);
                 let again = self.world.request(&mut self.party, *now, route, attempt)?;
                 assert_eq!(again, decision, "a replay decides as the run did");
                 let ending = *endings.next().expect("each decided call has an ending");
                 calls.add(ending, 1);
-                let why = if let Decision::Refuse(cause) = decision { Some((cause, margins)) } else { None };
+                let why = match decision {
+                    Decision::Refuse(cause) => Some((cause, margins)),
+                    Decision::Admit(admission) => {
+                        self.in_flight.insert(admission.hold, now.traffic);
+                        None
+                    }
+                };
                 let path = || self.world.scenario.routes[route as usize].path.clone();
                 let mut counts = Counts::default();
                 counts.add(ending, 1);
                 let route = self.is_single.then(path);
-                self.push_call(Stretch { first: now.traffic, last: now.traffic, counts, why, route });
+                let [first, last] = [now.traffic; 2];
+                self.push_call(Stretch { first, last, counts, why, route, call, paid: Money::ZERO });
             }
-            Event::Served { hold, usage } => self.world.served(&mut self.party, *now, hold, &usage)?,
-            Event::Failed { hold, hop, used } => self.world.failed(&mut self.party, *now, hold, hop, &used)?,
+            Event::Served { hold, usage } => {
+                made = self.in_flight.remove(&hold);
+                self.world.served(&mut self.party, *now, hold, &usage)?;
+            }
+            Event::Failed { hold, hop, used } => {
+                self.in_flight.remove(&hold);
+                self.world.failed(&mut self.party, *now, hold, hop, &used)?;
+            }
         }
         self.world.catch_up(&mut self.party, *now)?;
-        self.notice(now.traffic);
+        self.notice(now.traffic, made);
         Ok(())
     }
 
     fn push_call(&mut self, call: Stretch) {
         if !within(self.window, call.first) {
+            return;
+        }
+        if let Some(Entry::Calls(last)) = self.entries.last_mut()
+            && last.call == call.call
+            && last.asks()
+        {
+            last.append(call);
             return;
         }
         if self.is_single {
@@ -288,7 +316,9 @@ impl Teller<'_> {
             }
         };
         // More than so many stretches have become one already, which takes all that follow.
-        let is_alike = matches!(last.counts.0.as_slice(), [(ending, _)] if *ending == call.counts.0[0].0);
+        let ending = call.counts.0[0].0;
+        let is_alike = matches!(last.counts.0.as_slice(), [(only, _)] if *only == ending);
+        let is_alike = is_alike || (last.asks() && last.counts.0.iter().any(|(known, _)| *known == ending));
         if is_alike || self.stretches > STRETCHES_MAX {
             last.append(call);
             return;
@@ -329,16 +359,37 @@ impl Teller<'_> {
         new.map(|(_, text)| Fact { text: (*text).to_owned(), amount: None }).collect()
     }
 
-    /// Tells what has changed about the account.
-    fn notice(&mut self, at: Time) {
+    /// What a call that was made then has been paid with stands beside it.
+    fn pay(&mut self, made: Time, paid: Money) {
+        let calls = self.entries.iter_mut().rev().filter_map(|entry| match entry {
+            Entry::Calls(stretch) => Some(stretch),
+            Entry::Facts { .. } => None,
+        });
+        let mut among = calls.filter(|stretch| stretch.first <= made && made <= stretch.last);
+        if let Some(stretch) = among.next() {
+            stretch.paid = stretch.paid.checked_add(paid).unwrap_or(stretch.paid);
+        }
+    }
+
+    /// Tells what has changed about the account; `made` is when the call was made that has just been served.
+    fn notice(&mut self, at: Time, made: Option<Time>) {
         let now = Seen::of(self.world, self.party.account());
         let mut facts = Vec::new();
+        let more = |movement: Movement| now.moved[movement as usize].checked_sub(self.seen.moved[movement as usize]);
+        let is_paid = now.counts[Count::PaidCalls as usize] > self.seen.counts[Count::PaidCalls as usize];
+        // Credit that is sold and used at once.
+        let of_call = if is_paid { more(Movement::Burn).unwrap_or(Money::ZERO) } else { Money::ZERO };
+        if let Some(made) = made.filter(|_| of_call != Money::ZERO) {
+            self.pay(made, of_call);
+        }
         facts.extend(self.counted(&now, &HAPPENED));
         if now.period != self.seen.period && now.standing.is_some_and(|(status, _)| status != Status::Awaited) {
             facts.push(Fact { text: "a new usage period begins".to_owned(), amount: None });
         }
         for (movement, text) in MOVED {
             let more = now.moved[movement as usize].checked_sub(self.seen.moved[movement as usize]);
+            let is_of_call = matches!(movement, Movement::InvoiceCredit | Movement::Capture);
+            let more = if is_of_call { more.and_then(|more| more.checked_sub(of_call)) } else { more };
             if let Some(amount) = more.filter(|more| *more > Money::ZERO) {
                 facts.push(Fact { text: text.to_owned(), amount: Some(amount) });
             }

@@ -174,7 +174,6 @@ fn scenario(args: &args::ImportAccessLog, summary: &Summary) -> String {
     let [time, consumer, route] = COLUMNS;
     format!(
         "# {calls} calls of {clients} clients, recorded from {first} to {last}.\n\
-         {shift}\
          # Put this file beside the trace, and the plans in the place of `open`, which allows everything.\n\
          scenario: access-log\n\
          start: {start}\n\
@@ -187,26 +186,12 @@ fn scenario(args: &args::ImportAccessLog, summary: &Summary) -> String {
         clients = count(summary.clients as u64),
         first = moment(summary.first_s),
         last = moment(summary.last_s),
-        shift = shift(summary),
-        start = &moment(summary.first_s)[..10],
+        start = moment(summary.first_s),
         horizon = horizon(summary),
         routes = routes(summary, args.top_routes.map_or(ROUTES_SHOWN, |most| usize::from(most) + 1)),
         clients_written = summary.clients,
         trace = yaml(&args.out.file_name().unwrap_or_default().to_string_lossy()),
     )
-}
-
-/// Says that the first call is played at the start, which is a midnight, where it was not made at one.
-fn shift(summary: &Summary) -> String {
-    let first = moment(summary.first_s);
-    match summary.first_s.rem_euclid(86_400) {
-        0 => String::new(),
-        _ => format!(
-            "# A scenario starts at midnight, and with it the first call, which was made at {} UTC: every call is played\n\
-             # earlier in the day by so much.\n",
-            &first[11..19]
-        ),
-    }
 }
 
 /// Whole hours, the last call among them; a scenario has ten years at most.

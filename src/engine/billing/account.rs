@@ -227,6 +227,7 @@ impl Account {
         assert_eq!(balances.iter().sum::<i128>(), 0, "the books of {:?} sum to zero", self.consumer);
         let remaining: i128 = self.grants.iter().map(|grant| nanos(grant.remaining)).sum();
         assert_eq!(nanos(self.grants.balance()), remaining, "the balance of {:?}", self.consumer);
+        assert!(self.wallet >= Money::ZERO, "the wallet of {:?} is not overdrawn", self.consumer);
         let open: u32 = self.segments().map(|segment| segment.open).sum();
         assert_eq!(self.holds.open_count(), open as usize, "the holds of {:?}", self.consumer);
     }

@@ -247,7 +247,7 @@ impl Account {
     /// A call that is paid for by itself: without a payment it is asked for one, and with one that the wallet does not cover
     /// again.
     fn look_at_wallet(&self, plan: &PlanTerms, pass: &mut Pass) -> Result<(), Stop> {
-        pass.quote = quote_of_credit(plan, pass)?;
+        pass.quote = self.usage.quote_of_wallet(plan, &pass.past)?;
         pass.pays = Pays::Credit;
         let is_covered = pass.quote == Money::ZERO || pass.is_paid && self.wallet >= pass.quote;
         if is_covered { Ok(()) } else { Err(Cause::PaymentRequired.into()) }
@@ -336,7 +336,7 @@ impl Account {
         most: &PerMeter<u64>,
         pass: &Pass,
     ) -> Result<HoldId, Overflow> {
-        let reserved = if plan.pays_per_request {
+        let reserved = if plan.pays_per_request && pass.pays == Pays::Credit {
             self.reserve_wallet(pass.quote)?
         } else {
             self.grants.reserve(pass.quote, &mut self.books)?
@@ -351,9 +351,6 @@ impl Account {
     }
 
     fn reserve_wallet(&mut self, quote: Money) -> Result<Reserved, Overflow> {
-        if quote == Money::ZERO {
-            return Ok(Reserved::Nothing);
-        }
         self.wallet = self.wallet.checked_sub(quote).ok_or(Overflow { account: &"wallet" })?;
         Ok(Reserved::Wallet(quote))
     }
@@ -435,8 +432,8 @@ impl Account {
             self.accrue(settled.arrears)?;
         }
         let reserved = &self.holds.at(place).reserved;
-        if let Reserved::Wallet(held) = *reserved {
-            return self.pay_from_wallet(held, settled.credit);
+        if let Reserved::Wallet(_) = *reserved {
+            return self.pay_from_wallet(settled.freed, settled.credit);
         }
         match catalog.spend_control {
             _ if settled.credit == Money::ZERO && *reserved == Reserved::Nothing => return Ok(()),
@@ -447,10 +444,10 @@ impl Account {
         Ok(())
     }
 
-    /// A call is paid for by itself: a sale of credit that is used at once. What it did not cost stays in the wallet. No card
-    /// is charged, so no processor asks a fee.
-    fn pay_from_wallet(&mut self, held: Money, cost: Money) -> Result<(), Overflow> {
-        self.wallet = plus(self.wallet, held.checked_sub(cost).ok_or(Overflow { account: &"wallet" })?)?;
+    /// A call is paid for by itself: a sale of credit that is used at once. What is then no longer held goes back into the
+    /// wallet. No card is charged, so no processor asks a fee.
+    fn pay_from_wallet(&mut self, freed: Money, cost: Money) -> Result<(), Overflow> {
+        self.wallet = plus(self.wallet, freed)?;
         if cost == Money::ZERO {
             return Ok(());
         }

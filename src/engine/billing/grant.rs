@@ -40,7 +40,8 @@ pub enum Reserved {
     One(Part),
     /// From several, in the order that they burn.
     Many(Box<[Part]>),
-    /// From the consumer's wallet, which no grant is about.
+    /// From the consumer's wallet, which no grant is about: what the call has added to what is held of it. What is given back
+    /// is what the calls in flight need together no more.
     Wallet(Money),
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Segment {
     pub(crate) credited: PerMeter<u64>,
     /// Units to be billed in arrears: where the next charge starts to count.
     pub(crate) past: PerMeter<u64>,
-    /// Units that open holds may add to those.
+    /// Units that open holds may add to those; where single calls are paid from a wallet, to [`Self::credited`].
     pub(crate) reserved: PerMeter<u64>,
     /// What was billed in arrears amounts to.
     pub(crate) charged: Money,
@@ -66,6 +66,8 @@ pub struct Units {
 pub(crate) struct Settled {
     /// To be paid from what was reserved.
     pub(crate) credit: Money,
+    /// What goes back into a wallet after that.
+    pub(crate) freed: Money,
     /// To be accrued; negative when a volume price has fallen.
     pub(crate) arrears: Money,
 }
@@ -121,6 +123,19 @@ impl Segment {
         plus(self.charged, self.quoted)
     }
 
+    /// What a call would add to what is held of a wallet, which has all that the calls in flight may cost together: what
+    /// they cost depends on which of them is answered first, and the sum does not.
+    pub(crate) fn quote_of_wallet(&self, plan: &PlanTerms, past: &PerMeter<u64>) -> Result<Money, Overflow> {
+        let mut quote = Money::ZERO;
+        for Metered { meter, credit, .. } in &plan.metered {
+            if let (Some(price), past @ 1..) = (credit, past[*meter]) {
+                let before = self.credited[*meter].saturating_add(self.reserved[*meter]);
+                quote = plus(quote, price::cumulative(price, before, past)?)?;
+            }
+        }
+        Ok(quote)
+    }
+
     /// Reserves what a call may use, of which this much lies past the allowance.
     #[inline]
     pub(crate) fn open(
@@ -135,7 +150,7 @@ impl Segment {
         for Metered { meter, .. } in &plan.metered {
             hold.past[*meter] = past[*meter];
             self.taken[*meter] += most[*meter] - past[*meter];
-            if hold.pays == Pays::Arrears {
+            if is_counted(plan, hold.pays) {
                 self.reserved[*meter] += past[*meter];
             }
         }
@@ -158,7 +173,8 @@ impl Segment {
         for metered in &plan.metered {
             let meter = metered.meter;
             let used = usage[meter].min(most[meter]);
-            if hold.pays == Pays::Arrears {
+            let before = self.credited[meter].saturating_add(self.reserved[meter]);
+            if is_counted(plan, hold.pays) {
                 self.reserved[meter] -= hold.past[meter];
             }
             let reserved = most[meter] - hold.past[meter];
@@ -167,6 +183,10 @@ impl Segment {
             units.included[meter] += included;
             if used > included {
                 self.pay(metered, hold.pays, used - included, units, &mut settled)?;
+            }
+            if let (true, Pays::Credit, Some(price)) = (plan.pays_per_request, hold.pays, &metered.credit) {
+                let after = self.credited[meter].saturating_add(self.reserved[meter]);
+                settled.freed = plus(settled.freed, price::cumulative(price, after, before - after)?)?;
             }
         }
         self.quoted = minus(self.quoted, hold.quote)?;
@@ -211,6 +231,12 @@ impl Segment {
         }
         carried
     }
+}
+
+/// Whether the next quote depends on how many units past the allowance such holds have reserved.
+#[inline]
+fn is_counted(plan: &PlanTerms, pays: Pays) -> bool {
+    pays == Pays::Arrears || (plan.pays_per_request && pays == Pays::Credit)
 }
 
 #[inline]

@@ -58,6 +58,25 @@ impl Cohort {
             reactions: Vec::new(),
         }
     }
+
+    /// The plans that its consumers can ever be on: that of the cohort, and those that reactions change to.
+    pub fn plans(&self) -> impl Iterator<Item = usize> {
+        let reached = self.reactions.iter().filter_map(|reaction| match reaction.act {
+            Act::ChangePlan { to } => Some(to),
+            _ => None,
+        });
+        std::iter::once(self.plan).chain(reached)
+    }
+
+    /// Whether its consumers ever call a route.
+    pub fn calls(&self, route: usize) -> bool {
+        match &self.arrivals {
+            Arrivals::Trace(trace) if !trace.routes.is_empty() => {
+                trace.routes.iter().any(|called| usize::from(*called) == route)
+            }
+            _ => self.routes.iter().any(|(called, share)| *called == route && *share > 0.0),
+        }
+    }
 }
 
 /// When the consumers of a cohort subscribe.

@@ -2,6 +2,8 @@
 //!
 //! A fault is part of the scenario and no draw: every replication has it at the same moment of the billing clock.
 
+use crate::model::{Cohort, Plan, Price, Scenario};
+use crate::money::Money;
 use crate::time::{Span, Time};
 
 /// Something that breaks, and is mended by itself.
@@ -61,6 +63,31 @@ impl Fault {
     pub fn is_on(&self, billing: Time) -> bool {
         self.begins() <= billing && billing < self.ends()
     }
+
+    /// Whether it can meet a consumer of a cohort: breaks what their calls or their payments come to.
+    pub fn concerns(&self, cohort: &Cohort, scenario: &Scenario) -> bool {
+        let is_own = |plan: usize| cohort.plans().any(|own| own == plan);
+        match self.breaks {
+            Breaks::BillingDown => true,
+            Breaks::PolicyError { plan } => is_own(plan),
+            Breaks::UpstreamDown { upstream } | Breaks::UpstreamSlow { upstream, .. } => {
+                let comes = |route: usize| scenario.path(route).iter().any(|hop| hop.upstream == upstream);
+                (0..scenario.routes.len()).any(|route| cohort.calls(route) && comes(route))
+            }
+            Breaks::ProcessorDown | Breaks::ProcessorSlow { .. } => {
+                let changed = scenario.changes.iter().map(|change| (change.plan, &change.becomes));
+                let mut terms = scenario.plans.iter().enumerate().chain(changed);
+                terms.any(|(plan, terms)| is_own(plan) && is_charged(terms))
+            }
+        }
+    }
+}
+
+/// Whether a plan ever asks the processor for a payment; credit that consumers buy by themselves is asked for too.
+fn is_charged(plan: &Plan) -> bool {
+    let is_priced = |prices: &[Option<Price>]| prices.iter().any(Option::is_some);
+    let is_in_arrears = is_priced(&plan.overage) || (is_priced(&plan.prices) && !plan.pays_per_request);
+    plan.fee != Money::ZERO || plan.minimum != Money::ZERO || is_in_arrears || plan.prepaid.is_some()
 }
 
 #[cfg(test)]

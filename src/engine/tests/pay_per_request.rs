@@ -79,6 +79,82 @@ fn what_fails_is_not_paid() {
     assert!((0..10).all(|index| books(&failing, index) == (0, 0, 900)));
 }
 
+/// A package of ten calls for $1, and a wallet of $1: ten calls are served, those that it still covers without a payment, and
+/// also where they are in flight together and come home in any order; the eleventh is not.
+#[test]
+fn calls_that_a_paid_package_covers_need_no_other() {
+    let package = |size| Price::Package { size, price: dollars(1), free: 0 };
+    let tiers = vec![crate::model::Tier { up_to: u64::MAX, flat: dollars(1), unit: UnitPrice::FREE }];
+    for (price, covered) in [(package(10), 10), (package(3), 3), (Price::Graduated(tiers), 15)] {
+        for order in 0..3 {
+            let mut scenario = paid(100, &client(2, On402::PayOnce));
+            scenario.plans[0].allowance = requests(0);
+            scenario.plans[0].prices[0] = Some(price.clone());
+            let world = world(scenario);
+            let mut party = world.open(FIRST).unwrap();
+            let now = super::after(secs(1));
+            world.catch_up(&mut party, now).unwrap();
+            let used = requests(1).map(Option::unwrap_or_default);
+            let mut open = Vec::new();
+            assert_eq!(world.request(&mut party, now, 0, 1).unwrap(), Decision::Refuse(Cause::PaymentRequired));
+            for call in 0..15 {
+                let attempt = if call == 0 { 2 } else { 1 };
+                match world.request(&mut party, now, 0, attempt).unwrap() {
+                    Decision::Admit(admission) => open.push(admission.hold),
+                    Decision::Refuse(cause) => assert_eq!(cause, Cause::PaymentRequired),
+                }
+                if order == 0 {
+                    open.drain(..).for_each(|hold| world.served(&mut party, now, hold, &used).unwrap());
+                }
+            }
+            if order == 1 {
+                open.reverse();
+            }
+            for hold in open {
+                world.served(&mut party, now, hold, &used).unwrap();
+            }
+            let served = party.account.tally().units.credited[0];
+            assert_eq!((served, party.account.wallet), (covered, dollars(0)), "{price:?} {order}");
+            assert_eq!(party.account.books().moved(Movement::Burn), dollars(1));
+        }
+    }
+}
+
+/// Calls in flight are paid by what they use together, so the one that opens a second package may fail, or be answered before
+/// those that fit into the first: what is held suffices, and is given back whole.
+#[test]
+fn a_wallet_holds_what_the_calls_in_flight_may_cost_together() {
+    for (order, failing) in
+        [([0, 1, 2, 3], 9), ([3, 2, 1, 0], 9), ([3, 2, 1, 0], 0), ([0, 1, 2, 3], 3), ([1, 0, 3, 2], 1)]
+    {
+        let mut scenario = paid(200, &client(2, On402::PayOnce));
+        scenario.plans[0].allowance = requests(0);
+        scenario.plans[0].prices[0] = Some(Price::Package { size: 3, price: dollars(1), free: 0 });
+        let world = world(scenario);
+        let mut party = world.open(FIRST).unwrap();
+        let now = super::after(secs(1));
+        world.catch_up(&mut party, now).unwrap();
+        let used = requests(1).map(Option::unwrap_or_default);
+        let mut holds = Vec::new();
+        for (paid, left) in [(true, 1), (false, 1), (false, 1), (true, 0)] {
+            let decision = world.request(&mut party, now, 0, if paid { 2 } else { 1 }).unwrap();
+            let Decision::Admit(admission) = decision else { panic!("{decision:?}") };
+            holds.push(admission.hold);
+            assert_eq!(party.account.wallet, dollars(left));
+        }
+        for call in order {
+            if call == failing {
+                world.failed(&mut party, now, holds[call], 0, &used).unwrap();
+            } else {
+                world.served(&mut party, now, holds[call], &used).unwrap();
+            }
+        }
+        let paid = if failing < 4 { 1 } else { 2 };
+        assert_eq!(party.account.wallet, dollars(2 - paid));
+        assert_eq!(party.account.books().moved(Movement::Burn), dollars(paid), "{order:?} {failing}");
+    }
+}
+
 /// What calls in flight may cost is not in the wallet for others; what they did not cost comes back to it.
 #[test]
 fn a_wallet_is_held_while_a_call_is_in_flight() {

@@ -149,7 +149,7 @@ static FAULT: Table = keys(&[
     ),
     key("upstream", Optional, One(Unit::Name), "Which upstream, where it is one."),
     key("plan", Optional, One(Unit::Name), "Whom a `policy_error` asks for payment: those on this plan."),
-    key("factor", Optional, One(Unit::Number(Least::AboveZero)), "How many times as slow."),
+    key("factor", Optional, One(Unit::Number(Least::One)), "How many times as slow; at least 1."),
 ]);
 
 static FAULT_KIND: Choice =

@@ -162,7 +162,12 @@ pub(super) static SCENARIO: Table = keys(&[
         "Every draw is a function of the seed: the same seed, the same result.",
     ),
     key("currency", Default("USD"), One(Unit::Currency), "The one currency of the scenario (ISO 4217)."),
-    key("start", Default("2026-01-01"), One(Unit::Date), "The day on which it starts, at midnight UTC."),
+    key(
+        "start",
+        Default("2026-01-01"),
+        One(Unit::Moment),
+        "The day on which it starts, at midnight UTC; or the second of it, `2026-03-01T14:23:05Z`.",
+    ),
     key(
         "horizon",
         Required,

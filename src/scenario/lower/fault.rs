@@ -22,7 +22,7 @@ impl Lowering<'_> {
         self.check_keys(fields, kind);
         let upstream = fields.text("upstream").and_then(|upstream| self.upstream_of(upstream, scenario));
         let plan = fields.text("plan").and_then(|plan| self.plan_of(plan, plans));
-        let factor = self.factor(fields);
+        let factor = factor(fields);
         let breaks = match kind.value {
             "processor_down" => Breaks::ProcessorDown,
             "processor_slow" => Breaks::ProcessorSlow { factor: factor? },
@@ -53,17 +53,6 @@ impl Lowering<'_> {
         }
     }
 
-    /// How many times as slow; `None` where nothing is written, or something wrong.
-    fn factor(&mut self, fields: &Fields) -> Option<f64> {
-        let Spanned { span, value: Value::Number(factor) } = fields.value("factor")? else { return None };
-        if *factor < 1.0 {
-            let problem = Diagnostic::error(*span, "a `factor` below 1 would make it faster");
-            self.problems.push(problem.help("write how many times as slow it is, such as `factor: 10`"));
-            return None;
-        }
-        Some(*factor)
-    }
-
     fn warn_unseen(&mut self, fault: &Fields) {
         if let (Some(at), Some(horizon)) = (fault.duration("at"), self.horizon)
             && at.value >= horizon
@@ -71,5 +60,13 @@ impl Lowering<'_> {
             let problem = Diagnostic::warning(at.span, "this fault comes after the horizon");
             self.problems.push(problem.help("nothing of it will be seen"));
         }
+    }
+}
+
+/// How many times as slow; `None` where nothing is written, or something wrong.
+fn factor(fields: &Fields) -> Option<f64> {
+    match fields.value("factor")?.value {
+        Value::Number(factor) => Some(factor),
+        _ => None,
     }
 }

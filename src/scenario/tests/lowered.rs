@@ -489,11 +489,62 @@ fn faults() {
         ("at: 1d, for: 1h, fault: processor_slow", "`processor_slow` needs `factor`"),
         ("at: 1d, for: 1h, fault: processor_down, factor: 2", "`processor_down` takes no `factor`"),
         ("at: 1d, for: 1h, fault: processor_down, upstream: api", "`processor_down` takes no `upstream`"),
-        ("at: 1d, for: 1h, fault: processor_slow, factor: 0.5", "a `factor` below 1 would make it faster"),
+        ("at: 1d, for: 1h, fault: processor_slow, factor: 0.5", "`0.5` is less than 1"),
         ("at: 90d, for: 1h, fault: processor_down", "this fault comes after the horizon"),
     ] {
         assert_eq!(said("fee: $49/month", calls, &format!("faults: [ {{ {fault} }} ]")), [message], "{fault}");
     }
     let last = "faults: [ { at: 89d, for: 9d, fault: processor_down } ]";
     assert_eq!(said("fee: $49/month", calls, last), [""; 0], "an outage may outlast the run");
+}
+
+/// What nobody comes to is broken in vain, and said where it is named; what anybody does is not.
+#[test]
+fn a_fault_that_meets_nobody_is_warned_of() {
+    for (fault, part, message) in [
+        ("fault: policy_error, plan: spare", "plan", Some("nobody is ever on the plan `spare`")),
+        ("fault: policy_error, plan: free", "plan", None),
+        ("fault: policy_error, plan: pro", "plan", None),
+        ("fault: upstream_down, upstream: unused", "upstream", Some("no call comes to the upstream `unused`")),
+        ("fault: upstream_slow, upstream: second, factor: 2", "upstream", None),
+        ("fault: processor_down", "fault", None),
+        ("fault: billing_down", "fault", None),
+    ] {
+        let text = format!(
+            "scenario: unmet\nhorizon: 30d\nroutes: {{ /a: {{ upstream: first }}, /b: {{ upstream: unused }} }}\nplans:\n  \
+             free: {{ includes: {{ requests: 9/month }}, past_allowance: block }}\n  pro: {{ fee: $1/month }}\n  \
+             spare: {{ fee: $1/month }}\nconsumers:\n  all: {{ count: 1, plan: free, traffic: {{ rate: 1/h, routes: {{ /a: 100% }} }}, \
+             reacts: [ {{ when: quota_exhausted, do: upgrade, to: pro }} ] }}\nupstreams: {{ first: {{ latency: 1ms, calls: [second] }}, \
+             second: {{ latency: 1ms }}, unused: {{ latency: 1ms }} }}\nfaults: [ {{ at: 1d, for: 1h, {fault} }} ]\n"
+        );
+        let warnings = parse("test.yaml", &text, Path::new("")).unwrap().warnings;
+        let mut unmet = warnings.iter().filter(|it| it.help.as_deref() == Some("nothing of this fault will be seen"));
+        let found = unmet.next();
+        assert_eq!(found.map(|it| it.message.as_str()), message, "{fault}");
+        if let Some(found) = found {
+            let at = text.rfind(&format!("{part}: ")).unwrap();
+            assert!((at..at + 40).contains(&found.span.start), "{fault}: {:?}", found.span);
+        }
+    }
+    let free = "plans:\n  free: { includes: { requests: 9/month }, past_allowance: block }\nconsumers:\n  \
+                all: { count: 1, plan: free, traffic: { rate: 1/h } }\n";
+    let text =
+        format!("scenario: free\nhorizon: 30d\n{free}faults: [ {{ at: 1d, for: 1h, fault: processor_down }} ]\n");
+    let warnings = parse("test.yaml", &text, Path::new("")).unwrap().warnings;
+    assert_eq!(warnings[0].message, "no plan that consumers are on asks for payments");
+}
+
+/// A start with a time of day: the horizon is counted from it on the calendar.
+#[test]
+fn a_scenario_may_start_within_a_day() {
+    let begun = |start: &str| {
+        let text = format!(
+            "scenario: one\nstart: {start}\nhorizon: 1mo\nplans:\n  free: {{}}\nconsumers:\n  \
+             all: {{ count: 1, plan: free, traffic: {{ rate: 1/h }} }}\n"
+        );
+        read(&text).scenario
+    };
+    let scenario = begun("2026-01-31T14:23:05Z");
+    assert_eq!((scenario.start, scenario.horizon), (jiff::civil::datetime(2026, 1, 31, 14, 23, 5, 0), days(28)));
+    assert_eq!(begun("2026-01-31T00:00:00Z").start, begun("2026-01-31").start);
 }

@@ -82,6 +82,17 @@ const NUMBER_MOST: u128 = 1_000;
 /// The least one above zero: shapes and exponents below it have no use, and no numbers.
 const NUMBER_LEAST: f64 = 0.01;
 
+impl Least {
+    /// The least number that is written with decimals.
+    pub(in crate::scenario) fn number(self) -> f64 {
+        match self {
+            Self::Zero => 0.0,
+            Self::AboveZero => NUMBER_LEAST,
+            Self::One => 1.0,
+        }
+    }
+}
+
 fn number_part(unit: Unit, whole: &str, part: &str, least: Least) -> Parsed<f64> {
     let (decimal, rest) = part_of_number(unit, whole, part)?;
     if !rest.is_empty() {
@@ -92,9 +103,10 @@ fn number_part(unit: Unit, whole: &str, part: &str, least: Least) -> Parsed<f64>
         return Err(Complaint::new(format!("{} is more than 1000", quote_part(whole, part)), unit.hint()));
     }
     let number = numerator as f64 / denominator as f64;
-    if least == Least::AboveZero && number < NUMBER_LEAST {
-        let message = format!("{} is less than {NUMBER_LEAST}", quote_part(whole, part));
-        return Err(Complaint::new(message, format!("write {NUMBER_LEAST} to 1000")));
+    let least = least.number();
+    if number < least {
+        let message = format!("{} is less than {least}", quote_part(whole, part));
+        return Err(Complaint::new(message, format!("write {least} to 1000")));
     }
     Ok(number)
 }

@@ -240,15 +240,37 @@ fn chances_allowances_dates_and_clocks() {
     "#]],
     );
     check(
-        Unit::Date,
-        &["2026-03-01", "2026-02-29", "2026-3-1", "20260301", "2026-03-01T00:00:00Z"],
+        Unit::Moment,
+        &[
+            "2026-03-01",
+            "2026-02-29",
+            "2026-3-1",
+            "20260301",
+            "2026-03-01T00:00:00Z",
+            "2026-03-01T23:59:59Z",
+            "2026-03-01T24:00:00Z",
+            "2026-02-29T12:00:00Z",
+            "2026-03-01T14:23:05",
+            "2026-03-01T14:23Z",
+            "2026-03-01T14:23:05.5Z",
+            "2026-03-01T14:23:05+02:00",
+            "2026-03-01 14:23:05Z",
+        ],
         &expect![[r#"
-        2026-03-01 = Date(2026-03-01)
-        `2026-02-29` is not a date; write year, month and day, such as `2026-03-01`
-        `2026-3-1` is not a date; write year, month and day, such as `2026-03-01`
-        `20260301` is not a date; write year, month and day, such as `2026-03-01`
-        `2026-03-01T00:00:00Z` is not a date; write year, month and day, such as `2026-03-01`
-    "#]],
+            2026-03-01 = Moment(2026-03-01T00:00:00)
+            `2026-02-29` is not a date, or a moment in UTC; write year, month and day, such as `2026-03-01`, or with a time of day in UTC `2026-03-01T14:23:05Z`
+            `2026-3-1` is not a date, or a moment in UTC; write year, month and day, such as `2026-03-01`, or with a time of day in UTC `2026-03-01T14:23:05Z`
+            `20260301` is not a date, or a moment in UTC; write year, month and day, such as `2026-03-01`, or with a time of day in UTC `2026-03-01T14:23:05Z`
+            2026-03-01T00:00:00Z = Moment(2026-03-01T00:00:00)
+            2026-03-01T23:59:59Z = Moment(2026-03-01T23:59:59)
+            `2026-03-01T24:00:00Z` is not a date, or a moment in UTC; write year, month and day, such as `2026-03-01`, or with a time of day in UTC `2026-03-01T14:23:05Z`
+            `2026-02-29T12:00:00Z` is not a date, or a moment in UTC; write year, month and day, such as `2026-03-01`, or with a time of day in UTC `2026-03-01T14:23:05Z`
+            `2026-03-01T14:23:05` is not a date, or a moment in UTC; write year, month and day, such as `2026-03-01`, or with a time of day in UTC `2026-03-01T14:23:05Z`
+            `2026-03-01T14:23Z` is not a date, or a moment in UTC; write year, month and day, such as `2026-03-01`, or with a time of day in UTC `2026-03-01T14:23:05Z`
+            `2026-03-01T14:23:05.5Z` is not a date, or a moment in UTC; write year, month and day, such as `2026-03-01`, or with a time of day in UTC `2026-03-01T14:23:05Z`
+            `2026-03-01T14:23:05+02:00` is not a date, or a moment in UTC; write year, month and day, such as `2026-03-01`, or with a time of day in UTC `2026-03-01T14:23:05Z`
+            `2026-03-01 14:23:05Z` is not a date, or a moment in UTC; write year, month and day, such as `2026-03-01`, or with a time of day in UTC `2026-03-01T14:23:05Z`
+        "#]],
     );
     check(
         Unit::Clock,

@@ -2,7 +2,7 @@
 
 use farebox_engine::model::Period;
 use farebox_engine::time::{self, Clock, DAY, HOUR, MINUTE, SECOND};
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::number::{part_of_number, quote_part};
@@ -80,7 +80,22 @@ pub(super) fn parse_period(unit: Unit, whole: &str, period: &str) -> Parsed<Peri
     }
 }
 
-pub(super) fn parse_date(text: &str) -> Option<Date> {
+/// A day, which begins at midnight, or a second of one; in UTC, for which a `Z` stands.
+pub(super) fn parse_moment(text: &str) -> Option<DateTime> {
+    let Some((date, time)) = text.split_once('T') else { return parse_date(text).map(DateTime::from) };
+    let mut parts = time.strip_suffix('Z')?.split(':');
+    let mut next = || {
+        let part = parts.next()?;
+        (part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit())).then(|| part.parse().ok())?
+    };
+    let (hour, minute, second) = (next()?, next()?, next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    Some(parse_date(date)?.to_datetime(Time::new(hour, minute, second, 0).ok()?))
+}
+
+fn parse_date(text: &str) -> Option<Date> {
     let mut parts = text.split('-');
     let mut next = |digits: usize| {
         let part = parts.next()?;

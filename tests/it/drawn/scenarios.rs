@@ -42,7 +42,15 @@ const CURRENCIES: [(&str, &str); 8] = [
     ("IDR", "IDR"),
 ];
 
-const STARTS: [&str; 6] = ["2026-03-01", "2026-01-31", "2024-02-29", "2026-03-28", "2025-10-25", "2025-12-30"];
+const STARTS: [&str; 7] = [
+    "2026-03-01",
+    "2026-01-31",
+    "2024-02-29",
+    "2026-03-28T22:59:59Z",
+    "2025-10-25",
+    "2025-12-30",
+    "2026-01-31T14:23:05Z",
+];
 
 /// Paths of routes: one within another, one like another, and whatever else a request line carries.
 const PATHS: [[&str; 3]; 3] = [
