@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 
 use clap::Parser;
-use mock_upstreams::{Latency, MIN_BODY_BYTES, Options, ServiceSpec, Share};
+use mock_upstreams::{Errors, Latency, MIN_BODY_BYTES, Options, ServiceSpec};
 
 /// Mock services to put behind any API gateway: every request is answered after a latency of your choice.
 #[derive(Debug, Parser)]
@@ -23,9 +23,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LATENCY", default_value = "0ms")]
     latency: Latency,
 
-    /// Share of requests that are answered 500
+    /// Share of requests that are answered 500, or shares by status: 402=0.1%,500=0.2%
     #[arg(long, value_name = "SHARE", default_value = "0%")]
-    errors: Share,
+    errors: Errors,
 
     /// Requests that are worked on at once; more of them wait in line
     #[arg(long, value_name = "N")]
@@ -153,14 +153,14 @@ mod tests {
 
     #[test]
     fn every_flag_arrives() {
-        let line = "--listen [::1]:9002 --threads 2 --latency p50=30ms,p99=250ms --errors 0.2% --body-bytes 4096 \
+        let line = "--listen [::1]:9002 --threads 2 --latency p50=30ms,p99=250ms --errors 402=0.2% --body-bytes 4096 \
                     --seed 7 --obey --service ranker=4";
         let expected = Options {
             listen: "[::1]:9002".parse().unwrap(),
             threads: NonZeroUsize::new(2).unwrap(),
             service: ServiceSpec {
                 latency: "p50=30ms,p99=250ms".parse().unwrap(),
-                errors: "0.2%".parse().unwrap(),
+                errors: "402=0.2%".parse().unwrap(),
                 capacity: None,
                 named: [("ranker".to_owned(), NonZeroU32::new(4).unwrap())].into(),
                 body_bytes: 4096,
@@ -196,6 +196,7 @@ mod tests {
             ("--service ranker", "expected a name and a number of at least 1"),
             ("--service ranker=0", "expected a name and a number of at least 1"),
             ("--errors 101%", "`101%` is not a share: expected a percentage"),
+            ("--errors 402=60%,500=60%", "the shares sum to more than 100%"),
         ];
         for (line, message) in cases {
             let error = options(line).unwrap_err();

@@ -7,7 +7,7 @@
 //!                                                                                          │
 //!                      mock-outcome: latency_ns=…;status=…;usage=…  ─▶ Command ────────────┤
 //!                                      hops=search:…,ranker:…  ─▶ places of each ──────────┤
-//!                      seed, thread, number of the request  ─▶ Latency, Share ─────────────┤
+//!                      seed, thread, number of the request  ─▶ Latency, Errors ────────────┤
 //!                                                                     Timer (timerfd) ◀────┘
 //! ```
 //!
@@ -30,5 +30,5 @@ pub use command::{Command, CommandError, FAILED_HOP_HEADER, Hop, Hops, OUTCOME_H
 pub use latency::{Latency, LatencyError, Tail};
 pub use server::{Counters, Options, Server};
 pub use service::{MIN_BODY_BYTES, ServiceSpec};
-pub use share::{Share, ShareError};
+pub use share::{Errors, ErrorsError, Share, ShareError};
 pub use timer::{Sleep, Timer};

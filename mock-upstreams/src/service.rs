@@ -20,7 +20,7 @@ use crate::latency::Latency;
 use crate::path::{Path, work};
 use crate::reply::{Body, Later};
 use crate::server::counters::{InFlight, ThreadCounters};
-use crate::share::Share;
+use crate::share::Errors;
 use crate::timer::Timer;
 
 /// The shortest JSON body there is to send, in bytes.
@@ -34,8 +34,8 @@ pub(crate) const MAX_REQUEST_BYTES: u64 = 1 << 20;
 pub struct ServiceSpec {
     /// From the arrival of a request to its answer.
     pub latency: Latency,
-    /// The share of requests answered 500 instead of 200.
-    pub errors: Share,
+    /// The shares of requests that are answered with statuses of failure instead of 200.
+    pub errors: Errors,
     /// How many requests it works on at once; more of them wait in line, first come first served. `None`: any number.
     pub capacity: Option<NonZeroU32>,
     /// The same of the services that a [`Command`] names; of those that are not here, any number.
@@ -51,7 +51,7 @@ impl Default for ServiceSpec {
     fn default() -> Self {
         Self {
             latency: Latency::ZERO,
-            errors: Share::NONE,
+            errors: Errors::NONE,
             capacity: None,
             named: BTreeMap::new(),
             body_bytes: 64,
@@ -157,8 +157,7 @@ impl Service {
         // Drawn even when the command overrules it, so that a command does not shift the draws of others.
         let request = self.next_request.replace(self.next_request.get() + 1);
         let mut draws = Draws::of(self.spec.seed, self.thread as u64, request);
-        let drawn_status =
-            if self.spec.errors.hit(draws.word()) { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+        let drawn_status = self.spec.errors.drawn(draws.word()).unwrap_or(StatusCode::OK);
         let way = match command.hops {
             Some(hops) => Way::Through(Path::new(hops)),
             None => Way::Here(command.latency.unwrap_or_else(|| self.spec.latency.sample(&mut draws))),
@@ -184,7 +183,7 @@ impl Service {
         if let Some(usage) = reply.usage {
             answer.headers_mut().insert(USAGE_HEADER.clone(), usage);
         }
-        if let (Way::Through(path), 500..) = (&reply.way, reply.status.as_u16()) {
+        if let (Way::Through(path), 400..) = (&reply.way, reply.status.as_u16()) {
             answer.headers_mut().insert(FAILED_HOP_HEADER.clone(), path.failed());
         }
         answer

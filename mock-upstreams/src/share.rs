@@ -1,6 +1,8 @@
-//! A share of all requests, written `0.2%` or `0.002`.
+//! A share of all requests, written `0.2%` or `0.002`; and shares of them by status, written `402=0.1%,500=0.2%`.
 
 use std::str::FromStr;
+
+use hyper::StatusCode;
 
 /// A share between none (0) and all (1).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -11,6 +13,71 @@ pub struct Share(f64);
 #[error("`{found}` is not a share: expected a percentage like `0.2%` or a number from 0 to 1 like `0.002`")]
 pub struct ShareError {
     found: String,
+}
+
+/// The shares of all requests that are answered with statuses of failure.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Errors {
+    /// Each status with the share that it and those before it make up.
+    up_to: Vec<(Share, StatusCode)>,
+}
+
+/// Why a text is no share of errors.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ErrorsError {
+    /// A part is no share.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// A part names no status of failure.
+    #[error("`{0}` is not a status from 400 to 599: expected one share, such as `0.2%`, or `402=0.1%,500=0.2%`")]
+    Status(String),
+    /// They are more than all requests.
+    #[error("the shares sum to more than 100%")]
+    Sum,
+}
+
+impl Errors {
+    /// No request fails.
+    pub const NONE: Self = Self { up_to: Vec::new() };
+
+    /// The status that a request fails with, if 64 random bits fall into a share.
+    pub(crate) fn drawn(&self, word: u64) -> Option<StatusCode> {
+        self.up_to.iter().find(|(share, _)| share.hit(word)).map(|(_, status)| *status)
+    }
+
+    fn with(mut self, status: StatusCode, share: Share) -> Result<Self, ErrorsError> {
+        let before = self.up_to.last().map_or(0.0, |(share, _)| share.0);
+        // Percentages that sum to a hundred may round to a little more.
+        let sum = before + share.0;
+        let sum = if sum > 1.0 && sum < 1.0 + 1e-9 { 1.0 } else { sum };
+        self.up_to.push((Share::new(sum).ok_or(ErrorsError::Sum)?, status));
+        Ok(self)
+    }
+}
+
+/// A share of all requests fails with a 500.
+impl From<Share> for Errors {
+    fn from(share: Share) -> Self {
+        let some = Some((share, StatusCode::INTERNAL_SERVER_ERROR)).filter(|_| share != Share::NONE);
+        Self { up_to: some.into_iter().collect() }
+    }
+}
+
+impl FromStr for Errors {
+    type Err = ErrorsError;
+
+    fn from_str(text: &str) -> Result<Self, ErrorsError> {
+        if !text.contains('=') {
+            return Ok(text.parse::<Share>()?.into());
+        }
+        text.split(',').try_fold(Self::NONE, |errors, part| {
+            let wrong = || ErrorsError::Status(part.to_owned());
+            let (status, share) = part.split_once('=').ok_or_else(wrong)?;
+            let status = status.trim().parse().ok().filter(|status| (400..=599).contains(status));
+            let status = StatusCode::from_u16(status.ok_or_else(wrong)?).map_err(|_| wrong())?;
+            errors.with(status, share.parse()?)
+        })
+    }
 }
 
 impl Share {
@@ -59,6 +126,31 @@ mod tests {
         for text in ["", "%", "101%", "1.5", "-1%", "NaN", "inf", "a few"] {
             let error = text.parse::<Share>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{text}` is not a share: expected ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn errors_are_one_share_or_one_for_each_status() {
+        let drawn = |text: &str, share: f64| {
+            let word = (share * (1u64 << 53) as f64) as u64;
+            text.parse::<Errors>().unwrap().drawn(word << 11).map(|status| status.as_u16())
+        };
+        assert_eq!([drawn("30%", 0.29), drawn("30%", 0.31)], [Some(500), None]);
+        let each = |share| drawn("402=10%,429=0.2,500=30%", share);
+        assert_eq!(
+            [0.0, 0.09, 0.11, 0.29, 0.31, 0.59, 0.61].map(each),
+            [Some(402), Some(402), Some(429), Some(429), Some(500), Some(500), None]
+        );
+        assert!("402=70%,429=10%,500=20%".parse::<Errors>().is_ok());
+        for (text, message) in [
+            ("402=70%,500=31%", "the shares sum to more than 100%"),
+            ("200=5%", "`200=5%` is not a status from 400 to 599"),
+            ("402=5%,600", "`600` is not a status from 400 to 599"),
+            ("402=5", "`5` is not a share"),
+            ("402", "`402` is not a share"),
+        ] {
+            let error = text.parse::<Errors>().unwrap_err().to_string();
+            assert!(error.starts_with(message), "{error}");
         }
     }
 

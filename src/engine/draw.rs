@@ -195,6 +195,12 @@ impl Chance {
         if self.0 == Self::ALWAYS.0 { other } else { Self((self.0 * other.0) >> 64) }
     }
 
+    /// That one of two happens that never happen together; `None` where that is more than certain.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Option<Self> {
+        Some(Self(self.0 + other.0)).filter(|sum| sum.0 <= Self::ALWAYS.0)
+    }
+
     /// As a float, for forecasts: never to decide by.
     pub fn as_f64(self) -> f64 {
         self.0 as f64 / (1u128 << 64) as f64

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::billing::account::{Account, Consumer};
+use crate::billing::cause::Failure;
 use crate::billing::gate::{Decision, Margins};
 use crate::billing::hold::HoldId;
 use crate::model::PerMeter;
@@ -50,8 +51,8 @@ pub enum Event {
     Failed {
         /// What it had reserved.
         hold: HoldId,
-        /// Which hop of its path failed.
-        hop: u8,
+        /// Where and how.
+        failure: Failure,
         /// What each upstream up to there used for it.
         used: PerMeter<u64>,
     },
@@ -118,8 +119,8 @@ impl Observer for Writers {
         self.of(consumer).served(consumer, call, hold, now, latency);
     }
 
-    fn failed(&mut self, consumer: Consumer, call: &Call, hold: HoldId, hop: u8, now: Now) {
-        self.of(consumer).failed(consumer, call, hold, hop, now);
+    fn failed(&mut self, consumer: Consumer, call: &Call, hold: HoldId, failure: Failure, now: Now) {
+        self.of(consumer).failed(consumer, call, hold, failure, now);
     }
 
     fn closed(&mut self, account: &Account, tried: &Tried) {
@@ -139,8 +140,8 @@ impl Observer for Writer {
         self.log.push(Entry { now, event: Event::Served { hold, usage: call.usage } });
     }
 
-    fn failed(&mut self, _: Consumer, call: &Call, hold: HoldId, hop: u8, now: Now) {
-        self.log.push(Entry { now, event: Event::Failed { hold, hop, used: call.usage } });
+    fn failed(&mut self, _: Consumer, call: &Call, hold: HoldId, failure: Failure, now: Now) {
+        self.log.push(Entry { now, event: Event::Failed { hold, failure, used: call.usage } });
     }
 
     fn closed(&mut self, account: &Account, _: &Tried) {
@@ -181,7 +182,7 @@ pub fn replay(
                 decided(Replayed { call: *call, attempt: *attempt, logged: *logged, decision, margins });
             }
             Event::Served { hold, usage } => world.served(&mut party, *now, *hold, usage)?,
-            Event::Failed { hold, hop, used } => world.failed(&mut party, *now, *hold, *hop, used)?,
+            Event::Failed { hold, failure, used } => world.failed(&mut party, *now, *hold, failure.hop, used)?,
         }
     }
     world.close(&mut party, end)?;
@@ -225,9 +226,9 @@ impl History {
                         observer.recovered(consumer, call.route, now.traffic.since(start));
                     }
                 }
-                Event::Failed { hold, hop, used } => {
+                Event::Failed { hold, failure, used } => {
                     if let Some((_, call)) = open.remove(&hold) {
-                        observer.failed(consumer, &Call { usage: used, ..call }, hold, hop, *now);
+                        observer.failed(consumer, &Call { usage: used, ..call }, hold, failure, *now);
                     }
                 }
             }
@@ -272,8 +273,8 @@ impl Endings {
                     }
                 }
                 Event::Served { hold, .. } => holds.remove(&hold).into_iter().for_each(|at| ended[at] = Ended::Served),
-                Event::Failed { hold, hop, .. } => {
-                    holds.remove(&hold).into_iter().for_each(|at| ended[at] = Ended::Failed(hop));
+                Event::Failed { hold, failure, .. } => {
+                    holds.remove(&hold).into_iter().for_each(|at| ended[at] = Ended::Failed(failure));
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! any number of threads. Amounts are strings of integer nanos, because JSON readers lose digits past 2⁵³. Percentiles
 //! and intervals are derived on reading.
 
+mod failures;
 mod moments;
 mod route;
 mod timeline;
@@ -25,12 +26,13 @@ use crate::moments::Moments;
 use crate::record::{CohortRecord, Recorder};
 use crate::time::{DAY, HOUR};
 
+pub use failures::{FailedAs, Failures};
 pub use route::{Again, RouteOutcome};
 use route::{by_cause, routes};
 pub use timeline::Timeline;
 
 /// The version of the layout: raised when a reader of the last one would misread this.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 /// What a run has shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -432,13 +434,13 @@ impl CohortOutcome {
         self.counts.get(count.name()).copied().unwrap_or(0)
     }
 
-    /// Calls that failed, by the upstream that failed them.
-    pub fn failed_at(&self) -> BTreeMap<String, u64> {
-        let mut failed = BTreeMap::new();
+    /// Attempts that failed, by upstream, cause and status, over all routes.
+    pub fn failures(&self) -> Failures {
+        let mut failures = Failures::new();
         for route in self.routes.values() {
-            add(&mut failed, &route.failed_at, |sum, more| *sum += more);
+            add(&mut failures, &route.failures, |sum, more| *sum += more);
         }
-        failed
+        failures
     }
 
     /// How many of its consumers were played.

@@ -4,7 +4,7 @@
 use hdrhistogram::Histogram;
 
 use crate::billing::account::{Account, Consumer};
-use crate::billing::cause::{CAUSES, KINDS};
+use crate::billing::cause::{CAUSES, Failure, KINDS};
 use crate::billing::gate::Decision;
 use crate::billing::headroom::Passed;
 use crate::billing::hold::HoldId;
@@ -73,8 +73,8 @@ pub(crate) struct RouteRecord {
     pub(crate) admitted: u64,
     pub(crate) served: u64,
     pub(crate) failed: u64,
-    /// Of those, by the hop that failed, as far as any has.
-    pub(crate) failed_at: Vec<u64>,
+    /// Of those, how many failed alike: there are few ways.
+    pub(crate) failures: Vec<(Failure, u64)>,
     pub(crate) refused: [u64; CAUSES],
 }
 
@@ -82,8 +82,8 @@ pub(crate) struct RouteRecord {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AgainRecord {
     pub(crate) served: u64,
-    /// By the hop that failed, as far as any has.
-    pub(crate) failed_at: Vec<u64>,
+    /// How many failed alike.
+    pub(crate) failures: Vec<(Failure, u64)>,
     pub(crate) open: u64,
     pub(crate) refused: [u64; CAUSES],
     /// Calls that a further attempt has served.
@@ -320,11 +320,12 @@ impl CohortRecord {
     }
 }
 
-/// One more at that hop.
-fn count_at(hops: &mut Vec<u64>, hop: u8) {
-    let known = hops.len().max(usize::from(hop) + 1);
-    hops.resize(known, 0);
-    hops[usize::from(hop)] += 1;
+/// One more that failed so.
+fn count_alike(failures: &mut Vec<(Failure, u64)>, failure: Failure) {
+    match failures.iter_mut().find(|(known, _)| *known == failure) {
+        Some((_, count)) => *count += 1,
+        None => failures.push((failure, 1)),
+    }
 }
 
 fn add<const N: usize>(sum: &mut [u64; N], more: &[u64; N]) {
@@ -367,11 +368,11 @@ impl Observer for Recorder {
         record.latency.count(latency);
     }
 
-    fn failed(&mut self, consumer: Consumer, call: &Call, _: HoldId, hop: u8, _: Now) {
+    fn failed(&mut self, consumer: Consumer, call: &Call, _: HoldId, failure: Failure, _: Now) {
         let record = &mut self.cohorts[consumer.cohort as usize];
         let route = record.route(call.route);
         route.failed += 1;
-        count_at(&mut route.failed_at, hop);
+        count_alike(&mut route.failures, failure);
         add(&mut record.failed_usage, &call.usage);
     }
 
@@ -380,7 +381,7 @@ impl Observer for Recorder {
         match ended {
             Ended::Served => cell.served += 1,
             Ended::Refused(cause) => cell.refused[cause.index()] += 1,
-            Ended::Failed(hop) => count_at(&mut cell.failed_at, hop),
+            Ended::Failed(failure) => count_alike(&mut cell.failures, failure),
             Ended::Open => cell.open += 1,
         }
     }

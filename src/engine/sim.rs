@@ -12,11 +12,10 @@ use std::collections::BinaryHeap;
 
 use crate::billing::account::{Account, Consumer};
 use crate::billing::catalog::HOLD_TTL;
-use crate::billing::cause::Cause;
+use crate::billing::cause::{Cause, Failure};
 use crate::billing::gate::Decision;
 use crate::billing::headroom::{ALONE, Passed};
 use crate::billing::hold::HoldId;
-use crate::draw::Chance;
 use crate::money::Overflow;
 use crate::time::{Now, Span, Time};
 use crate::world::World;
@@ -37,8 +36,8 @@ pub trait Observer {
     /// An admitted call was served, `latency` after it was made.
     fn served(&mut self, consumer: Consumer, call: &Call, hold: HoldId, now: Now, latency: Span);
 
-    /// An admitted call failed, at that hop of its path: nothing is billed.
-    fn failed(&mut self, consumer: Consumer, call: &Call, hold: HoldId, hop: u8, now: Now);
+    /// An admitted call failed so: nothing is billed.
+    fn failed(&mut self, consumer: Consumer, call: &Call, hold: HoldId, failure: Failure, now: Now);
 
     /// The answer to a served call was streamed: how long its first token took.
     fn first_token(&mut self, _consumer: Consumer, _latency: Span) {}
@@ -66,8 +65,8 @@ pub enum Ended {
     Served,
     /// Answered by the gateway.
     Refused(Cause),
-    /// Gone wrong behind the gateway, at that hop of the call's path.
-    Failed(u8),
+    /// Gone wrong behind the gateway.
+    Failed(Failure),
     /// Not at all before the time ended.
     Open,
 }
@@ -120,8 +119,8 @@ struct Flight {
     lands: Time,
     tried: Try,
     hold: HoldId,
-    /// At which hop it fails.
-    fails: Option<u8>,
+    /// How it fails.
+    fails: Option<Failure>,
 }
 
 /// Plays one consumer from the start to the end.
@@ -202,9 +201,9 @@ impl<O: Observer> Solo<'_, O> {
                 Some(upstream) => {
                     let works =
                         latencies.of(call.index, |stream, first, block| upstream.latency.fill(stream, first, block));
-                    let fails = upstream.errors != Chance::NEVER && upstream.errors.happens(errors.word(call.index));
+                    let fails = upstream.errors.drawn(|| errors.word(call.index));
                     let takes = upstream.takes(Span::from_ns(works), &call.usage);
-                    Journey { takes, fails: fails.then_some(0) }
+                    Journey { takes, fails: fails.map(|status| Failure::answered(0, status)) }
                 }
                 None => world.journey(party.consumer(), call),
             };

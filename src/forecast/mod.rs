@@ -120,7 +120,7 @@ fn not_forecast(scenario: &Scenario) -> Vec<String> {
     for upstream in &scenario.upstreams {
         let parts = [
             (upstream.capacity.is_some(), "how long calls wait for a place"),
-            (upstream.errors != farebox_engine::draw::Chance::NEVER, "calls that fail there"),
+            (upstream.errors != farebox_engine::model::Errors::NEVER, "calls that fail there"),
         ];
         left_out.extend(of(&upstream.name, &parts));
     }

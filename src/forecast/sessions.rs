@@ -162,7 +162,7 @@ impl<'a> Steps<'a> {
         let mut takes = 0.0;
         for upstream in hops {
             takes += upstream.latency.sample(words.next()) + self.generates(upstream, *route, words);
-            if upstream.errors.happens(words.next()) {
+            if upstream.errors.chance().happens(words.next()) {
                 break;
             }
         }

@@ -121,7 +121,7 @@ fn reached(scenario: &Scenario, path: &[Hop]) -> Vec<f64> {
     let mut chance = 1.0;
     let mut then = |hop: &Hop| {
         let reached = chance;
-        chance *= 1.0 - scenario.upstreams[hop.upstream].errors.as_f64();
+        chance *= 1.0 - scenario.upstreams[hop.upstream].errors.chance().as_f64();
         reached
     };
     path.iter().map(&mut then).collect()

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use farebox_engine::billing::account::Consumer;
-use farebox_engine::billing::cause::Cause;
+use farebox_engine::billing::cause::{Cause, Failure};
 use farebox_engine::billing::gate::Decision;
 use farebox_engine::billing::hold::HoldId;
 use farebox_engine::log::{Entry, Event, History};
@@ -151,10 +151,10 @@ impl Accounts {
 
     /// An admitted call failed at that hop of its path, after each upstream up to there used this much. An overflow is kept
     /// as by [`Self::served`].
-    pub fn failed(&self, id: AccountId, when: When<'_>, hold: HoldId, hop: u8, used: PerMeter<u64>) {
+    pub fn failed(&self, id: AccountId, when: When<'_>, hold: HoldId, failure: Failure, used: PerMeter<u64>) {
         let failed = self.event(id, when, |party, now, world| {
-            world.failed(party, now, hold, hop, &used)?;
-            Ok(((), Event::Failed { hold, hop, used }))
+            world.failed(party, now, hold, failure.hop, &used)?;
+            Ok(((), Event::Failed { hold, failure, used }))
         });
         failed.unwrap_or_default();
     }

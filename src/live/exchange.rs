@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use farebox_engine::billing::cause::Cause;
+use farebox_engine::billing::cause::{Cause, Failure};
 use farebox_engine::billing::hold::HoldId;
 use farebox_engine::model::PerMeter;
 use http_body_util::{BodyExt, Full};
@@ -73,16 +73,16 @@ impl Exchange {
         worker.accounts().served(self.account, when, self.hold, usage);
     }
 
-    /// The upstream has answered that the call failed at that hop of its path, and used this much for it.
-    pub(crate) fn fail(self, cause: Cause, hop: u8, used: PerMeter<u64>) {
+    /// The upstream has answered that the call failed so, and used this much for it.
+    pub(crate) fn fail(self, failure: Failure, used: PerMeter<u64>) {
         let worker = Rc::clone(&self.worker);
-        worker.count(cause);
+        worker.count(failure.cause);
         let when = match self.ending {
             Ending::Wall => When::Wall(worker.clock()),
             Ending::Scheduled(step) => When::At(step.now),
             Ending::Never => return,
         };
-        worker.accounts().failed(self.account, when, self.hold, hop, used);
+        worker.accounts().failed(self.account, when, self.hold, failure, used);
     }
 
     /// There is no answer, or not all of it.
@@ -93,7 +93,7 @@ impl Exchange {
         worker.count(cause);
         if self.ending == Ending::Wall {
             let when = When::Wall(worker.clock());
-            worker.accounts().failed(self.account, when, self.hold, 0, PerMeter::default());
+            worker.accounts().failed(self.account, when, self.hold, Failure::lost(cause), PerMeter::default());
         }
     }
 }

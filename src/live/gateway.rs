@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use farebox_engine::billing::cause::Cause;
+use farebox_engine::billing::cause::{Cause, Failure};
 use farebox_engine::billing::gate::{Admission, Decision};
 use farebox_engine::log::History;
 use farebox_engine::model::{HOPS_MOST, METERS_MAX, Meter, PerMeter, REQUESTS};
@@ -369,10 +369,11 @@ impl Worker {
         head.headers.remove(CAUSE);
         head.headers.remove(WARNING);
         head.headers.remove(SLOW);
-        let failure = failure(head.status);
-        let (usage, hop) = (self.usage(&head.headers), failed_hop(&head.headers));
+        let status = head.status.as_u16();
+        let failure = Cause::of_answer(status).map(|_| Failure::answered(failed_hop(&head.headers), status));
+        let usage = self.usage(&head.headers);
         let end = |exchange: Exchange| match failure {
-            Some(cause) => exchange.fail(cause, hop, usage),
+            Some(failure) => exchange.fail(failure, usage),
             None => exchange.settle(usage),
         };
         let unsettled = match (exchange.ending(), failure) {
@@ -471,16 +472,6 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
     for name in [TRANSFER_ENCODING, UPGRADE] {
         headers.remove(name);
-    }
-}
-
-/// Whether an upstream's status says that the call failed.
-fn failure(status: StatusCode) -> Option<Cause> {
-    match status.as_u16() {
-        402 => Some(Cause::Upstream402),
-        400..=499 => Some(Cause::Upstream4xx),
-        500.. => Some(Cause::UpstreamError),
-        _ => None,
     }
 }
 

@@ -22,10 +22,10 @@ use farebox_engine::billing::cause::{Cause, Kind};
 use farebox_engine::draw::Chance;
 use farebox_engine::model::{Client, Hint, Route};
 use farebox_engine::time::{HOUR, Span, Time};
+use farebox_engine::world::World;
 use farebox_engine::world::client::{Answered, Attempts, Budget, next_attempt};
 use farebox_engine::world::path::Work;
 use farebox_engine::world::schedule::{Call, Drawn};
-use farebox_engine::world::{FAILED, World};
 use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
@@ -51,12 +51,6 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const DRAIN: Duration = Duration::from_secs(10);
 /// How often it is looked meanwhile whether to stop.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// What the mock upstream is told to answer where the world's upstream fails.
-const UPSTREAM_FAILED: StatusCode = match StatusCode::from_u16(FAILED) {
-    Ok(status) => status,
-    Err(_) => panic!("it is a status"),
-};
 
 /// What a load is offered with.
 #[derive(Clone, Debug)]
@@ -118,9 +112,9 @@ pub struct Times {
 pub enum Class {
     /// 2xx.
     Served,
-    /// By the gateway; of one that does not say so: 4xx.
+    /// By the gateway itself.
     Refused,
-    /// Anything else.
+    /// Behind the gateway, or because of what is there.
     Failed,
 }
 
@@ -145,12 +139,13 @@ impl Class {
         }
     }
 
-    /// Where the gateway says why it has answered itself, that decides, whatever status the scenario gives the cause.
+    /// Where the gateway says why it has answered itself, that decides, whatever status the scenario gives the cause; else it
+    /// passes an upstream's answer on.
     fn of(answer: &Response<Heard>) -> Self {
         let cause = answer.headers().get(CAUSE).and_then(|cause| Cause::from_name(cause.to_str().ok()?));
         match (cause, answer.status().as_u16()) {
             (Some(cause), _) if cause.kind() == Kind::Upstream => Self::Failed,
-            (Some(_), _) | (None, 400..=499) => Self::Refused,
+            (Some(_), _) => Self::Refused,
             (None, 200..=299) => Self::Served,
             (None, _) => Self::Failed,
         }
@@ -539,6 +534,7 @@ fn said(answer: Option<&Response<Heard>>, hint: Hint) -> Answered {
         status: answer.map_or(0, |answer| answer.status().as_u16()),
         retry_after: seconds.map(Span::from_secs),
         should_retry: hint.header().and_then(header).and_then(|said| said.parse().ok()),
+        is_passed_on: answer.is_some_and(|answer| !answer.headers().contains_key(CAUSE)),
     }
 }
 
@@ -655,7 +651,8 @@ impl Caller {
         let duration = |span: Span| if is_scheduled { Duration::ZERO } else { Duration::from_nanos(span.ns()) };
         let Way { works, fails } = self.way(consumer, call);
         let served = works.iter().fold(Span::ZERO, |sum, takes| sum + *takes);
-        let first = self.world.first_token(call.route, &call.usage, served).filter(|_| !fails && !is_scheduled);
+        let first =
+            self.world.first_token(call.route, &call.usage, served).filter(|_| fails.is_none() && !is_scheduled);
         let text = self.hops(call.route, works.iter().map(|takes| duration(*takes)));
         let hops =
             Hops::parse(&text).expect("names of upstreams are names of services, and they are no more than may be");
@@ -668,7 +665,7 @@ impl Caller {
             latency: is_single.then(|| duration(served)),
             first: first.map(duration),
             hops: (!is_single).then_some(hops),
-            status: fails.then_some(UPSTREAM_FAILED),
+            status: fails.and_then(|status| StatusCode::from_u16(status).ok()),
             usage,
         };
         HeaderValue::try_from(command.to_string()).expect("a command has visible ASCII characters only")
@@ -682,11 +679,11 @@ impl Caller {
             // The mock takes no longer command; nor does anybody wait for it.
             let takes = takes.min(Span::from_ns(MAX_LATENCY.as_nanos() as u64));
             works.push(takes);
-            if fails {
+            if fails.is_some() {
                 return Way { works, fails };
             }
         }
-        Way { works, fails: false }
+        Way { works, fails: None }
     }
 
     /// The hops of a route that an attempt comes to.
@@ -705,8 +702,8 @@ impl Caller {
 struct Way {
     /// How long each upstream works that it comes to.
     works: Vec<Span>,
-    /// Whether the last of them fails.
-    fails: bool,
+    /// The status that the last of them fails with, if it does.
+    fails: Option<u16>,
 }
 
 #[cfg(test)]
@@ -726,7 +723,20 @@ mod tests {
         assert_eq!(class(503, Some("billing_unavailable")), Class::Refused);
         assert_eq!(class(503, Some("quota_exhausted")), Class::Refused);
         assert_eq!([class(502, Some("upstream_error")), class(500, None)], [Class::Failed; 2]);
-        assert_eq!([class(200, None), class(402, None)], [Class::Served, Class::Refused]);
+        assert_eq!(class(402, Some("quota_exhausted")), Class::Refused);
+        // Without a cause it is an upstream's answer.
+        assert_eq!([class(200, None), class(402, None)], [Class::Served, Class::Failed]);
+    }
+
+    /// Only the gateway's own answers have a cause, so a client knows whose 402 it is.
+    #[test]
+    fn a_client_tells_the_gateway_s_402_from_one_that_is_passed_on() {
+        let mut answer = Response::new(Heard::default());
+        *answer.status_mut() = StatusCode::PAYMENT_REQUIRED;
+        assert_eq!(said(Some(&answer), Hint::None), Answered::passed_on(402));
+        answer.headers_mut().insert(CAUSE, HeaderValue::from_static("credit_exhausted"));
+        assert_eq!(said(Some(&answer), Hint::None), Answered::status(402));
+        assert_eq!(said(None, Hint::None), Answered::status(0));
     }
 
     /// Two threads of which one has all the calls, and half of the connections, would make its calls late.

@@ -7,12 +7,14 @@ pub mod judge;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use farebox_engine::billing::cause::Cause;
+use farebox_engine::billing::cause::{Cause, Kind};
 use farebox_engine::billing::ledger::LedgerAccount;
 use farebox_engine::billing::tally::Count;
 use farebox_engine::figures::Figures;
-use farebox_engine::model::{Became, Collected, Joined, Measure, Number, Scenario, Selector, Statistic};
-use farebox_engine::outcome::{CohortOutcome, Outcome, RouteOutcome, pooled, quantile};
+use farebox_engine::model::{
+    Became, Breaks, Collected, FAILED, Joined, Measure, Number, Scenario, Selector, Statistic,
+};
+use farebox_engine::outcome::{CohortOutcome, FailedAs, Outcome, RouteOutcome, pooled, quantile};
 
 use interval::{By, Interval, Pair, Sums};
 
@@ -140,16 +142,39 @@ impl Subject<'_> {
         }
         let cause = selector.cause.and_then(Cause::from_name);
         if let (Some(cause), Some(status)) = (cause, selector.status)
-            && self.status(cause) != status
+            && !self.is_answered_with(cause, status)
         {
-            return Err(format!("`{}` is answered with {}, not with {status}", cause.name(), self.status(cause)));
+            return Err(match cause.kind() {
+                Kind::Upstream => format!("`{}` is never answered with {status}", cause.name()),
+                _ => format!("`{}` is answered with {}, not with {status}", cause.name(), self.status(cause)),
+            });
         }
         match selector.status {
-            Some(status) if status != SERVED && !Cause::ALL.iter().any(|cause| self.status(*cause) == status) => {
+            Some(status) if !self.is_ever_answered(status) => {
                 Err(format!("the gateway answers nothing with the status {status}"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether what has this cause can be answered with this status: of a failure an upstream says it, or, where there is no
+    /// answer of one, the gateway.
+    fn is_answered_with(&self, cause: Cause, status: u16) -> bool {
+        match cause.kind() {
+            Kind::Upstream => Cause::of_answer(status) == Some(cause) || cause.status() == status,
+            _ => self.status(cause) == status,
+        }
+    }
+
+    /// Whether anything can be answered with this status. What the upstream of a load says nobody knows before.
+    fn is_ever_answered(&self, status: u16) -> bool {
+        let is_down = |breaks: &Breaks| matches!(breaks, Breaks::UpstreamDown { .. });
+        let mut refusals = Cause::ALL.iter().filter(|cause| cause.kind() != Kind::Upstream);
+        status == SERVED
+            || refusals.any(|cause| self.status(*cause) == status)
+            || self.scenario.upstreams.iter().any(|upstream| upstream.errors.statuses().any(|known| known == status))
+            || (status == FAILED && self.scenario.faults.iter().any(|fault| is_down(&fault.breaks)))
+            || (self.latency.is_some() && Cause::of_answer(status).is_some())
     }
 
     /// The status that the gateway answers a refusal with.
@@ -243,6 +268,7 @@ impl Subject<'_> {
     fn of_hop(&self, selector: &Selector, cohorts: &[CohortOutcome]) -> Result<Pair, Unmeasured> {
         let upstream = selector.upstream.as_ref().expect("a hop is named by its upstream");
         let asked = |path: &&String| selector.routes.as_ref().is_none_or(|routes| routes.contains(*path));
+        let so = Selector { outcome: Some(Became::Failed), ..selector.clone() };
         let mut pair = Pair { parts: 0, of: 0 };
         for (path, route) in cohorts.iter().filter(|cohort| is_selected(cohort, selector)).flat_map(|it| &it.routes) {
             let index = self.scenario.routes.iter().position(|known| known.path == *path);
@@ -251,7 +277,10 @@ impl Subject<'_> {
             let names: Vec<_> = names.collect();
             let Some(first) = names.iter().position(|name| *name == upstream) else { continue };
             let (before, after) = names.split_at(first);
-            let failed_at = |name: &String| route.failed_at.get(name).copied().unwrap_or(0);
+            let failed = |is_meant: &dyn Fn(&FailedAs) -> bool| -> u64 {
+                route.failures.iter().filter(|(alike, _)| is_meant(alike)).map(|(_, attempts)| attempts).sum()
+            };
+            let failed_at = |name: &String| failed(&|alike| alike.upstream == *name);
             if let Some(both) = before.iter().find(|name| after.contains(name) && failed_at(name) > 0) {
                 return Err(format!(
                     "`{path}` comes to `{both}` before `{upstream}` and after it, and what failed there is not told apart"
@@ -259,14 +288,14 @@ impl Subject<'_> {
             }
             let earlier: BTreeSet<_> = before.iter().collect();
             let earlier: u64 = earlier.into_iter().map(|name| failed_at(name)).sum();
-            pair.parts += i128::from(failed_at(upstream));
+            pair.parts += i128::from(failed(&|alike| is_failure(&so, alike)));
             pair.of += i128::from(route.served + route.failed - earlier);
         }
         Ok(pair)
     }
 
     fn matched(&self, selector: &Selector, route: &RouteOutcome) -> u64 {
-        let Selector { status, cause, kind, outcome, ref upstream, .. } = *selector;
+        let Selector { status, cause, kind, outcome, .. } = *selector;
         let may_be = |became| match outcome {
             None => true,
             Some(Became::Abandoned) => matches!(became, Became::Refused | Became::Failed),
@@ -280,11 +309,9 @@ impl Subject<'_> {
         if outcome == Some(Became::Recovered) && without_cause && status.is_none_or(|status| status == SERVED) {
             matched += route.again.recovered;
         }
-        if may_be(Became::Failed) && without_cause && status.is_none() {
-            matched += match upstream.as_ref().filter(|_| outcome.is_some()) {
-                Some(upstream) => route.failed_at.get(upstream).copied().unwrap_or(0),
-                None => route.failed,
-            };
+        if may_be(Became::Failed) {
+            let failed = route.failures.iter().filter(|(alike, _)| is_failure(selector, alike));
+            matched += failed.map(|(_, attempts)| attempts).sum::<u64>();
         }
         if outcome.is_none() && without_cause && status.is_none() {
             matched += route.in_flight;
@@ -366,7 +393,8 @@ impl Subject<'_> {
         };
         let sum = |of: fn(By, &CohortOutcome) -> u64| cohorts.iter().map(|cohort| i128::from(of(by, cohort))).sum();
         let (offered, refused) = (sum(interval::offered), sum(interval::refused));
-        let of_refusals = matches!(measure, Measure::Refusals(_)) || is_of_refusals(selector);
+        let have_failed = cohorts.iter().any(|cohort| cohort.failed > 0);
+        let of_refusals = matches!(measure, Measure::Refusals(_)) || is_of_refusals(selector, have_failed);
         // As many as all of them are all of them.
         let sums = match number {
             Number::Count if value.parts == offered => Sums::Offered(by),
@@ -385,11 +413,31 @@ const SERVED: u16 = 200;
 
 const NO_SUMS: &str = "1 replication, and no sums over consumers are kept for this";
 
-/// Whether what the labels select was refused, all of it.
-fn is_of_refusals(selector: &Selector) -> bool {
-    let Selector { status, cause, kind, outcome, .. } = selector;
+/// Whether what the labels select was refused, all of it. A status alone does not tell, where anything has failed.
+fn is_of_refusals(selector: &Selector, have_failed: bool) -> bool {
+    let Selector { status, cause, kind, outcome, .. } = *selector;
+    if is_of_failures(selector) {
+        return false;
+    }
     matches!(outcome, Some(Became::Refused))
-        || (cause.is_some() || kind.is_some() || status.is_some_and(|status| status != SERVED))
+        || (cause.is_some() || kind.is_some() || status.is_some_and(|status| status != SERVED && !have_failed))
+}
+
+/// Whether the labels name a cause or the kind of failures.
+fn is_of_failures(selector: &Selector) -> bool {
+    let kind = selector.cause.and_then(Cause::from_name).map(Cause::kind);
+    kind == Some(Kind::Upstream) || selector.kind == Some(Kind::Upstream.name())
+}
+
+/// Whether the labels select attempts that failed so. An upstream that they name must have failed where they are about
+/// failures; else it says only which routes are meant.
+fn is_failure(selector: &Selector, alike: &FailedAs) -> bool {
+    let Selector { status, cause, kind, outcome, ref upstream, .. } = *selector;
+    let failed_at = upstream.as_ref().filter(|_| outcome.is_some() || is_of_failures(selector));
+    failed_at.is_none_or(|upstream| *upstream == alike.upstream)
+        && cause.is_none_or(|cause| cause == alike.cause)
+        && kind.is_none_or(|kind| kind == Kind::Upstream.name())
+        && status.is_none_or(|status| status == alike.status)
 }
 
 fn is_selected(cohort: &CohortOutcome, selector: &Selector) -> bool {

@@ -1,6 +1,7 @@
 //! Measures of outcomes that are written down by hand, and what thresholds make of them.
 
-use farebox_engine::model::{Arrivals, Cohort, Comparison, Line, Plan, Threshold};
+use farebox_engine::draw::Chance;
+use farebox_engine::model::{Arrivals, Cohort, Comparison, Errors, Line, Plan, Threshold, Upstream};
 use farebox_engine::outcome::{Again, Nanos};
 use farebox_engine::record::Recorder;
 use farebox_engine::time::{DAY, Span};
@@ -90,7 +91,8 @@ fn retried(scenario: &Scenario) -> Outcome {
     let mut outcome = outcome(scenario);
     let limited = |attempts: u64| [("rate_limited".to_owned(), attempts)].into();
     let again = Again { refused: limited(4), recovered: 2, ..Again::default() };
-    let route = RouteOutcome { served: 3, failed: 1, refused: limited(5), again, ..RouteOutcome::default() };
+    let failures = [(failed_as("api", Cause::UpstreamError, 500), 1)].into();
+    let route = RouteOutcome { served: 3, failed: 1, failures, refused: limited(5), again, ..RouteOutcome::default() };
     let cohort = &mut outcome.cohorts[0];
     (cohort.served, cohort.failed, cohort.refused) = (3, 1, limited(5));
     (cohort.retried, cohort.recovered) = (4, 2);
@@ -132,6 +134,10 @@ fn calls_are_counted_by_their_last_attempt() {
     );
 }
 
+fn failed_as(upstream: &str, cause: Cause, status: u16) -> FailedAs {
+    FailedAs { upstream: upstream.to_owned(), cause: cause.name().to_owned(), status }
+}
+
 /// Failures of an upstream are those at its hop, of all attempts that came to it: what failed before it did not, and of what is
 /// not answered nobody knows. Without `failures` they are of all calls for the routes that come to it; without `outcome` the
 /// label says only which routes are meant.
@@ -141,7 +147,13 @@ fn an_upstream_narrows_what_failed_there() {
     let mut outcome = outcome(&scenario);
     let failing = RouteOutcome {
         failed: 6,
-        failed_at: [("ranker".to_owned(), 3), ("store".to_owned(), 2), ("cache".to_owned(), 1)].into(),
+        failures: [
+            (failed_as("ranker", Cause::Upstream402, 402), 1),
+            (failed_as("ranker", Cause::UpstreamError, 503), 2),
+            (failed_as("store", Cause::Upstream402, 402), 2),
+            (failed_as("cache", Cause::UpstreamError, 500), 1),
+        ]
+        .into(),
         in_flight: 4,
         ..route(14, &[("past_due", 5)])
     };
@@ -168,7 +180,7 @@ fn on_the_way_of(upstreams: &[&str]) -> Scenario {
     names.sort_unstable();
     names.dedup();
     let index = |name: &str| names.iter().position(|known| *known == name).unwrap();
-    scenario.upstreams = names.iter().map(|name| farebox_engine::model::Upstream::new(name)).collect();
+    scenario.upstreams = names.iter().map(|name| Upstream::new(name)).collect();
     scenario.upstreams[index(upstreams[0])].calls = upstreams[1..].iter().map(|name| index(name)).collect();
     let path = "/z".to_owned();
     scenario.routes.push(farebox_engine::model::Route { path, upstream: index(upstreams[0]), attributes: Vec::new() });
@@ -190,13 +202,59 @@ fn what_fails_before_and_after_an_upstream_is_not_guessed() {
     assert_eq!(rate(&outcome), Err(none.to_owned()));
     outcome.cohorts[1].routes.insert("/z".to_owned(), route(0, &[("past_due", 5)]));
     assert_eq!(rate(&outcome), Err("of the calls for `/z`, none came to the upstream `ranker`".to_owned()));
-    let failed_at = [("ranker".to_owned(), 1)].into();
-    outcome.cohorts[1].routes.insert("/z".to_owned(), RouteOutcome { failed: 1, failed_at, ..route(9, &[]) });
+    let failed_at = |upstream| (failed_as(upstream, Cause::UpstreamError, 500), 1);
+    let failures = [failed_at("ranker")].into();
+    outcome.cohorts[1].routes.insert("/z".to_owned(), RouteOutcome { failed: 1, failures, ..route(9, &[]) });
     assert_eq!(rate(&outcome), pair(1, 10));
-    let failed_at = [("ranker".to_owned(), 1), ("store".to_owned(), 1)].into();
-    outcome.cohorts[1].routes.insert("/z".to_owned(), RouteOutcome { failed: 2, failed_at, ..route(9, &[]) });
+    let failures = [failed_at("ranker"), failed_at("store")].into();
+    outcome.cohorts[1].routes.insert("/z".to_owned(), RouteOutcome { failed: 2, failures, ..route(9, &[]) });
     let both = "`/z` comes to `store` before `ranker` and after it, and what failed there is not told apart";
     assert_eq!(rate(&outcome), Err(both.to_owned()));
+}
+
+/// Causes, kinds and statuses tell failures apart as they do refusals; a status alone takes both in.
+#[test]
+fn failures_are_told_apart_by_cause_and_status() {
+    let mut scenario = scenario();
+    let mut ranker = Upstream::new("ranker");
+    let half = Chance::of(1, 2);
+    ranker.errors = Errors::of([(402, half), (503, half)]).unwrap();
+    scenario.upstreams.push(ranker);
+    let mut outcome = outcome(&scenario);
+    let failing = RouteOutcome {
+        failed: 5,
+        failures: [
+            (failed_as("ranker", Cause::Upstream402, 402), 1),
+            (failed_as("ranker", Cause::UpstreamError, 503), 2),
+            (failed_as("store", Cause::Upstream402, 402), 2),
+        ]
+        .into(),
+        ..route(15, &[("past_due", 4)])
+    };
+    outcome.cohorts[1].routes.insert("/z".to_owned(), failing);
+    outcome.cohorts[1].failed = 5;
+    let subject = Subject { scenario: &scenario, outcome: &outcome, latency: None, interrupted: false };
+    let of = |measure, selector: Selector| {
+        let routes = Some(vec!["/z".to_owned()]);
+        subject.measure(measure, &Selector { routes, ..selector }).map(|measured| measured.value)
+    };
+    let count = |measure: fn(Number) -> Measure, selector| of(measure(Number::Count), selector).map(|pair| pair.parts);
+    let all = Selector::default;
+    let unpaid = || Selector { cause: Some("upstream_402"), ..all() };
+    assert_eq!(count(Measure::Failures, unpaid()), Ok(3));
+    assert_eq!(of(Measure::Failures(Number::Rate), unpaid()), Ok(Pair { parts: 3, of: 24 }));
+    assert_eq!(count(Measure::Attempts, unpaid()), Ok(3));
+    assert_eq!(count(Measure::Failures, Selector { upstream: some("ranker"), ..unpaid() }), Ok(1));
+    assert_eq!(count(Measure::Attempts, Selector { upstream: some("ranker"), ..unpaid() }), Ok(1));
+    assert_eq!(count(Measure::Calls, Selector { kind: Some("upstream"), ..all() }), Ok(5));
+    assert_eq!(count(Measure::Calls, Selector { kind: Some("billing"), ..all() }), Ok(4));
+    // Whoever said it: the gateway four times, an upstream three times.
+    assert_eq!(count(Measure::Attempts, Selector { status: Some(402), ..all() }), Ok(7));
+    assert_eq!(count(Measure::Refusals, Selector { status: Some(402), ..all() }), Ok(4));
+    assert_eq!(count(Measure::Failures, Selector { status: Some(503), ..all() }), Ok(2));
+    let never = |selector| count(Measure::Attempts, selector).unwrap_err();
+    assert_eq!(never(Selector { status: Some(500), ..unpaid() }), "`upstream_402` is never answered with 500");
+    assert_eq!(never(Selector { status: Some(504), ..all() }), "the gateway answers nothing with the status 504");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! When the quota of a period is used up, and when it first refuses: moments, which an outcome does not hold.
 
 use farebox_engine::billing::account::{Account, Consumer};
-use farebox_engine::billing::cause::Cause;
+use farebox_engine::billing::cause::{Cause, Failure};
 use farebox_engine::billing::gate::Decision;
 use farebox_engine::billing::hold::HoldId;
 use farebox_engine::sim::{self, Observer, Scratch, Tried};
@@ -56,7 +56,7 @@ impl Observer for Moments<'_> {
 
     fn served(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now, _: Span) {}
 
-    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: u8, _: Now) {}
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Failure, _: Now) {}
 
     /// Whether all of the allowance is used the account says itself; if so, the last call that passed has used it up.
     fn closed(&mut self, account: &Account, _: &Tried) {

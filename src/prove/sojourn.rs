@@ -2,6 +2,7 @@
 //! hold exactly.
 
 use farebox_engine::billing::account::{Account, Consumer};
+use farebox_engine::billing::cause::Failure;
 use farebox_engine::billing::gate::Decision;
 use farebox_engine::billing::hold::HoldId;
 use farebox_engine::sim::{Observer, Tried, play_component};
@@ -38,7 +39,7 @@ impl Observer for Sojourn {
         }
     }
 
-    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: u8, _: Now) {}
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Failure, _: Now) {}
 
     fn closed(&mut self, _: &Account, _: &Tried) {}
 }

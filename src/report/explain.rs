@@ -96,8 +96,13 @@ pub enum Ending {
     Served,
     /// Served because of grace alone.
     ServedInGrace,
-    /// Failed behind the gateway, at the upstream of this index.
-    Failed(usize),
+    /// Failed behind the gateway.
+    Failed {
+        /// At which upstream, by its index.
+        upstream: usize,
+        /// What went wrong there.
+        cause: Cause,
+    },
     /// Not answered when the run ended.
     Unanswered,
     /// Refused.
@@ -110,7 +115,7 @@ impl Ending {
         match self {
             Self::Served => "served".to_owned(),
             Self::ServedInGrace => "served in grace".to_owned(),
-            Self::Failed(at) => format!("failed at {}", upstreams[at]),
+            Self::Failed { upstream, cause } => format!("failed at {}: {}", upstreams[upstream], cause.name()),
             Self::Unanswered => "not answered at the end".to_owned(),
             Self::Refused(cause) => format!("refused: {}", cause.name()),
         }

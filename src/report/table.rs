@@ -7,7 +7,7 @@ use farebox_engine::billing::cause::{Cause, Kind};
 use farebox_engine::billing::ledger::Movement;
 use farebox_engine::billing::tally::Count;
 use farebox_engine::figures::Figures;
-use farebox_engine::outcome::{CohortOutcome, Outcome, RouteOutcome};
+use farebox_engine::outcome::{CohortOutcome, FailedAs, Failures, Outcome, RouteOutcome};
 use farebox_engine::time::SECOND;
 
 use super::text::currency;
@@ -47,12 +47,12 @@ fn calls(subject: &Subject<'_>) -> String {
         for (path, route) in &cohort.routes {
             let last = route.calls();
             let offered = last.offered();
-            let mut add = |outcome: &str, cause: Option<Cause>, attempts: u64, calls: u64| {
+            let mut add = |outcome: &str, why: Option<(Cause, u16)>, attempts: u64, calls: u64| {
                 if attempts == 0 {
                     return;
                 }
-                let [cause, kind, status] = cause.map_or_else(Default::default, |cause| {
-                    [cause.name().to_owned(), cause.kind().name().to_owned(), subject.status(cause).to_string()]
+                let [cause, kind, status] = why.map_or_else(Default::default, |(cause, status)| {
+                    [cause.name().to_owned(), cause.kind().name().to_owned(), status.to_string()]
                 });
                 let who = [number.to_string(), cohort.cohort.clone(), cohort.plan.clone(), path.clone()];
                 let ended = [outcome.to_owned(), cause, kind, status];
@@ -63,13 +63,26 @@ fn calls(subject: &Subject<'_>) -> String {
             add("served", None, route.served, last.served);
             for (name, attempts) in &route.refused {
                 let calls = last.refused.get(name).copied().unwrap_or(0);
-                add("refused", Cause::from_name(name), *attempts, calls);
+                add("refused", Cause::from_name(name).map(|cause| (cause, subject.status(cause))), *attempts, calls);
             }
-            add("failed", None, route.failed, last.failed);
+            let (all, last_ones) = (by_answer(&route.failures), by_answer(&last.failures));
+            for ((name, status), attempts) in &all {
+                let calls = last_ones.get(&(*name, *status)).copied().unwrap_or(0);
+                add("failed", Cause::from_name(name).map(|cause| (cause, *status)), *attempts, calls);
+            }
             add("in_flight", None, route.in_flight, last.in_flight);
         }
     }
     write(&header, &rows)
+}
+
+/// Failures by cause and status, wherever they were.
+fn by_answer(failures: &Failures) -> BTreeMap<(&str, u16), u64> {
+    let mut sums = BTreeMap::new();
+    for (alike, attempts) in failures {
+        *sums.entry((alike.cause.as_str(), alike.status)).or_default() += attempts;
+    }
+    sums
 }
 
 /// Attempts refused, by all that tells them apart. The share is of the calls that the same cohort made for the same route.
@@ -82,19 +95,23 @@ fn refusals(subject: &Subject<'_>) -> String {
     write(&header, &shares(subject.outcome, |route| &route.refused, labels))
 }
 
-/// Calls that failed behind the gateway, by route and by the upstream that failed them. The share is of the calls that the
+/// Attempts that failed behind the gateway, by route and upstream, cause and status. The share is of the calls that the
 /// same cohort made for the same route.
 fn failures(outcome: &Outcome) -> String {
-    let header = ["replication", "cohort", "plan", "route", "upstream", "failed", "offered", "share"];
-    write(&header, &shares(outcome, |route| &route.failed_at, |upstream| Some(vec![upstream.clone()])))
+    let header =
+        ["replication", "cohort", "plan", "route", "upstream", "cause", "status", "failed", "offered", "share"];
+    let labels = |FailedAs { upstream, cause, status }: &FailedAs| {
+        Some(vec![upstream.clone(), cause.clone(), status.to_string()])
+    };
+    write(&header, &shares(outcome, |route| &route.failures, labels))
 }
 
 /// A row for each count of each route, as a share of all that the same cohort made for it; `labels` says what it is of, if
 /// that is told.
-fn shares(
+fn shares<Name>(
     outcome: &Outcome,
-    counts: impl Fn(&RouteOutcome) -> &BTreeMap<String, u64>,
-    labels: impl Fn(&String) -> Option<Vec<String>>,
+    counts: impl Fn(&RouteOutcome) -> &BTreeMap<Name, u64>,
+    labels: impl Fn(&Name) -> Option<Vec<String>>,
 ) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for (number, cohort) in each(outcome) {

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use farebox_engine::billing::catalog::HOLD_TTL;
+use farebox_engine::billing::cause::Cause;
 use farebox_engine::billing::ledger::{LedgerAccount, Movement};
 use farebox_engine::billing::price;
 use farebox_engine::billing::tally::Count;
 use farebox_engine::money::{CURRENCIES, Currency, thousands};
-use farebox_engine::outcome::{CohortOutcome, Outcome, RouteOutcome, pooled, quantile};
+use farebox_engine::outcome::{CohortOutcome, FailedAs, Failures, Outcome, RouteOutcome, pooled, quantile};
 use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND};
 
 use super::{assumed, threshold};
@@ -147,9 +148,9 @@ impl Mean {
         for (cause, calls) in sum(outcome.cohorts.iter().map(|cohort| &cohort.refused)) {
             rows.push(count(&format!("refused: {cause}"), calls, &self.who(&cause)));
         }
-        let failed: Vec<_> = outcome.cohorts.iter().map(CohortOutcome::failed_at).collect();
-        for (upstream, calls) in sum(failed.iter()) {
-            rows.push(count(&format!("failed at {upstream}"), calls, ""));
+        let failed: Vec<_> = outcome.cohorts.iter().map(|cohort| labelled(&cohort.failures())).collect();
+        for (label, calls) in sum(failed.iter()) {
+            rows.push(count(&label, calls, ""));
         }
         let in_flight = total(|cohort| cohort.in_flight);
         if in_flight > 0 {
@@ -185,10 +186,11 @@ impl Mean {
         for (cause, abandoned) in sum(last.iter().map(|route| &route.refused)) {
             rows.push(self.part(&format!("abandoned: {cause}"), abandoned, calls, ""));
         }
-        for (label, ended) in [
-            ("abandoned: failed behind the gateway", total(|route| route.failed)),
-            ("not answered at the end", total(|route| route.in_flight)),
-        ] {
+        let failed: Vec<_> = last.iter().map(|route| by_cause(&route.failures)).collect();
+        for (cause, abandoned) in sum(failed.iter()) {
+            rows.push(self.part(&format!("abandoned: {cause}"), abandoned, calls, ""));
+        }
+        for (label, ended) in [("not answered at the end", total(|route| route.in_flight))] {
             if ended > 0 {
                 rows.push(self.part(label, ended, calls, ""));
             }
@@ -448,6 +450,25 @@ pub fn duration(ns: u64) -> String {
     let found = units.into_iter().find(|(from, ..)| shown >= *from);
     let (unit, name) = found.map_or((MILLISECOND, "ms"), |(_, unit, name)| (unit, name));
     format!("{:.2} {name}", ns as f64 / unit as f64)
+}
+
+/// Failures by where they were and why, as a page has them; the status where the cause does not tell it.
+fn labelled(failures: &Failures) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for (FailedAs { upstream, cause, status }, attempts) in failures {
+        let status = if *cause == Cause::Upstream402.name() { String::new() } else { format!(" ({status})") };
+        *sums.entry(format!("failed at {upstream}: {cause}{status}")).or_default() += attempts;
+    }
+    sums
+}
+
+/// Failures by cause, wherever they were.
+fn by_cause(failures: &Failures) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for (alike, attempts) in failures {
+        *sums.entry(alike.cause.clone()).or_default() += attempts;
+    }
+    sums
 }
 
 fn sum<'a>(counts: impl Iterator<Item = &'a BTreeMap<String, u64>>) -> BTreeMap<String, u64> {

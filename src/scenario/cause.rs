@@ -52,6 +52,18 @@ pub(super) const KINDS: &[&str] = &["billing", "limit", "auth", "upstream"];
 /// What becomes of a request, and with its last one of a call.
 pub(super) const OUTCOMES: &[&str] = &["served", "refused", "failed", "recovered", "abandoned"];
 
+/// Whether what failed for this cause can be answered with this status; whether a refusal can is the scenario's to say.
+pub(super) fn may_have(cause: &str, status: u16) -> bool {
+    match cause {
+        "upstream_402" => status == 402,
+        "upstream_4xx" => (400..=499).contains(&status) && status != 402,
+        "upstream_error" => status >= 500,
+        "upstream_timeout" => status == 504,
+        "client_abort" => status == 499,
+        _ => true,
+    }
+}
+
 /// The family of a cause.
 pub(super) fn kind_of(cause: &str) -> &'static str {
     match cause {
@@ -93,6 +105,10 @@ mod tests {
         let refusals = Cause::ALL.iter().filter(|cause| REFUSALS.contains(&cause.name()));
         assert!(refusals.into_iter().all(|cause| status_of(cause.name()) == cause.status()));
         assert_eq!(OUTCOMES, Became::OF_CALLS.map(Became::name));
+        for cause in Cause::ALL.into_iter().filter(|cause| cause.kind() == Kind::Upstream) {
+            let is_its = |status| Cause::of_answer(status) == Some(cause) || cause.status() == status;
+            assert!((400..600).all(|status| may_have(cause.name(), status) == is_its(status)), "{}", cause.name());
+        }
         assert!(WHEN.iter().all(|name| *name == "refused" || REFUSALS.contains(name)));
     }
 }

@@ -272,6 +272,10 @@ fn is_same(a: &Value, b: &Value) -> bool {
 fn expected(shape: &'static Shape) -> String {
     match shape {
         Shape::One(unit) => unit.hint().into_owned(),
+        Shape::OneOrMap(unit, Table { named: Some(named), .. }) => {
+            let [name, value] = [named.name.example(), unit.example()];
+            format!("{}, or a map such as `{{ {name}: {value} }}`", unit.hint())
+        }
         Shape::OneOrMap(unit, table) => format!("{}, or a map with {}", unit.hint(), enumerate(names(table))),
         Shape::Map(Table { named: Some(named), .. }) => format!("write a map of {} by name", named.size.noun),
         Shape::Map(table) => format!("write a map with {}", enumerate(names(table))),

@@ -191,6 +191,7 @@ fn names(name: Unit) -> Value {
     match name {
         Unit::Choice(Choice { words, .. }) => json!({ "enum": words }),
         Unit::Path => json!({ "pattern": format!("^{PATH}$") }),
+        Unit::Status => json!({ "pattern": format!("^{STATUS}$") }),
         _ => json!({ "pattern": format!("^{NAME}$") }),
     }
 }
@@ -216,6 +217,7 @@ fn bound(schema: &mut Object, [least, most]: [&str; 2], size: &Size, beside: usi
 
 // === Units ===
 
+const STATUS: &str = "[45][0-9]{2}";
 const NAME: &str = "[A-Za-z0-9_-]{1,64}";
 /// Printable ASCII but for `?`, `#`, `<`, `>` and the backtick.
 const PATH: &str = r#"/[!-"$-;=@-_a-~]{0,255}"#;
@@ -243,6 +245,12 @@ pub(super) fn one(unit: Unit) -> Object {
         }
         Unit::Failure => {
             let mut schema = typed(&count, "[45]([0-9]{2}|xx)|connection");
+            schema.insert("minimum".to_owned(), 400.into());
+            schema.insert("maximum".to_owned(), 599.into());
+            return schema;
+        }
+        Unit::Status => {
+            let mut schema = typed(&count, STATUS);
             schema.insert("minimum".to_owned(), 400.into());
             schema.insert("maximum".to_owned(), 599.into());
             return schema;

@@ -212,6 +212,12 @@ fn contradiction(metric: &str, selector: &Selector, names: &[Named]) -> Result<(
         let message = format!("{} is never of the kind `{kind}`: it is of `{own}`", quote(cause));
         return Err(Complaint::new(message, format!("leave `kind` out, or write `kind={own}`")));
     }
+    if let (Some(cause), Some(status)) = (selector.cause, selector.status)
+        && !cause::may_have(cause, status)
+    {
+        let message = format!("{} is never answered with {status}", quote(cause));
+        return Err(Complaint::new(message, "leave `status` out, or `cause`"));
+    }
     if let Some(outcome) = selector.outcome {
         contradicted(metric, outcome, selector)?;
     }
@@ -227,6 +233,10 @@ fn contradiction(metric: &str, selector: &Selector, names: &[Named]) -> Result<(
     if let Some(outcome) = selector.outcome.filter(|outcome| *outcome != own.1) {
         let message = format!("{} are never `{}`", quote(metric), outcome.name());
         return Err(Complaint::new(message, "leave `outcome` out, or write `calls`"));
+    }
+    if selector.status.is_some_and(|status| status < 400) {
+        let message = format!("{} never have that status", quote(metric));
+        return Err(Complaint::new(message, "leave `status` out, or write one from 400 to 599"));
     }
     let of_failures = selector.kind == Some("upstream") || selector.cause.is_some_and(is_failure);
     let of_refusals =
@@ -276,13 +286,6 @@ fn untold(metric: &str, measure: Option<Measure>, selector: &Selector) -> Option
         return Some(Complaint::new(message, "leave it out"));
     };
     let of_cause = selector.cause.is_some() || selector.kind.is_some() || selector.status.is_some();
-    if selector.cause.is_some_and(is_failure)
-        || selector.kind == Some("upstream")
-        || (of_cause && (metric == "failures" || selector.outcome == Some(Became::Failed)))
-    {
-        let message = "failures are not told apart by their cause yet";
-        return Some(Complaint::new(message, "leave `status`, `cause` and `kind` out, or write `outcome=failed`"));
-    }
     if matches!(measure, Measure::Latency(_)) && (of_cause || selector.routes.is_some()) {
         let message = "latency is told apart by `outcome`, `cohort` and `plan` only in this version";
         return Some(Complaint::new(message, "leave the other labels out"));
@@ -535,6 +538,8 @@ mod tests {
             ("refusals{outcome=served}.rate < 1%", "`refusals` are never `served`"),
             ("refusals{cause=upstream_402}.rate < 1%", "`refusals` never have that cause"),
             ("failures{kind=billing}.rate < 1%", "`failures` never have that cause"),
+            ("failures{status=200}.count < 1", "`failures` never have that status"),
+            ("failures{cause=upstream_402, status=500}.count < 1", "`upstream_402` is never answered with 500"),
             (
                 "refusals{cause=past_due, kind=limit}.rate < 1%",
                 "`past_due` is never of the kind `limit`: it is of `billing`",
@@ -557,8 +562,6 @@ mod tests {
                 "false_refusals.count == 0",
                 "`false_refusals` is not supported yet: no oracle says which answers were wrong",
             ),
-            ("failures{cause=upstream_402}.count < 5", "failures are not told apart by their cause yet"),
-            ("calls{kind=upstream}.rate < 5%", "failures are not told apart by their cause yet"),
             (
                 "latency{route=/x}.p99 < 1s",
                 "latency is told apart by `outcome`, `cohort` and `plan` only in this version",

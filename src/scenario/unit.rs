@@ -41,6 +41,8 @@ pub(super) enum Unit {
     Zone,
     /// A status, all of a class, or `connection`: `429`, `5xx`.
     Failure,
+    /// A status of failure: `402`.
+    Status,
     /// A whole number, with `k` and `M`.
     Quantity(Bounds),
     /// A number up to a thousand, with decimals.
@@ -140,6 +142,7 @@ impl Unit {
             Self::Moment => time::parse_moment(text).ok_or_else(|| self.unlike(text)).map(Value::Moment),
             Self::Zone => time::parse_zone(text).map(Value::Zone),
             Self::Failure => word::parse_failure(text).map(Value::Failure),
+            Self::Status => word::parse_status(text).map(Value::Quantity),
             Self::Quantity(bounds) => number::quantity_part(self, text, text, bounds).map(Value::Quantity),
             Self::Number(least) => number::parse_number(text, least).map(Value::Number),
             Self::CountPer(period) => number::parse_count_per(text, period).map(Value::Quantity),
@@ -172,6 +175,7 @@ impl Unit {
             Self::Moment => "a date, or a moment in UTC",
             Self::Zone => "a time zone",
             Self::Failure => "a failure",
+            Self::Status => "a status of failure",
             Self::Quantity(_) => "a whole number",
             Self::Number(_) => "a number",
             Self::CountPer(_) => "a number per period",
@@ -205,6 +209,7 @@ impl Unit {
             }
             Self::Zone => "write a name of the tz database, such as `America/New_York`, or `UTC`".into(),
             Self::Failure => "write a status from 400 to 599, `4xx`, `5xx` or `connection`".into(),
+            Self::Status => "write a status from 400 to 599, such as `402`".into(),
             Self::Quantity(_) => "write digits, such as `400`, `10k`, `2.5M` or `1_000`".into(),
             Self::Number(_) => "write a number up to 1000, such as `1.5`".into(),
             Self::CountPer(Period::Day) => "write a number per day, such as `500/day`".into(),
@@ -239,6 +244,7 @@ impl Unit {
             Self::Moment => "2026-03-01",
             Self::Zone => "America/New_York",
             Self::Failure => "429",
+            Self::Status => "402",
             Self::Quantity(Bounds { least, .. }) => return short(least).into(),
             Self::Number(_) => "1.5",
             Self::CountPer(Period::Day) => "500/day",

@@ -11,10 +11,11 @@ use serde_json::Value;
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/cases.json");
 
 fn answered(answer: &Value) -> Answered {
+    let status = u16::try_from(answer["status"].as_u64().unwrap()).unwrap();
     Answered {
-        status: u16::try_from(answer["status"].as_u64().unwrap()).unwrap(),
         retry_after: answer["retry_after_s"].as_u64().map(Span::from_secs),
         should_retry: answer["should_retry"].as_bool(),
+        ..Answered::status(status)
     }
 }
 

@@ -660,7 +660,7 @@ fn a_load_of_more_than_ten_years_is_refused() {
 fn a_plan_follows_calls_from_hop_to_hop() {
     let upstream = |name: &str, seconds: f64, calls: &[usize]| Upstream {
         latency: Distribution::Constant(seconds * 1e9),
-        errors: Chance::of(1, 2),
+        errors: Chance::of(1, 2).into(),
         calls: calls.to_vec(),
         ..Upstream::new(name)
     };

@@ -26,8 +26,8 @@ use farebox_engine::distribution::Distribution;
 use farebox_engine::draw::Chance;
 use farebox_engine::log::{Entry, Event, History};
 use farebox_engine::model::{
-    Act, AppliesTo, Arrivals, Breaks, Card, Fees, Limit, PastAllowance, Pattern, PerMeter, Plan, Prepaid, Process,
-    Returns, Scenario, SpendControl, Upstream,
+    Act, AppliesTo, Arrivals, Breaks, Card, Errors, Fees, Limit, PastAllowance, Pattern, PerMeter, Plan, Prepaid,
+    Process, Returns, Scenario, SpendControl, Upstream,
 };
 use farebox_engine::money::Money;
 use farebox_engine::time::Span;
@@ -383,7 +383,7 @@ fn the_loads_change_without_any_of_what_they_ask_for() {
         ("fees of the processor", |it| it.payments.fees = Fees::default()),
         ("spending without a hold", |it| it.gateway.spend_control = SpendControl::Reserve),
         ("costs", |it| upstreams(it, |of| of.cost = PerMeter::default())),
-        ("errors", |it| upstreams(it, |of| of.errors = Chance::NEVER)),
+        ("errors", |it| upstreams(it, |of| of.errors = Errors::NEVER)),
         ("capacities", |it| upstreams(it, |of| of.capacity = None)),
         ("calls of upstreams", |it| upstreams(it, |of| of.calls.clear())),
         ("upstreams of routes", |it| it.routes.iter_mut().for_each(|route| route.upstream = 0)),

@@ -1,7 +1,7 @@
 //! The three proofs that the live half decides as the simulated one: that they hold, over every kind of refusal, and
 //! that each of them fails when there is something to find.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 
@@ -11,9 +11,11 @@ use farebox::live::proof;
 use farebox::live::stage;
 use farebox_engine::billing::cause::Cause;
 use farebox_engine::billing::gate::Decision;
+use farebox_engine::billing::ledger::Movement;
 use farebox_engine::log::{Entry, Event, History, replay};
 use farebox_engine::model::{REQUESTS, Sessions};
 use farebox_engine::money::Money;
+use farebox_engine::outcome::RouteOutcome;
 use farebox_engine::time::{Span, Time};
 use farebox_engine::world::World;
 
@@ -236,6 +238,62 @@ fn a_load_counts_calls_by_their_last_attempt() {
     let refused = last.refused.values().sum::<u64>();
     assert_eq!(last.served + last.failed + last.in_flight + refused, run.load.offered);
     assert_eq!((cohort.recovered, last.served), (run.load.recovered, run.load.status(200)));
+}
+
+/// Three upstreams in a chain, of which the last says that it could not pay, that it is asked too often, or that it is down;
+/// clients who try again on the latter two, and buy credit when the gateway asks for it.
+const UNPAID: &str = "\
+scenario: unpaid
+horizon: 30d
+plans:
+  credits: { prices: { requests: $0.01 }, prepaid: { opening: $100, auto_top_up: { below: $1, add: $10 } } }
+upstreams:
+  front: { latency: 1ms, calls: [ middle ], errors: 1% }
+  middle: { latency: 1ms, calls: [ back ] }
+  back: { latency: 1ms, errors: { 402: 10%, 429: 10%, 503: 10% } }
+consumers:
+  agents:
+    count: 20
+    plan: credits
+    joined: start
+    traffic: { rate: 20/day }
+    client: { attempts: 3, retry_on: [429, 503], delay: 5ms, on_402: top_up_then_retry }
+live: { rate: 200/s, duration: 2s, connections: 64 }
+";
+
+/// On sockets as in the simulation: the status of the hop that failed comes through the chain and the gateway to the client,
+/// who tries again on what it says and buys no credit for somebody else's 402; and it is counted by upstream, cause and status.
+#[test]
+fn statuses_of_failed_hops_are_passed_on_and_counted() {
+    let load = Load::of(fixture::scaled(fixture::parse(UNPAID)));
+    let Load { world, twins } = &load;
+    let played = stage::lockstep(world, twins, THREADS, &Control::default()).unwrap();
+    proof::lockstep(world, twins, &played.histories).unwrap();
+    let run = stage::free_run(world, THREADS, &Control::default()).unwrap();
+    proof::replay(world, &run.histories, run.end).unwrap();
+    assert_eq!((run.load.dropped, run.load.errors.len(), run.load.unfinished), (0, 0, 0));
+    let outcome = run.outcome(world);
+    let cohort = &outcome.cohorts[0];
+    let by_status = |route: &RouteOutcome, status| {
+        let alike = route.failures.iter().filter(|(alike, _)| alike.status == status);
+        alike.map(|(_, attempts)| attempts).sum::<u64>()
+    };
+    let route = &cohort.routes["/"];
+    for status in [402, 429, 500, 503] {
+        assert_eq!(by_status(route, status), run.load.status(status), "{status}");
+    }
+    let named: BTreeSet<_> =
+        route.failures.keys().map(|it| (it.upstream.as_str(), it.cause.as_str(), it.status)).collect();
+    let expected = [("back", "upstream_402", 402), ("back", "upstream_4xx", 429), ("back", "upstream_error", 503)];
+    assert!(expected.iter().all(|alike| named.contains(alike)), "{named:?}");
+    assert!(
+        named.iter().all(|alike| expected.contains(alike) || *alike == ("front", "upstream_error", 500)),
+        "{named:?}"
+    );
+    // Each 402 ends its call, and every other failure is tried again where the client has an attempt left.
+    assert_eq!(by_status(&route.calls(), 402), by_status(route, 402));
+    assert!(by_status(&route.calls(), 429) < by_status(route, 429) / 4);
+    assert_eq!(cohort.moved(Movement::InvoiceCredit), 0);
 }
 
 /// The one boundary that no jitter can move: with the same log on both sides there is no difference at all; with one

@@ -96,7 +96,7 @@ fn thresholds_are_in_the_json_too() {
     let answer = folder.farebox("simulate judged.yaml --out out --format json").run();
     assert_eq!(answer.code, Some(1), "{answer}");
     let printed: Value = serde_json::from_str(&answer.stdout).unwrap();
-    assert_eq!(printed["schema"], 4);
+    assert_eq!(printed["schema"], 5);
     let [first, second] = &printed["thresholds"].as_array().unwrap()[..] else { panic!("two thresholds") };
     assert_eq!((first["threshold"].as_str(), first["found"].as_str()), (Some("refusals.count == 0"), Some("broken")));
     assert!(first["measured"].as_f64().unwrap() > 0.0 && first["line"] == 0.0);

@@ -122,7 +122,7 @@ fn an_answer_is_never_early() {
 fn the_same_seed_fails_the_same_requests() {
     let statuses = |seed| {
         let errors = Share::new(0.3).unwrap();
-        let server = serving(ServiceSpec { errors, seed, ..ServiceSpec::default() });
+        let server = serving(ServiceSpec { errors: errors.into(), seed, ..ServiceSpec::default() });
         let mut client = Client::connect(&server);
         let statuses: Vec<_> = (0..64).map(|_| client.get("").status).collect();
         statuses

@@ -167,9 +167,10 @@ fn endings(world: &World, log: &[Logged]) -> Vec<Ending> {
                     endings[call] = if in_grace { Ending::ServedInGrace } else { Ending::Served };
                 }
             }
-            Event::Failed { hold, hop, .. } => {
+            Event::Failed { hold, failure, .. } => {
                 if let Some((call, _, route)) = open.remove(&hold) {
-                    endings[call] = Ending::Failed(world.path(route)[usize::from(hop)].upstream);
+                    let upstream = world.path(route)[usize::from(failure.hop)].upstream;
+                    endings[call] = Ending::Failed { upstream, cause: failure.cause };
                 }
             }
         }
@@ -282,9 +283,9 @@ impl Teller<'_> {
                 made = self.in_flight.remove(&hold);
                 self.world.served(&mut self.party, *now, hold, &usage)?;
             }
-            Event::Failed { hold, hop, used } => {
+            Event::Failed { hold, failure, used } => {
                 self.in_flight.remove(&hold);
-                self.world.failed(&mut self.party, *now, hold, hop, &used)?;
+                self.world.failed(&mut self.party, *now, hold, failure.hop, &used)?;
             }
         }
         self.world.catch_up(&mut self.party, *now)?;

@@ -54,6 +54,29 @@ pub enum Cause {
     ClientAbort,
 }
 
+/// How an attempt that was admitted has failed, as its client hears of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Failure {
+    /// The number of the hop of its path that failed.
+    pub hop: u8,
+    /// Why.
+    pub cause: Cause,
+    /// The status that the client is answered with; what an upstream said is passed on.
+    pub status: u16,
+}
+
+impl Failure {
+    /// A hop has answered with a status of failure.
+    pub fn answered(hop: u8, status: u16) -> Self {
+        Self { hop, cause: Cause::of_answer(status).unwrap_or(Cause::UpstreamError), status }
+    }
+
+    /// There is no answer, or not all of it: the gateway says so itself.
+    pub const fn lost(cause: Cause) -> Self {
+        Self { hop: 0, cause, status: cause.status() }
+    }
+}
+
 /// What family a cause belongs to, so that a threshold survives a changed status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -140,6 +163,17 @@ impl Cause {
         }
         all
     };
+
+    /// The cause of a failure that an upstream answers with this status; `None`: that is no failure. An upstream's own 504
+    /// is an error of that upstream: only what the gateway has waited for in vain has timed out.
+    pub const fn of_answer(status: u16) -> Option<Self> {
+        match status {
+            402 => Some(Self::Upstream402),
+            400..=499 => Some(Self::Upstream4xx),
+            500.. => Some(Self::UpstreamError),
+            _ => None,
+        }
+    }
 
     /// The cause of this name.
     pub fn from_name(name: &str) -> Option<Self> {

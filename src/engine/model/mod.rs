@@ -23,7 +23,7 @@ pub use price::{Price, Tier, UnitPrice};
 pub use sessions::Sessions;
 pub use shape::{HOURS, Shape, WEEK};
 pub use threshold::{Became, Collected, Comparison, Line, Measure, Number, Selector, Statistic, Threshold};
-pub use upstream::{Generates, HOPS_MOST, Hop, Upstream};
+pub use upstream::{Errors, FAILED, Generates, HOPS_MOST, Hop, Upstream};
 
 use crate::distribution::Distribution;
 use crate::money::Currency;

@@ -7,6 +7,8 @@ use crate::time::Span;
 
 /// Hops that one call may take behind the gateway at most.
 pub const HOPS_MOST: usize = 16;
+/// The status of an answer that says nothing else of a failure: an internal server error (RFC 9110).
+pub const FAILED: u16 = 500;
 
 /// A service behind the gateway.
 #[derive(Clone, Debug)]
@@ -21,8 +23,8 @@ pub struct Upstream {
     /// Whether the client hears what is generated as it comes, so that the time to the first of it is measured apart.
     /// Only for one that generates, that answers the gateway itself and calls no other.
     pub streams: bool,
-    /// The chance that a call fails there: it answers 500, after the same time.
-    pub errors: Chance,
+    /// How often a call fails there, and which status it answers then, after the same time.
+    pub errors: Errors,
     /// How many calls it works on at once, those included that wait for the others that it calls; more of them wait in
     /// line. `None`: any number.
     pub capacity: Option<u32>,
@@ -30,6 +32,58 @@ pub struct Upstream {
     pub calls: Vec<usize>,
     /// What a call that reaches it costs to answer, per unit of a meter, whoever pays for it.
     pub cost: PerMeter<Option<UnitPrice>>,
+}
+
+/// How often an upstream fails what comes to it, and which status it answers then. One word of chance decides both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Errors {
+    /// Statuses in order, each with the chance that it or one before it is answered.
+    up_to: Vec<(Chance, u16)>,
+}
+
+impl Errors {
+    /// It never fails.
+    pub const NEVER: Self = Self { up_to: Vec::new() };
+
+    /// Each status with its chance, in whatever order; `None` where they sum to more than 1.
+    pub fn of(each: impl IntoIterator<Item = (u16, Chance)>) -> Option<Self> {
+        let mut each: Vec<_> = each.into_iter().filter(|(_, chance)| *chance != Chance::NEVER).collect();
+        each.sort_unstable();
+        let mut sum = Chance::NEVER;
+        let mut up_to = Vec::with_capacity(each.len());
+        for (status, chance) in each {
+            sum = sum.plus(chance)?;
+            up_to.push((sum, status));
+        }
+        Some(Self { up_to })
+    }
+
+    /// The chance that it fails at all.
+    pub fn chance(&self) -> Chance {
+        self.up_to.last().map_or(Chance::NEVER, |(chance, _)| *chance)
+    }
+
+    /// The statuses that it may fail with, in order.
+    pub fn statuses(&self) -> impl Iterator<Item = u16> + '_ {
+        self.up_to.iter().map(|(_, status)| *status)
+    }
+
+    /// The status that it fails with, if it does, given a uniform word, which is asked for only where it may.
+    #[inline]
+    pub fn drawn(&self, word: impl FnOnce() -> u64) -> Option<u16> {
+        if self.up_to.is_empty() {
+            return None;
+        }
+        let word = word();
+        self.up_to.iter().find(|(chance, _)| chance.happens(word)).map(|(_, status)| *status)
+    }
+}
+
+/// It fails with [`FAILED`], so often.
+impl From<Chance> for Errors {
+    fn from(chance: Chance) -> Self {
+        Self::of([(FAILED, chance)]).unwrap_or_default()
+    }
 }
 
 /// What comes unit by unit, such as the tokens of a language model.
@@ -58,7 +112,7 @@ impl Upstream {
             latency: Distribution::Constant(0.0),
             generates: None,
             streams: false,
-            errors: Chance::NEVER,
+            errors: Errors::NEVER,
             capacity: None,
             calls: Vec::new(),
             cost: PerMeter::default(),

@@ -8,6 +8,8 @@ use crate::billing::cause::{CAUSES, Cause};
 use crate::model::{Route, Scenario};
 use crate::record::{AgainRecord, CohortRecord, RouteRecord};
 
+use super::failures::{self, Failures};
+
 /// What became of the attempts of one cohort for one route; [`Self::calls`] tells the calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,8 +18,9 @@ pub struct RouteOutcome {
     pub served: u64,
     /// As [`CohortOutcome::failed`](super::CohortOutcome::failed).
     pub failed: u64,
-    /// The same by the upstream that failed, as far as any has.
-    pub failed_at: BTreeMap<String, u64>,
+    /// The same by upstream, cause and status, as far as any has failed.
+    #[serde(with = "failures")]
+    pub failures: Failures,
     /// As [`CohortOutcome::in_flight`](super::CohortOutcome::in_flight).
     pub in_flight: u64,
     /// As [`CohortOutcome::refused`](super::CohortOutcome::refused).
@@ -35,8 +38,9 @@ pub struct Again {
     pub served: u64,
     /// Failed behind the gateway.
     pub failed: u64,
-    /// The same by the upstream that failed, as far as any has.
-    pub failed_at: BTreeMap<String, u64>,
+    /// The same by upstream, cause and status, as far as any has failed.
+    #[serde(with = "failures")]
+    pub failures: Failures,
     /// Not answered when the time ended, and the client has not waited.
     pub in_flight: u64,
     /// Refused, by cause.
@@ -48,29 +52,20 @@ pub struct Again {
 pub(super) fn routes(scenario: &Scenario, record: &CohortRecord) -> BTreeMap<String, RouteOutcome> {
     let outcome = |(index, (route, cell))| {
         let (route, cell): (&Route, &RouteRecord) = (route, cell);
-        let named = |hops: &[u64]| by_upstream(scenario, index, hops);
-        let again = record.again.get(index).map(|cell| Again::new(cell, named(&cell.failed_at))).unwrap_or_default();
-        (&route.path, RouteOutcome { again, ..RouteOutcome::new(cell, named(&cell.failed_at)) })
+        let named = |counts| failures::named(scenario, index, counts);
+        let again = record.again.get(index).map(|cell| Again::new(cell, named(&cell.failures))).unwrap_or_default();
+        (&route.path, RouteOutcome { again, ..RouteOutcome::new(cell, named(&cell.failures)) })
     };
     let called = scenario.routes.iter().zip(&record.routes).enumerate().map(outcome);
     called.filter(|(_, calls)| calls.offered() > 0).map(|(path, calls)| (path.clone(), calls)).collect()
 }
 
-/// By the name of the upstream: one that is on the path several times may fail at each.
-fn by_upstream(scenario: &Scenario, route: usize, hops: &[u64]) -> BTreeMap<String, u64> {
-    let mut failed = BTreeMap::new();
-    for (hop, calls) in scenario.path(route).iter().zip(hops).filter(|(_, calls)| **calls > 0) {
-        *failed.entry(scenario.upstreams[hop.upstream].name.clone()).or_default() += calls;
-    }
-    failed
-}
-
 impl RouteOutcome {
-    fn new(cell: &RouteRecord, failed_at: BTreeMap<String, u64>) -> Self {
+    fn new(cell: &RouteRecord, failures: Failures) -> Self {
         Self {
             served: cell.served,
             failed: cell.failed,
-            failed_at,
+            failures,
             in_flight: cell.admitted - cell.served - cell.failed,
             refused: by_cause(&cell.refused),
             again: Again::default(),
@@ -80,11 +75,11 @@ impl RouteOutcome {
     /// The calls, each as its last attempt has ended: the attempts without those that were followed by another.
     #[must_use]
     pub fn calls(&self) -> Self {
-        let Again { served, failed, failed_at, in_flight, refused, .. } = &self.again;
+        let Again { served, failed, failures, in_flight, refused, .. } = &self.again;
         Self {
             served: self.served.saturating_sub(*served),
             failed: self.failed.saturating_sub(*failed),
-            failed_at: without(&self.failed_at, failed_at),
+            failures: without(&self.failures, failures),
             in_flight: self.in_flight.saturating_sub(*in_flight),
             refused: without(&self.refused, refused),
             again: Again { recovered: self.again.recovered, ..Again::default() },
@@ -99,7 +94,7 @@ impl RouteOutcome {
     pub(super) fn add(&mut self, other: &Self) {
         self.served += other.served;
         self.failed += other.failed;
-        super::add(&mut self.failed_at, &other.failed_at, |sum, more| *sum += more);
+        super::add(&mut self.failures, &other.failures, |sum, more| *sum += more);
         self.in_flight += other.in_flight;
         super::add(&mut self.refused, &other.refused, |sum, more| *sum += more);
         self.again.add(&other.again);
@@ -107,11 +102,11 @@ impl RouteOutcome {
 }
 
 impl Again {
-    fn new(cell: &AgainRecord, failed_at: BTreeMap<String, u64>) -> Self {
+    fn new(cell: &AgainRecord, failures: Failures) -> Self {
         Self {
             served: cell.served,
-            failed: cell.failed_at.iter().sum(),
-            failed_at,
+            failed: failures.values().sum(),
+            failures,
             in_flight: cell.open,
             refused: by_cause(&cell.refused),
             recovered: cell.recovered,
@@ -130,7 +125,7 @@ impl Again {
     fn add(&mut self, other: &Self) {
         self.served += other.served;
         self.failed += other.failed;
-        super::add(&mut self.failed_at, &other.failed_at, |sum, more| *sum += more);
+        super::add(&mut self.failures, &other.failures, |sum, more| *sum += more);
         self.in_flight += other.in_flight;
         self.recovered += other.recovered;
         super::add(&mut self.refused, &other.refused, |sum, more| *sum += more);
@@ -138,7 +133,7 @@ impl Again {
 }
 
 /// What is left of each count; what is none any more is left out.
-fn without(counts: &BTreeMap<String, u64>, others: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+fn without<K: Ord + Clone>(counts: &BTreeMap<K, u64>, others: &BTreeMap<K, u64>) -> BTreeMap<K, u64> {
     let left = counts.iter().map(|(name, count)| (name, count.saturating_sub(others.get(name).copied().unwrap_or(0))));
     left.filter(|(_, count)| *count > 0).map(|(name, count)| (name.clone(), count)).collect()
 }

@@ -12,6 +12,7 @@ use std::mem;
 use super::Observer;
 use super::player::{Player, Try};
 use crate::billing::account::Consumer;
+use crate::billing::cause::Failure;
 use crate::billing::hold::HoldId;
 use crate::money::Overflow;
 use crate::time::{SECOND, Time};
@@ -27,8 +28,8 @@ struct Visit {
     hold: HoldId,
     /// Which hop of its path it is at: the last one, where none of them may make it wait.
     hop: u8,
-    /// At which hop it fails, where that is known.
-    fails: Option<u8>,
+    /// How it fails, where that is known.
+    fails: Option<Failure>,
 }
 
 /// When what an upstream works on is done; of what is done at one moment, whose it is and which call's comes first. It is
@@ -174,7 +175,7 @@ impl<O: Observer> Component<'_, O> {
     fn begin(&mut self, at: Time, slot: u32) {
         let visit = self.visits.at(slot);
         let Work { takes, fails } = self.players[visit.player as usize].work(&visit.tried, visit.hop);
-        visit.fails = fails.then_some(visit.hop);
+        visit.fails = fails.map(|status| Failure::answered(visit.hop, status));
         self.work(at + takes, slot);
     }
 

@@ -5,19 +5,19 @@ use std::collections::BinaryHeap;
 
 use super::{Ended, Observer, Tried};
 use crate::billing::account::Consumer;
-use crate::billing::cause::Cause;
+use crate::billing::cause::{Cause, Failure};
 use crate::billing::gate::Decision;
 use crate::billing::hold::HoldId;
-use crate::draw::{Ahead, Chance};
+use crate::draw::Ahead;
 use crate::model::{Client, METERS_MAX, PerMeter, Upstream};
 use crate::money::Overflow;
 use crate::time::{Now, Span, Time};
+use crate::world::World;
 use crate::world::client::{Answered, Attempts, Budget, next_attempt};
 use crate::world::party::Party;
 use crate::world::path::{Journey, Work};
 use crate::world::schedule::{Call, Calls, Drawn};
 use crate::world::session::FollowUps;
-use crate::world::{FAILED, World};
 
 /// One consumer as it is played.
 pub(super) struct Player<'a> {
@@ -172,7 +172,7 @@ impl<'a> Player<'a> {
         match world.only() {
             Some(upstream) => {
                 let Work { takes, fails } = self.at_the_only(upstream, tried);
-                Journey { takes, fails: fails.then_some(0) }
+                Journey { takes, fails: fails.map(|status| Failure::answered(0, status)) }
             }
             None => world.journey(self.party.consumer(), &tried.call()),
         }
@@ -192,7 +192,7 @@ impl<'a> Player<'a> {
     fn at_the_only(&mut self, upstream: &Upstream, tried: &Try) -> Work {
         let schedule = &self.world.schedule;
         let word = |what| schedule.attempt(self.party.consumer(), what, tried.index, tried.attempt);
-        let fails = upstream.errors != Chance::NEVER && upstream.errors.happens(word(Drawn::Error));
+        let fails = upstream.errors.drawn(|| word(Drawn::Error));
         let works = Span::from_ns(if tried.attempt <= 1 {
             self.latencies.of(tried.index, |stream, first, block| upstream.latency.fill(stream, first, block))
         } else {
@@ -201,23 +201,22 @@ impl<'a> Player<'a> {
         Work { takes: upstream.takes(works, &tried.usage), fails }
     }
 
-    /// The answer to an attempt has come: whether it failed, at which hop of its path.
+    /// The answer to an attempt has come: whether it failed, and how.
     #[inline]
     pub(super) fn land<O: Observer>(
         &mut self,
         lands: Time,
         tried: &Try,
         hold: HoldId,
-        fails: Option<u8>,
+        fails: Option<Failure>,
         observer: &mut O,
     ) -> Result<(), Overflow> {
         let now = self.arrive(lands)?;
         let consumer = self.party.consumer();
-        if let Some(hop) = fails {
-            self.world.failed(&mut self.party, now, hold, hop, &tried.usage)?;
-            observer.failed(consumer, &tried.call(), hold, hop, now);
-            let answered = Answered { status: FAILED, retry_after: None, should_retry: None };
-            self.answered(tried, now, Ended::Failed(hop), answered);
+        if let Some(failure) = fails {
+            self.world.failed(&mut self.party, now, hold, failure.hop, &tried.usage)?;
+            observer.failed(consumer, &tried.call(), hold, failure, now);
+            self.answered(tried, now, Ended::Failed(failure), Answered::passed_on(failure.status));
             return Ok(());
         }
         self.world.served(&mut self.party, now, hold, &tried.usage)?;
@@ -249,7 +248,7 @@ impl<'a> Player<'a> {
         if self.client.is_some() {
             let status = self.world.catalog.statuses[cause.index()];
             let retry_after = self.world.retry_after(&self.party, now, tried.route, cause);
-            self.answered(tried, now, Ended::Refused(cause), Answered { status, retry_after, should_retry: None });
+            self.answered(tried, now, Ended::Refused(cause), Answered { retry_after, ..Answered::status(status) });
         } else {
             self.is_over(tried, now.traffic);
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{days, everyone, for_seeds, play_all, poisson, scenario, secs, world};
 use crate::billing::account::{Account, Consumer};
+use crate::billing::cause::Failure;
 use crate::billing::gate::Decision;
 use crate::billing::hold::HoldId;
 use crate::distribution::Distribution;
@@ -57,7 +58,7 @@ impl Observer for Latencies {
         self.0.push(latency);
     }
 
-    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: u8, _: Now) {}
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Failure, _: Now) {}
 
     fn closed(&mut self, _: &Account, _: &Tried) {}
 }

@@ -10,10 +10,11 @@ use super::{days, secs};
 use crate::distribution::{Distribution, Z99};
 use crate::draw::{Chance, Words};
 use crate::model::{
-    Act, AppliesTo, Arrivals, Attribute, Breaks, Card, Change, Client, Cohort, Discount, Dunning, Fault, Fees, Finally,
-    Funds, Generates, GrantTerms, HandOut, Joined, Length, Limit, Live, METERS_MAX, Meter, On402, PastAllowance,
-    Pattern, Payments, PerMeter, Period, Plan, Prepaid, Price, Process, Rate, Reaction, Returns, Rollover, Route,
-    Scenario, Sessions, Shape, Share, SpendControl, Tier, TopUp, Trace, TraceRow, UnitPrice, Upstream, When,
+    Act, AppliesTo, Arrivals, Attribute, Breaks, Card, Change, Client, Cohort, Discount, Dunning, Errors, Fault, Fees,
+    Finally, Funds, Generates, GrantTerms, HandOut, Joined, Length, Limit, Live, METERS_MAX, Meter, On402,
+    PastAllowance, Pattern, Payments, PerMeter, Period, Plan, Prepaid, Price, Process, Rate, Reaction, Returns,
+    Rollover, Route, Scenario, Sessions, Shape, Share, SpendControl, Tier, TopUp, Trace, TraceRow, UnitPrice, Upstream,
+    When,
 };
 use crate::money::Money;
 use crate::time::{Clock, DAY, HOUR, SECOND, Span};
@@ -297,13 +298,14 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     scenario.gateway.spend_control =
         dice.one_of(&[SpendControl::Reserve, SpendControl::Reserve, SpendControl::CheckThenDebit]);
     payments(&mut scenario, dice);
-    scenario.upstreams[0].errors = Chance::of(dice.one_of(&[0, 0, 0, 2]), 10);
+    scenario.upstreams[0].errors = Chance::of(dice.one_of(&[0, 0, 0, 2]), 10).into();
     for cohort in &mut scenario.cohorts {
         cohort.client = client(dice);
     }
     pay_per_request(&mut scenario);
     give_up(&mut scenario.cohorts, seed);
     upstreams(&mut scenario, gap, seed);
+    statuses(&mut scenario, seed);
     scenario.faults = faults(seed, horizon);
     other_faults(&mut scenario, seed);
     scenario
@@ -356,6 +358,19 @@ fn give_up(cohorts: &mut [Cohort], seed: u64) {
     }
 }
 
+/// Half of those that fail answer several statuses then, as often together. With dice of its own.
+fn statuses(scenario: &mut Scenario, seed: u64) {
+    let dice = &mut Dice::new(seed ^ 0x4020);
+    for upstream in &mut scenario.upstreams {
+        if upstream.errors == Errors::NEVER || dice.coin() {
+            continue;
+        }
+        let tenth = (upstream.errors.chance().as_f64() * 1_000.0).round() as u64 / 10;
+        let each = [402, 429, 500, 503].map(|status| (status, Chance::of(dice.below(tenth / 4 + 1), 100)));
+        upstream.errors = Errors::of(each).expect("they sum to less than one");
+    }
+}
+
 /// One in three with further upstreams: some answer routes, some are called by those before them, some generate and
 /// stream. With dice of its own, so that what else is drawn stays as it was.
 fn upstreams(scenario: &mut Scenario, gap: u64, seed: u64) {
@@ -366,7 +381,7 @@ fn upstreams(scenario: &mut Scenario, gap: u64, seed: u64) {
     for name in ["ranker", "store", "model"].into_iter().take(1 + dice.below(3) as usize) {
         let mut upstream = Upstream::new(name);
         upstream.latency = latency(gap, dice);
-        upstream.errors = Chance::of(dice.one_of(&[0, 0, 1, 3]), 10);
+        upstream.errors = Chance::of(dice.one_of(&[0, 0, 1, 3]), 10).into();
         let meter = dice.below(scenario.meters.len() as u64) as usize;
         upstream.generates = dice.seldom(3, |dice| Generates { meter, per_second: dice.one_of(&[0.5, 80.0, 1e6]) });
         for meter in 0..scenario.meters.len() {
@@ -711,7 +726,7 @@ pub(super) fn calm(seed: u64) -> Scenario {
     scenario.payments = Payments { fees: scenario.payments.fees, ..Payments::new() };
     for upstream in &mut scenario.upstreams {
         upstream.latency = Distribution::Constant(0.0);
-        (upstream.errors, upstream.generates, upstream.streams) = (Chance::NEVER, None, false);
+        (upstream.errors, upstream.generates, upstream.streams) = (Errors::NEVER, None, false);
     }
     for plan in &mut scenario.plans {
         plan.limits.clear();

@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use super::{after, days, dollars, for_seeds, poisson, requests, scenario, secs, state, world};
 use crate::billing::account::{Account, Consumer};
+use crate::billing::cause::Failure;
 use crate::billing::gate::Decision;
 use crate::billing::headroom::Passed;
 use crate::billing::hold::{HoldId, Holds};
@@ -35,7 +36,7 @@ impl Observer for Last {
 
     fn served(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now, _: Span) {}
 
-    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: u8, _: Now) {}
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Failure, _: Now) {}
 
     fn passed(&mut self, _: Consumer, passed: &Passed) {
         self.together += passed.calls;

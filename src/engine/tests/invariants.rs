@@ -92,8 +92,8 @@ pub(super) fn watch(world: &World, consumer: Consumer, mut see: impl FnMut(&Step
         has_left |= party.has_left();
         let before = party.clone();
         if let Some(hold) = hold {
-            if let Some(hop) = world.journey(consumer, &call).fails {
-                world.failed(&mut party, now, hold, hop, &call.usage).unwrap();
+            if let Some(failure) = world.journey(consumer, &call).fails {
+                world.failed(&mut party, now, hold, failure.hop, &call.usage).unwrap();
                 see(&Step { world, now, event: Event::Failed(hold), party: [&before, &party] });
                 queue.extend(next(call.index, at));
                 continue;

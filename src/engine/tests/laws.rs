@@ -5,7 +5,7 @@
 
 use super::{days, dollars, play_all, poisson, requests, scenario, secs, world};
 use crate::billing::account::{Account, Consumer};
-use crate::billing::cause::Cause;
+use crate::billing::cause::{Cause, Failure};
 use crate::billing::gate::Decision;
 use crate::billing::hold::HoldId;
 use crate::billing::ledger::Movement;
@@ -52,7 +52,7 @@ impl Observer for Counts {
 
     fn served(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now, _: Span) {}
 
-    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: u8, _: Now) {}
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Failure, _: Now) {}
 
     fn closed(&mut self, _: &Account, _: &Tried) {
         self.by_consumer.push(std::mem::take(&mut self.current));

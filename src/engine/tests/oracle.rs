@@ -11,7 +11,7 @@ use super::{for_plain_seeds, state};
 use crate::billing::account::{Account, Consumer};
 use crate::billing::calendar::Cycle;
 use crate::billing::catalog::HOLD_TTL;
-use crate::billing::cause::Cause;
+use crate::billing::cause::{Cause, Failure};
 use crate::billing::decline::Answer;
 use crate::billing::gate::Decision;
 use crate::billing::hold::HoldId;
@@ -351,7 +351,7 @@ impl Observer for Log {
         self.events.push(Event::Served(*call, latency));
     }
 
-    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: u8, _: Now) {
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Failure, _: Now) {
         unreachable!("in virtual time no upstream fails");
     }
 

@@ -74,7 +74,7 @@ fn who_has_no_wallet_or_does_not_pay_is_only_asked() {
 #[test]
 fn what_fails_is_not_paid() {
     let mut failing = paid(900, &client(2, On402::PayOnce));
-    failing.upstreams[0].errors = Chance::of(1, 1);
+    failing.upstreams[0].errors = Chance::of(1, 1).into();
     let failing = world(failing);
     assert!((0..10).all(|index| books(&failing, index) == (0, 0, 900)));
 }

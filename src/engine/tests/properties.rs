@@ -11,7 +11,7 @@ use super::{
     state, world,
 };
 use crate::billing::account::{Account, Consumer};
-use crate::billing::cause::Cause;
+use crate::billing::cause::{Cause, Failure};
 use crate::billing::gate::Decision;
 use crate::billing::ledger::LedgerAccount::{
     self, BadDebt, Cash, Deferred, Earned, HeldPromotional, Opening, Promotion, Promotional, Receivable, Spent,
@@ -21,9 +21,11 @@ use crate::billing::tally::{Count, Tally};
 use crate::billing::usage::Units;
 use crate::draw::Chance;
 use crate::log::{self, Entry, Event, History, Replayed};
-use crate::model::{Act, Card, Cohort, Dunning, Finally, PerMeter, Period, Plan, Scenario, Sessions};
+use crate::model::{Act, Card, Cohort, Dunning, FAILED, Finally, PerMeter, Period, Plan, Scenario, Sessions};
 use crate::moments::Moments;
-use crate::outcome::{Again, Billed, CohortOutcome, MergeError, Nanos, Outcome, RouteOutcome, Timeline, Usage};
+use crate::outcome::{
+    Again, Billed, CohortOutcome, FailedAs, MergeError, Nanos, Outcome, RouteOutcome, Timeline, Usage,
+};
 use crate::record::Recorder;
 use crate::sim::Scratch;
 use crate::time::{Span, Time};
@@ -142,7 +144,7 @@ fn again(world: &World, party: &mut Party, entry: &Entry) {
     match entry.event {
         Event::Decided { route, attempt, .. } => drop(world.request(party, entry.now, route, attempt).unwrap()),
         Event::Served { hold, usage } => world.served(party, entry.now, hold, &usage).unwrap(),
-        Event::Failed { hold, hop, used } => world.failed(party, entry.now, hold, hop, &used).unwrap(),
+        Event::Failed { hold, failure, used } => world.failed(party, entry.now, hold, failure.hop, &used).unwrap(),
     }
 }
 
@@ -296,10 +298,12 @@ fn a_merge_adds_every_number() {
     let scenario = Scenario::new("sums", days(1));
     let mut left = Outcome::new(&scenario, 1, &Recorder::new(0), &[]);
     let mut right = left.clone();
+    let failed_as =
+        |upstream: &str| FailedAs { upstream: upstream.to_owned(), cause: "upstream_402".to_owned(), status: 402 };
     let again = |n| Again {
         served: n,
         failed: 2 * n,
-        failed_at: [("api".to_owned(), n), ("db".to_owned(), n)].into(),
+        failures: [(failed_as("api"), n), (failed_as("db"), n)].into(),
         in_flight: 3 * n,
         refused: [("x".to_owned(), 4 * n)].into(),
         recovered: 5 * n,
@@ -307,7 +311,7 @@ fn a_merge_adds_every_number() {
     let route = |n| RouteOutcome {
         served: n,
         failed: 2 * n,
-        failed_at: [("api".to_owned(), n), ("db".to_owned(), n)].into(),
+        failures: [(failed_as("api"), n), (failed_as("db"), n)].into(),
         in_flight: 3 * n,
         refused: [("x".to_owned(), 4 * n)].into(),
         again: again(6 * n),
@@ -418,7 +422,8 @@ pub(super) fn replays_as_logged(_: u64, world: &World) {
         let mut log = history.log;
         for entry in log.iter_mut().step_by(3) {
             if let Event::Served { hold, usage } = entry.event {
-                entry.event = Event::Failed { hold, hop: 0, used: usage };
+                let failure = Failure::answered(0, FAILED);
+                entry.event = Event::Failed { hold, failure, used: usage };
                 failures += 1;
             }
         }

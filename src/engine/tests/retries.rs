@@ -9,11 +9,11 @@ use crate::billing::ledger::Movement;
 use crate::draw::Chance;
 use crate::log::{self, Entry, Event, History};
 use crate::model::{
-    AppliesTo, Arrivals, Change, Client, Cohort, Delay, Failures, Joined, Length, Limit, Live, On402, Period, Plan,
-    Prepaid, Price, Rate, Retry, RetryAfter, Scenario, Trace, TraceRow, UnitPrice,
+    AppliesTo, Arrivals, Change, Client, Cohort, Delay, Errors, Failures, Joined, Length, Limit, Live, On402, Period,
+    Plan, Prepaid, Price, Rate, Retry, RetryAfter, Scenario, Trace, TraceRow, UnitPrice,
 };
 use crate::money::Money;
-use crate::outcome::{Again, Nanos, Outcome, RouteOutcome};
+use crate::outcome::{Again, FailedAs, Nanos, Outcome, RouteOutcome};
 use crate::sim::Scratch;
 use crate::time::{Clock, SECOND, Span, Time};
 use crate::world::World;
@@ -185,7 +185,7 @@ fn a_new_call_goes_before_a_retry_of_the_same_moment() {
 #[test]
 fn what_fails_upstream_is_tried_again_and_costs_each_time() {
     let mut scenario = calling(one_call(), &client(3, Failures::SERVER, secs(2)), &[0]);
-    scenario.upstreams[0].errors = Chance::of(1, 1);
+    scenario.upstreams[0].errors = Chance::of(1, 1).into();
     scenario.upstreams[0].latency = crate::distribution::Distribution::Constant(SECOND as f64);
     scenario.upstreams[0].cost[0] = Some(UnitPrice { amount: Money::from_nanos(7), per: 1 });
     let cohort = &play_all(&world(scenario.clone())).cohorts[0];
@@ -193,6 +193,35 @@ fn what_fails_upstream_is_tried_again_and_costs_each_time() {
     assert_eq!((cohort.calls(), cohort.routes["/"].again.failed, cohort.routes["/"].calls().failed), (1, 2, 1));
     assert_eq!(cohort.moved(Movement::Cost), 21);
     assert_eq!(attempts(scenario), [(0, 0, 1, None), (3, 0, 2, None), (6, 0, 3, None)]);
+}
+
+/// What each client does about a 402 that an upstream said: it is no demand on the consumer, so nobody buys credit, pays
+/// for the call or waits; only a client that tries again on any 402 does so.
+#[test]
+fn a_402_of_an_upstream_is_a_failure_as_any_other() {
+    let prepaid = || {
+        let mut plan = one_call();
+        plan.prepaid = Some(Prepaid::opening(dollars(5)));
+        plan
+    };
+    for (on, on_402, made) in [
+        (Failures::SERVER, On402::Fail, 1),
+        (Failures::PAYMENT_REQUIRED, On402::Fail, 3),
+        (Failures::SERVER, On402::TopUpThenRetry, 1),
+        (Failures::SERVER, On402::PayOnce, 1),
+        (Failures::SERVER, On402::WaitRetryAfter, 1),
+    ] {
+        let client = Client { on_402, ..client(3, on, secs(2)) };
+        let mut scenario = calling(prepaid(), &client, &[0]);
+        scenario.upstreams.push(crate::model::Upstream::new("paid"));
+        scenario.upstreams[0].calls = vec![1];
+        scenario.upstreams[1].errors = Errors::of([(402, Chance::of(1, 1))]).unwrap();
+        let cohort = &play_all(&world(scenario.clone())).cohorts[0];
+        let unpaid = FailedAs { upstream: "paid".into(), cause: "upstream_402".into(), status: 402 };
+        assert_eq!((cohort.failed, cohort.failures()), (made, [(unpaid, made)].into()), "{on_402:?}");
+        assert_eq!(cohort.moved(Movement::InvoiceCredit), 0);
+        assert_eq!(attempts(scenario).len() as u64, made);
+    }
 }
 
 /// One token in 60.4 s. The first call takes it. The second and the third, at 5 s and 6 s, are both told to come back at

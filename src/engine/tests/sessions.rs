@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{FIRST, days, play_all, requests, scenario, secs, world};
 use crate::billing::account::{Account, Consumer};
+use crate::billing::cause::Failure;
 use crate::billing::gate::Decision;
 use crate::billing::hold::HoldId;
 use crate::distribution::{Distribution, Z95, Z99};
@@ -68,7 +69,7 @@ impl Observer for Seen {
         self.attempts.get_mut(&self.open[&hold]).unwrap().1 = Some(now.traffic);
     }
 
-    fn failed(&mut self, _: Consumer, _: &Call, hold: HoldId, _: u8, now: Now) {
+    fn failed(&mut self, _: Consumer, _: &Call, hold: HoldId, _: Failure, now: Now) {
         self.attempts.get_mut(&self.open[&hold]).unwrap().1 = Some(now.traffic);
     }
 
@@ -113,7 +114,7 @@ fn a_refused_call_does_not_end_its_session() {
 fn a_call_that_the_upstream_fails_does_not_end_its_session() {
     let mut scenario =
         begun(days(9), 1, Plan::new("free"), in_sessions(4.0, Distribution::Constant(3.0), constant(10)));
-    scenario.upstreams[0].errors = Chance::of(1, 1);
+    scenario.upstreams[0].errors = Chance::of(1, 1).into();
     assert_eq!(first_session(scenario.clone()), [(0, 1, 0), (1, 1, 12), (2, 1, 24)]);
     scenario.cohorts[0].client = client(2, Failures::SERVER, secs(5));
     // Served at 2, again at 7, heard at 9: the next call is at 19.
@@ -225,7 +226,7 @@ fn distance(mut samples: Vec<f64>, longer: impl Fn(f64) -> f64) -> f64 {
 fn starts_lengths_and_think_times_are_those_that_are_asked_for() {
     let limited = Plan { usage_period: Some(Period::Day), allowance: requests(300), ..Plan::new("limited") };
     let mut scenario = begun(days(60), 20, limited, in_sessions(500.0, many_calls(), thinking()));
-    scenario.upstreams[0].errors = Chance::of(1, 10);
+    scenario.upstreams[0].errors = Chance::of(1, 10).into();
     scenario.upstreams[0].latency = Distribution::log_normal(1e9, 20e9, Z99);
     let world = world(scenario);
     let sessions = Sessions::new(many_calls(), thinking());

@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 
 use super::component::{Latencies, agrees_with, erlang_c, together};
 use super::{FIRST, days, for_seeds, play_all, poisson, scenario, secs, world};
+use crate::billing::cause::{Cause, Failure};
 use crate::billing::ledger::Movement;
 use crate::distribution::Distribution;
 use crate::draw::Chance;
 use crate::log::{self, Event};
-use crate::model::{Arrivals, Cohort, Generates, Meter, Plan, Route, Scenario, Trace, TraceRow, UnitPrice, Upstream};
+use crate::model::{
+    Arrivals, Cohort, Errors, Generates, Meter, Plan, Route, Scenario, Trace, TraceRow, UnitPrice, Upstream,
+};
 use crate::money::Money;
+use crate::outcome::{FailedAs, Failures};
 use crate::sim::{Scratch, play, play_component};
-use crate::time::{SECOND, Span};
+use crate::time::{SECOND, Span, Time};
 
 /// An upstream that works so many seconds, and then calls these.
 fn upstream(name: &str, seconds: u64, calls: &[usize]) -> Upstream {
@@ -43,6 +47,15 @@ fn took(scenario: Scenario) -> Vec<u64> {
     seen.0.iter().map(|latency| latency.ns() / SECOND).collect()
 }
 
+/// How many failed at each upstream, by its name.
+fn failed_at(failures: &Failures) -> BTreeMap<String, u64> {
+    let mut failed = BTreeMap::new();
+    for (alike, attempts) in failures {
+        *failed.entry(alike.upstream.clone()).or_default() += attempts;
+    }
+    failed
+}
+
 fn always() -> Chance {
     Chance::of(1, 1)
 }
@@ -62,7 +75,7 @@ fn a_path_is_depth_first_and_its_times_add_up() {
 fn the_hop_that_fails_ends_the_call_and_is_named() {
     for (fails, hop, seconds, cost) in [(0, 0, 1, 1), (1, 1, 3, 11), (2, 3, 15, 1_111), (3, 2, 11, 1_011)] {
         let mut scenario = calling(diamond(), &[(0, 0)]);
-        scenario.upstreams[fails].errors = always();
+        scenario.upstreams[fails].errors = always().into();
         for (nanos, upstream) in [1, 10, 100, 1_000].into_iter().zip(&mut scenario.upstreams) {
             upstream.cost[0] = Some(UnitPrice { amount: Money::from_nanos(nanos), per: 1 });
         }
@@ -70,12 +83,49 @@ fn the_hop_that_fails_ends_the_call_and_is_named() {
         let history = log::record(&world, FIRST, &mut Scratch::default()).unwrap();
         let last = history.log.last().unwrap();
         assert_eq!((last.now.traffic.ns() as u64 / SECOND, history.log.len()), (seconds, 2));
-        assert!(matches!(last.event, Event::Failed { hop: at, .. } if at == hop), "{last:?}");
+        assert!(
+            matches!(last.event, Event::Failed { failure, .. } if failure == Failure::answered(hop, 500)),
+            "{last:?}"
+        );
         assert_eq!(history.account.books().moved(Movement::Cost), Money::from_nanos(cost));
         let cohort = &play_all(&world).cohorts[0];
         let name = world.scenario.upstreams[fails].name.clone();
-        assert_eq!((cohort.failed, cohort.failed_at()), (1, BTreeMap::from([(name, 1)])));
+        let failed = FailedAs { upstream: name, cause: "upstream_error".to_owned(), status: 500 };
+        assert_eq!((cohort.failed, cohort.failures()), (1, Failures::from([(failed, 1)])));
     }
+}
+
+/// One word of chance decides whether a hop fails and with which status: the same calls fail as with a plain chance, each
+/// status as often as it says; five standard deviations.
+#[test]
+fn statuses_share_the_chance_that_a_hop_fails() {
+    let fails = |errors: Errors| {
+        let cohort = Cohort::new("all", 20, poisson(secs(60)));
+        let mut scenario = Scenario { upstreams: diamond(), ..scenario(days(1), Plan::new("free"), cohort) };
+        scenario.upstreams[2].errors = errors;
+        let world = world(scenario);
+        let logs = log::record_all(&world).unwrap();
+        let each = logs.into_iter().flat_map(|history| history.log).filter_map(|entry| match entry.event {
+            Event::Failed { failure, .. } => Some((entry.now.traffic, failure)),
+            _ => None,
+        });
+        each.collect::<Vec<_>>()
+    };
+    let tenths = |tenths| Chance::of(tenths, 10);
+    let plain = fails(tenths(4).into());
+    let by_status = fails(Errors::of([(500, tenths(1)), (402, tenths(2)), (429, tenths(1))]).unwrap());
+    assert!(plain.len() > 8_000 && plain.iter().all(|(_, failure)| *failure == Failure::answered(3, 500)));
+    let times = |all: &[(Time, Failure)]| all.iter().map(|(at, _)| *at).collect::<Vec<_>>();
+    assert_eq!(times(&plain), times(&by_status));
+    for (status, cause, share) in
+        [(402, Cause::Upstream402, 0.5), (429, Cause::Upstream4xx, 0.25), (500, Cause::UpstreamError, 0.25)]
+    {
+        let failed =
+            by_status.iter().filter(|(_, failure)| *failure == Failure { hop: 3, cause, status }).count() as f64;
+        let (all, deviation) = (plain.len() as f64, (plain.len() as f64 * share * (1.0 - share)).sqrt());
+        assert!((failed - all * share).abs() < 5.0 * deviation, "{status}: {failed} of {all}");
+    }
+    assert!(Errors::of([(402, tenths(6)), (500, tenths(5))]).is_none());
 }
 
 /// Served, each bears its own cost once for each time that it was called.
@@ -93,12 +143,12 @@ fn what_is_called_twice_costs_twice() {
 fn a_chain_fails_as_often_as_its_hops_do() {
     let mut upstreams = diamond();
     for (tenths, upstream) in [1, 2, 0, 3].into_iter().zip(&mut upstreams) {
-        upstream.errors = Chance::of(tenths, 10);
+        upstream.errors = Chance::of(tenths, 10).into();
     }
     let cohort = Cohort::new("all", 100, poisson(secs(60)));
     let scenario = Scenario { upstreams, ..scenario(days(1), Plan::new("free"), cohort) };
     let outcome = play_all(&world(scenario));
-    let (cohort, failed) = (&outcome.cohorts[0], outcome.cohorts[0].failed_at());
+    let (cohort, failed) = (&outcome.cohorts[0], failed_at(&outcome.cohorts[0].failures()));
     let answered = (cohort.served + cohort.failed) as f64;
     assert!(answered > 100_000.0);
     // `d` is asked by `b`, and by `c` where it has not failed yet.
@@ -180,7 +230,7 @@ fn a_place_is_given_back_once_its_upstream_has_answered() {
 fn a_call_that_fails_leaves_all_places() {
     let mut scenario = calling(diamond(), &[(0, 0), (0, 1), (0, 2)]);
     scenario.upstreams.iter_mut().for_each(|upstream| upstream.capacity = Some(1));
-    scenario.upstreams[3].errors = always();
+    scenario.upstreams[3].errors = always().into();
     let histories = log::record_all(&world(scenario)).unwrap();
     let ends: Vec<_> = histories.iter().map(|it| it.log.last().unwrap().now.traffic.ns() as u64 / SECOND).collect();
     assert_eq!(ends, [11, 22, 33]);
@@ -246,14 +296,14 @@ fn a_route_is_answered_and_paid_by_its_own_upstream() {
     for (nanos, upstream) in [3, 5_000_000].into_iter().zip(&mut scenario.upstreams) {
         upstream.cost[0] = Some(UnitPrice { amount: Money::from_nanos(nanos), per: 1 });
     }
-    scenario.upstreams[1].errors = Chance::of(1, 10);
+    scenario.upstreams[1].errors = Chance::of(1, 10).into();
     scenario.routes.push(Route { path: "/b".to_owned(), upstream: 1, attributes: Vec::new() });
     scenario.cohorts[0].routes = vec![(0, 0.5), (1, 0.5)];
     let outcome = play_all(&world(scenario));
     let [a, b] = ["/", "/b"].map(|path| &outcome.cohorts[0].routes[path]);
     assert!(a.served > 1_000 && b.served > 1_000 && b.failed > 100, "{a:?} {b:?}");
-    assert_eq!((a.failed, &a.failed_at), (0, &BTreeMap::new()));
-    assert_eq!(b.failed_at, BTreeMap::from([("b".to_owned(), b.failed)]));
+    assert_eq!((a.failed, &a.failures), (0, &Failures::new()));
+    assert_eq!(failed_at(&b.failures), BTreeMap::from([("b".to_owned(), b.failed)]));
     let cost = u128::from(a.served) * 3 + u128::from(b.served + b.failed) * 5_000_000;
     assert_eq!(outcome.moved(Movement::Cost), i128::try_from(cost).unwrap());
 }
@@ -280,7 +330,7 @@ fn what_is_generated_takes_its_time_and_its_first_token_is_measured_apart() {
     assert_eq!(about(&outcome.cohorts[0].first_token), [(0.5, 1), (3.0, 1)]);
 
     // Nothing is measured apart of what is not streamed, nor of what fails.
-    for change in [|it: &mut Upstream| it.streams = false, |it: &mut Upstream| it.errors = always()] {
+    for change in [|it: &mut Upstream| it.streams = false, |it: &mut Upstream| it.errors = always().into()] {
         let mut scenario = scenario.clone();
         change(&mut scenario.upstreams[0]);
         assert_eq!(together(&world(scenario)).cohorts[0].first_token, Vec::<[u64; 2]>::new());

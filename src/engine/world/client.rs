@@ -14,12 +14,20 @@ pub struct Answered {
     pub retry_after: Option<Span>,
     /// What the header of [`Hint`](crate::model::Hint) that this client reads says, where there is one.
     pub should_retry: Option<bool>,
+    /// Whether an upstream says it, and not the gateway, as the code in the gateway's body tells. A 402 of an upstream is no
+    /// demand on the client's own account: it is a failure as any other.
+    pub is_passed_on: bool,
 }
 
 impl Answered {
     /// A status and nothing else.
     pub const fn status(status: u16) -> Self {
-        Self { status, retry_after: None, should_retry: None }
+        Self { status, retry_after: None, should_retry: None, is_passed_on: false }
+    }
+
+    /// The status of an upstream, passed on.
+    pub const fn passed_on(status: u16) -> Self {
+        Self { is_passed_on: true, ..Self::status(status) }
     }
 
     /// `None` when it is no failure.
@@ -114,7 +122,7 @@ fn wait(client: &Client, answered: &Answered, made: u32, word: u64) -> Option<Sp
     let retry = &client.retry;
     let failure = answered.failure()?;
     let own = || retry.delay.before(made, word);
-    if answered.status == 402 && client.on_402 != On402::Fail {
+    if answered.status == 402 && !answered.is_passed_on && client.on_402 != On402::Fail {
         if answered.should_retry == Some(false) {
             return None;
         }

@@ -38,9 +38,6 @@ use processor::Processor;
 use reaction::Reaction;
 use schedule::{Call, Calls, Pace, Schedule};
 
-/// The status of an upstream's answer that says it has failed: an internal server error (RFC 9110).
-pub const FAILED: u16 = 500;
-
 /// A scenario made ready to be played, in virtual time or on sockets. Shared by all threads.
 #[derive(Clone, Debug)]
 pub struct World {

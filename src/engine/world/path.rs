@@ -2,8 +2,9 @@
 //! it, and which of them fails it.
 
 use crate::billing::account::Consumer;
-use crate::draw::{Address, Chance};
-use crate::model::{Hop, PerMeter, Scenario, Upstream};
+use crate::billing::cause::Failure;
+use crate::draw::Address;
+use crate::model::{FAILED, Hop, PerMeter, Scenario, Upstream};
 use crate::time::Span;
 
 use super::World;
@@ -35,8 +36,8 @@ struct Path {
 pub struct Work {
     /// How long it takes.
     pub takes: Span,
-    /// Whether it then fails.
-    pub fails: bool,
+    /// The status that it then fails with, if it does.
+    pub fails: Option<u16>,
 }
 
 /// How a call fares behind the gateway where nothing makes it wait.
@@ -44,8 +45,8 @@ pub struct Work {
 pub struct Journey {
     /// How long all of it takes.
     pub takes: Span,
-    /// The number of the hop that fails, which ends it.
-    pub fails: Option<u8>,
+    /// The hop that fails, which ends it, and how.
+    pub fails: Option<Failure>,
 }
 
 impl Paths {
@@ -109,17 +110,15 @@ impl World {
             self.schedule.attempt_at(consumer, what, path.draws[hop], call.index, call.attempt)
         };
         let works = Span::from_ns(upstream.latency.sample_whole(word(Drawn::Latency)));
-        let alone = Work {
-            takes: upstream.takes(works, &call.usage),
-            fails: upstream.errors != Chance::NEVER && upstream.errors.happens(word(Drawn::Error)),
-        };
+        let alone =
+            Work { takes: upstream.takes(works, &call.usage), fails: upstream.errors.drawn(|| word(Drawn::Error)) };
         if !self.faults.meet_upstreams() {
             return alone;
         }
         let billing = self.schedule.pace().clock.at(call.at).billing;
         Work {
             takes: self.faults.slowed(index, alone.takes, billing),
-            fails: alone.fails || self.faults.fails(index, billing),
+            fails: if self.faults.fails(index, billing) { Some(FAILED) } else { alone.fails },
         }
     }
 
@@ -129,8 +128,8 @@ impl World {
         for hop in 0..self.path(call.route).len() {
             let work = self.work(consumer, call, hop);
             takes = takes + work.takes;
-            if work.fails {
-                return Journey { takes, fails: Some(hop as u8) };
+            if let Some(status) = work.fails {
+                return Journey { takes, fails: Some(Failure::answered(hop as u8, status)) };
             }
         }
         Journey { takes, fails: None }

@@ -80,7 +80,7 @@ fn retries() -> Row {
     let client = Client { retry, ..Client::none() };
     let mut scenario: Scenario =
         scenario(days(1), Plan::new("free"), Cohort { client, ..Cohort::new("all", 40, daily(100.0)) });
-    scenario.upstreams[0].errors = Chance::of(PERCENT, 100);
+    scenario.upstreams[0].errors = Chance::of(PERCENT, 100).into();
     let f = PERCENT as f64 / 100.0;
     Row {
         name: "client retries",

@@ -278,7 +278,7 @@ pub(in crate::scenario) static CLIENT: Table = Table {
             "on_402",
             Default("fail"),
             One(Unit::Choice(&ON_402)),
-            "What it does when payment is required: `fail`; `retry` as after any other failure; `wait_retry_after`, as long as that says, and `fail` without it; `top_up_then_retry`, after the delay; or `pay_once`, after the delay, with a payment for this call, where the plan has `pay_per_request`.",
+            "What it does when payment is required: `fail`; `retry` as after any other failure; `wait_retry_after`, as long as that says, and `fail` without it; `top_up_then_retry`, after the delay; or `pay_once`, after the delay, with a payment for this call, where the plan has `pay_per_request`. That is about the gateway's own 402: one that an upstream said is tried again with `retry` alone.",
         ),
     ],
     named: None,

@@ -34,8 +34,8 @@ static UPSTREAM: Table = Table {
         key(
             "errors",
             Default("0%"),
-            One(Unit::Chance),
-            "How often it fails after that time: the call ends there with a 500, and nothing is billed.",
+            OneOrMap(Unit::Chance, &ERRORS),
+            "How often it fails after that time, with a 500 or, as a map, with other statuses: the call ends there, its client has the status, and nothing is billed. A 402 says that this upstream could not pay somebody, and is no demand on the consumer.",
         ),
         key(
             "capacity",
@@ -75,6 +75,13 @@ static UPSTREAM: Table = Table {
         "write how long it takes to answer, such as `latency: { p50: 30ms, p99: 250ms }`",
     )],
 };
+
+static ERRORS: Table = named(
+    "How often it fails with this status; all of them sum to 100% at most.",
+    Unit::Status,
+    One(Unit::Chance),
+    sized("statuses", 1, 200),
+);
 
 static COST: Table = named(
     "What a unit of the attribute costs; `requests` is what an answer costs whatever it carries.",

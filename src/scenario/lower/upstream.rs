@@ -1,7 +1,10 @@
 //! The upstreams: how long each takes, what it costs, and which others it calls.
 
 use farebox_engine::distribution::{Distribution, Z99};
-use farebox_engine::model::{Generates, HOPS_MOST, METERS_MAX, Meter, PerMeter, REQUESTS, Route, UnitPrice, Upstream};
+use farebox_engine::draw::Chance;
+use farebox_engine::model::{
+    Errors, Generates, HOPS_MOST, METERS_MAX, Meter, PerMeter, REQUESTS, Route, UnitPrice, Upstream,
+};
 
 use super::{Lowering, REQUESTS_NAME, find, place};
 use crate::scenario::diagnostic::{Diagnostic, Spanned, enumerate, quote};
@@ -45,6 +48,7 @@ impl Lowering<'_> {
         let calls = self.calls_of(fields, scenario);
         let cost = self.cost(fields, scenario);
         let capacity = fields.quantity("capacity").map(|capacity| capacity.value as u32);
+        let errors = self.errors(fields);
         if is_broken("capacity") || is_broken("calls") {
             return None;
         }
@@ -53,11 +57,30 @@ impl Lowering<'_> {
             latency: latency?,
             generates,
             streams: fields.bool("streaming")?,
-            errors: fields.chance("errors")?,
+            errors: errors?,
             capacity,
             calls: calls?,
             cost: cost?,
         })
+    }
+
+    /// How often it fails: a chance, or one for each status.
+    fn errors(&mut self, fields: &Fields) -> Option<Errors> {
+        let errors = fields.value("errors")?;
+        let each = match &errors.value {
+            Value::Chance(chance) => return Some((*chance).into()),
+            Value::Map(each) => each.named().map(|entry| match entry.value.as_ref()?.value {
+                Value::Chance(chance) => Some((entry.name.value.parse().ok()?, chance)),
+                _ => None,
+            }),
+            _ => return None,
+        };
+        let sum = Errors::of(each.collect::<Option<Vec<(u16, Chance)>>>()?);
+        if sum.is_none() {
+            let problem = Diagnostic::error(place(fields, "errors"), "the chances of `errors` sum to more than 100%");
+            self.problems.push(problem.help("a call fails with one status at most: let them sum to 100% or less"));
+        }
+        sum
     }
 
     // === What is generated ===

@@ -37,13 +37,21 @@ pub(super) fn parse_bool(text: &str) -> Option<bool> {
     text.parse().ok()
 }
 
+/// A status of failure, of three digits.
+fn status(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|status: &u16| text.len() == 3 && (400..600).contains(status))
+}
+
+pub(super) fn parse_status(text: &str) -> Parsed<u64> {
+    status(text).map(u64::from).ok_or_else(|| Unit::Status.unlike(text))
+}
+
 pub(super) fn parse_failure(text: &str) -> Parsed<Failures> {
-    let status = || text.parse().ok().filter(|status: &u16| text.len() == 3 && (400..600).contains(status));
     match text {
         "connection" => Some(Failures::CONNECTION),
         "4xx" => Some(Failures::CLIENT),
         "5xx" => Some(Failures::SERVER),
-        _ => status().map(Failures::status),
+        _ => status(text).map(Failures::status),
     }
     .ok_or_else(|| Unit::Failure.unlike(text))
 }

@@ -226,7 +226,21 @@ fn upstreams(first: Keys, draft: &Draft, seed: u64) -> Node {
         let cost = names(vec![("requests".to_owned(), value(Form::Price, draft.money("0.001")))]);
         all.push(((*name).to_owned(), if dice.happens(40) { keys.with("cost", cost) } else { keys }));
     }
-    names(all.into_iter().map(|(name, keys)| (name, keys.node())).collect())
+    names(all.into_iter().map(|(name, keys)| (name, by_status(keys.node(), dice))).collect())
+}
+
+/// Two of three that fail do so with several statuses.
+fn by_status(upstream: Node, dice: &mut Dice) -> Node {
+    let Node::Keys(mut entries) = upstream else { return upstream };
+    for entry in entries.iter_mut().filter(|entry| entry.key == "errors") {
+        if dice.happens(66) {
+            let each = [("402", "5%"), ("429", "0.5%"), ("503", "20%")];
+            let some = &each[..dice.between(1, 3)];
+            let chance = |(status, chance): &(&str, &str)| ((*status).to_owned(), value(Form::Percent, *chance));
+            entry.node = names(some.iter().map(chance).collect());
+        }
+    }
+    Node::Keys(entries)
 }
 
 fn upstream(dice: &mut Dice, draft: &Draft) -> Keys {

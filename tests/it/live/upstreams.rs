@@ -16,6 +16,8 @@ fn the_hop_that_fails_is_named_and_written_down() {
     assert_eq!(told(&fails), (500, Some("2 store".to_owned())));
     let first = client.get(&keyed(SCRIPT, "latency_ns=0;status=503"));
     assert_eq!(told(&first), (503, None));
+    let unpaid = client.get(&keyed(SCRIPT, "hops=search:0:0,ranker:1:0;status=402"));
+    assert_eq!(told(&unpaid), (402, Some("1 ranker".to_owned())));
     let served = client.get(&keyed(SCRIPT, "hops=search:0:0,ranker:1:0"));
     assert_eq!(told(&served), (200, None));
     wait_until("every hold is resolved", || rig.gateway.open_holds() == 0);
@@ -23,9 +25,11 @@ fn the_hop_that_fails_is_named_and_written_down() {
     let hops: Vec<_> = histories[0]
         .log
         .iter()
-        .filter_map(|entry| if let Event::Failed { hop, .. } = entry.event { Some(hop) } else { None })
+        .filter_map(|entry| {
+            if let Event::Failed { failure, .. } = entry.event { Some((failure.hop, failure.status)) } else { None }
+        })
         .collect();
-    assert_eq!(hops, [2, 0]);
+    assert_eq!(hops, [(2, 500), (0, 503), (1, 402)]);
 }
 
 /// The rest of the answer is an hour away, and its first byte is there.
