@@ -198,6 +198,7 @@ impl History {
         let (mut open, mut tried, mut before) = (BTreeMap::new(), Tried::default(), BTreeMap::new());
         let endings = Endings::of(&self.log);
         let starts = self.starts(world);
+        let mut refusals = 0..;
         for (place, Entry { now, event }) in self.log.iter().enumerate() {
             match *event {
                 Event::Decided { call, attempt, route, decision } => {
@@ -209,10 +210,15 @@ impl History {
                     let (_, usage) = world.schedule.call(consumer, call);
                     let call = Call { index: call, attempt, at: now.traffic, route, usage };
                     tried.count(decision);
+                    observer.decided(consumer, &call, *now, decision);
                     if let Decision::Admit(admission) = decision {
                         open.insert(admission.hold, (place, call));
+                        continue;
                     }
-                    observer.decided(consumer, &call, *now, decision);
+                    let terms = self.account.terms_of_refusal(refusals.next().expect("numbers do not end"));
+                    if endings.last.get(&call.index) == Some(&place) && endings.ended[place].is_lost_demand() {
+                        observer.lost(consumer, terms, &call.usage);
+                    }
                 }
                 Event::Served { hold, usage } => {
                     let Some((place, call)) = open.remove(&hold) else { continue };

@@ -62,7 +62,7 @@ impl Money {
 }
 
 /// `a ÷ b`, rounded half to even (IEEE 754's default, and the accountants').
-fn div_half_even(a: i128, b: i128) -> i128 {
+pub(crate) fn div_half_even(a: i128, b: i128) -> i128 {
     let (quotient, remainder) = (a.div_euclid(b), a.rem_euclid(b));
     let up = match (2 * remainder).cmp(&b) {
         std::cmp::Ordering::Less => false,

@@ -5,6 +5,8 @@
 //! any number of threads. Amounts are strings of integer nanos, because JSON readers lose digits past 2⁵³. Percentiles
 //! and intervals are derived on reading.
 
+mod demand;
+mod dunning;
 mod failures;
 mod moments;
 mod route;
@@ -26,6 +28,8 @@ use crate::moments::Moments;
 use crate::record::{CohortRecord, Recorder};
 use crate::time::{DAY, HOUR};
 
+pub use demand::{Demand, ListPrice};
+pub use dunning::Dunned;
 pub use failures::{FailedAs, Failures};
 pub use route::{Again, RouteOutcome};
 use route::{by_cause, routes};
@@ -113,6 +117,9 @@ pub struct CohortOutcome {
     pub counts: BTreeMap<String, u64>,
     /// Invoices paid by the first attempt, the second, …; the last entry counts all later ones.
     pub paid_by_attempt: Vec<u64>,
+    /// How long what was due stayed unpaid.
+    #[serde(default, skip_serializing_if = "Dunned::is_nothing")]
+    pub dunned: Dunned,
     /// Upstream latency of served attempts: `[upper end of the bucket in ns, attempts]`, 2 significant digits.
     pub latency: Vec<[u64; 2]>,
     /// All of it, to the ns.
@@ -125,6 +132,12 @@ pub struct CohortOutcome {
     pub recovery: Vec<[u64; 2]>,
     /// Until the first token of served calls whose answers were streamed, as [`Self::latency`].
     pub first_token: Vec<[u64; 2]>,
+    /// How long it took from paying for what was refused until a call was served, as [`Self::latency`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first_success: Vec<[u64; 2]>,
+    /// What calls would have used whose last attempt was refused for money or by a limit, with its list price.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_demand: Vec<Demand>,
     /// When it happened; only replication 0 has one.
     pub timeline: Timeline,
     /// Sums over its consumers, which a standard error is made of. `None` where consumers are not independent of each other
@@ -381,6 +394,12 @@ impl CohortOutcome {
             latency_max_ns: record.latency.max,
             recovery: record.recovery.as_ref().map_or_else(Vec::new, |took| buckets(&took.histogram(RECOVERY_MOST))),
             first_token: record.first_token.as_ref().map_or_else(Vec::new, |took| buckets(&took.histogram(HOUR))),
+            first_success: record
+                .first_success
+                .as_ref()
+                .map_or_else(Vec::new, |it| buckets(&it.histogram(RECOVERY_MOST))),
+            refused_demand: demand::demand(scenario, record),
+            dunned: Dunned::new(&record.tally),
             timeline: Timeline::new(record),
             moments: record.moments.filter(|_| are_independent(cohort, scenario)),
         }
@@ -422,6 +441,9 @@ impl CohortOutcome {
         self.latency_max_ns = self.latency_max_ns.max(other.latency_max_ns);
         self.recovery = pooled([&self.recovery[..], &other.recovery]);
         self.first_token = pooled([&self.first_token[..], &other.first_token]);
+        self.dunned.add(&other.dunned);
+        self.first_success = pooled([&self.first_success[..], &other.first_success]);
+        demand::add(&mut self.refused_demand, &other.refused_demand);
     }
 
     /// What moved by one kind of movement, in nanos.

@@ -61,6 +61,10 @@ pub(crate) struct CohortRecord {
     pub(crate) recovery: Option<Latencies>,
     /// Until the first token of what was streamed; `None` where nothing was.
     pub(crate) first_token: Option<Latencies>,
+    /// From paying for what was refused until the first call that is served; made with the first.
+    pub(crate) first_success: Option<Latencies>,
+    /// By price version, as far as any was: what calls would have used whose last attempt was refused.
+    pub(crate) lost: Vec<PerMeter<u64>>,
     /// One entry per bucket.
     pub(crate) timeline: Vec<BucketRecord>,
     /// Over its consumers; `None` once a sum has left the range.
@@ -299,6 +303,8 @@ impl CohortRecord {
             latency: Latencies::new(),
             recovery: None,
             first_token: None,
+            first_success: None,
+            lost: Vec::new(),
             timeline: vec![BucketRecord::default(); buckets],
             moments: Some(Moments::default()),
         }
@@ -396,6 +402,13 @@ impl Observer for Recorder {
         self.cohorts[consumer.cohort as usize].first_token.get_or_insert_with(Latencies::new).count(latency);
     }
 
+    fn lost(&mut self, consumer: Consumer, terms: u32, usage: &PerMeter<u64>) {
+        let lost = &mut self.cohorts[consumer.cohort as usize].lost;
+        let known = lost.len().max(terms as usize + 1);
+        lost.resize(known, PerMeter::default());
+        add(&mut lost[terms as usize], usage);
+    }
+
     #[inline]
     fn latency(&mut self, consumer: Consumer, at: Time, latency: Span) {
         if at >= self.current.ends {
@@ -442,6 +455,9 @@ impl Observer for Recorder {
         record.moments = record.moments.and_then(|moments| moments.with(seen));
         record.tally.add(account.tally());
         record.not_made += tried.not_made;
+        for took in account.took_back() {
+            record.first_success.get_or_insert_with(Latencies::new).count(*took);
+        }
     }
 }
 

@@ -12,10 +12,11 @@ use std::collections::BinaryHeap;
 
 use crate::billing::account::{Account, Consumer};
 use crate::billing::catalog::HOLD_TTL;
-use crate::billing::cause::{Cause, Failure};
+use crate::billing::cause::{Cause, Failure, Kind};
 use crate::billing::gate::Decision;
 use crate::billing::headroom::{ALONE, Passed};
 use crate::billing::hold::HoldId;
+use crate::model::PerMeter;
 use crate::money::Overflow;
 use crate::time::{Now, Span, Time};
 use crate::world::World;
@@ -48,6 +49,10 @@ pub trait Observer {
     /// A call was served at a further attempt, so long after its first was to be made; [`Self::served`] has told that too.
     fn recovered(&mut self, _consumer: Consumer, _route: u16, _took: Span) {}
 
+    /// The last attempt at a call was refused, under this price version, for a cause that [`Ended::is_lost_demand`] means:
+    /// what it would have used. [`Self::decided`] has told it too.
+    fn lost(&mut self, _consumer: Consumer, _terms: u32, _usage: &PerMeter<u64>) {}
+
     /// A call, made at `at`, passes and is served so much later; the calls that do will be told by [`Self::passed`].
     fn latency(&mut self, _consumer: Consumer, _at: Time, _latency: Span) {}
 
@@ -69,6 +74,13 @@ pub enum Ended {
     Failed(Failure),
     /// Not at all before the time ended.
     Open,
+}
+
+impl Ended {
+    /// Whether somebody wanted what was not sold to them: refused for money, or by a limit.
+    pub fn is_lost_demand(self) -> bool {
+        matches!(self, Self::Refused(cause) if matches!(cause.kind(), Kind::Billing | Kind::Limit))
+    }
 }
 
 /// What the attempts of one consumer have come to.

@@ -3,6 +3,7 @@
 
 pub mod interval;
 pub mod judge;
+mod unpaid;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use farebox_engine::billing::ledger::LedgerAccount;
 use farebox_engine::billing::tally::Count;
 use farebox_engine::figures::Figures;
 use farebox_engine::model::{
-    Became, Breaks, Collected, FAILED, Joined, Measure, Number, Scenario, Selector, Statistic,
+    Became, Breaks, Collected, Demanded, FAILED, Joined, Measure, Number, Scenario, Selector, Statistic,
 };
 use farebox_engine::outcome::{CohortOutcome, FailedAs, Outcome, RouteOutcome, pooled, quantile};
 
@@ -101,9 +102,13 @@ pub fn unit(measure: Measure) -> Unit {
         | Measure::Refusals(Number::Count)
         | Measure::Failures(Number::Count)
         | Measure::Churn(Number::Count)
-        | Measure::Dunning(_) => Unit::Count,
-        Measure::Latency(_) | Measure::FirstToken(_) => Unit::Time,
-        Measure::Revenue(_) => Unit::Money,
+        | Measure::Dunning(_)
+        | Measure::NotBack
+        | Measure::RefusedDemand(Demanded::Unpriced) => Unit::Count,
+        Measure::Latency(_) | Measure::FirstToken(_) | Measure::TimeToRecovery(_) | Measure::FirstSuccess(_) => {
+            Unit::Time
+        }
+        Measure::Revenue(_) | Measure::RefusedDemand(Demanded::Value) => Unit::Money,
         Measure::Balanced => Unit::Fact,
     }
 }
@@ -222,6 +227,15 @@ impl Subject<'_> {
                 let recovered = i128::from(selected().map(later).sum::<u64>());
                 Pair { parts: recovered, of: recovered + count(Count::Exhausted) }
             }
+            Measure::Dunning(Collected::Blocked) => Pair::whole(count(Count::Blocked)),
+            Measure::Dunning(Collected::DaysBlocked) => unpaid::days_blocked(selected()),
+            Measure::TimeToRecovery(statistic) => unpaid::time_to_recovery(selected(), statistic),
+            Measure::FirstSuccess(statistic) => {
+                let buckets = pooled(selected().map(|cohort| cohort.first_success.as_slice()));
+                of_latency(&Latency::of_buckets(buckets), statistic)
+            }
+            Measure::NotBack => Pair::whole(count(Count::NotBack)),
+            Measure::RefusedDemand(what) => unpaid::refused_demand(selected(), what),
             Measure::Churn(Number::Count) => Pair::whole(count(Count::Left)),
             Measure::Churn(Number::Rate) => Pair { parts: count(Count::Left), of: self.subscribed(selector, cohorts) },
             Measure::Balanced => {
@@ -338,6 +352,11 @@ impl Subject<'_> {
             Measure::Churn(_) => "nobody was subscribed".to_owned(),
             Measure::Latency(_) => "no call was served".to_owned(),
             Measure::FirstToken(_) => NOTHING_STREAMED.to_owned(),
+            Measure::TimeToRecovery(_) => {
+                "nothing was paid after a failed attempt, or too late to be told apart by day".to_owned()
+            }
+            Measure::FirstSuccess(_) => "nobody was served again after paying".to_owned(),
+            Measure::RefusedDemand(_) => "what was refused has no list price".to_owned(),
             _ => self.nothing_made(selector),
         }
     }

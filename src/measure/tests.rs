@@ -2,7 +2,7 @@
 
 use farebox_engine::draw::Chance;
 use farebox_engine::model::{Arrivals, Cohort, Comparison, Errors, Line, Plan, Threshold, Upstream};
-use farebox_engine::outcome::{Again, Nanos};
+use farebox_engine::outcome::{Again, Demand, ListPrice, Nanos};
 use farebox_engine::record::Recorder;
 use farebox_engine::time::{DAY, Span};
 
@@ -300,6 +300,49 @@ fn money_latency_and_collecting_are_read_off_the_outcome() {
     assert_eq!(measured(Measure::Dunning(Collected::Recovered), &all), pair(6, 8));
     assert_eq!(measured(Measure::Churn(Number::Rate), &all), pair(8, 200));
     assert_eq!(measured(Measure::Balanced, &all), pair(1, 1));
+}
+
+#[test]
+fn what_not_paying_comes_to_is_read_off_the_outcome() {
+    let (scenario, all) = (scenario(), Selector::default());
+    let mut outcome = outcome(&scenario);
+    let of = |outcome: &Outcome, measure| {
+        let subject = Subject { scenario: &scenario, outcome, latency: None, interrupted: false };
+        subject.measure(measure, &all).map(|measured| measured.value)
+    };
+    let (mean, p50) = (Statistic::Mean, Statistic::Quantile(500));
+    assert_eq!(of(&outcome, Measure::Dunning(Collected::DaysBlocked)), pair(0, DAY.into()));
+    assert!(of(&outcome, Measure::TimeToRecovery(mean)).is_err() && of(&outcome, Measure::FirstSuccess(p50)).is_err());
+    assert_eq!(of(&outcome, Measure::RefusedDemand(Demanded::Value)), pair(0, 1));
+    for (cohort, n) in outcome.cohorts.iter_mut().zip([1, 3]) {
+        cohort.dunned.blocked_ns = Nanos(i128::from(n * DAY / 2));
+        cohort.dunned.recovered_by_day = vec![0, n, 0, n + 1];
+        cohort.dunned.recovered_ns = Nanos(7);
+        cohort.first_success = vec![[5, n], [8, 9]];
+        cohort.counts.insert("blocked".to_owned(), n);
+        cohort.counts.insert("not_back".to_owned(), 2 * n);
+        let row = |price| Demand { plan: "pro".into(), version: 0, meter: "requests".into(), units: n, price };
+        cohort.refused_demand = vec![row(Some(ListPrice { amount: Nanos(5), per: 2 })), row(None)];
+    }
+    assert_eq!(of(&outcome, Measure::Dunning(Collected::DaysBlocked)), pair(i128::from(2 * DAY), DAY.into()));
+    assert_eq!(of(&outcome, Measure::Dunning(Collected::Blocked)), pair(4, 1));
+    assert_eq!(of(&outcome, Measure::TimeToRecovery(mean)), pair(14, 10));
+    assert_eq!(of(&outcome, Measure::TimeToRecovery(p50)), pair(3 * i128::from(DAY), 1));
+    assert_eq!((of(&outcome, Measure::FirstSuccess(p50)), of(&outcome, Measure::NotBack)), (pair(8, 1), pair(8, 1)));
+    // 2.5 and 7.5, each to the even neighbour.
+    assert_eq!(of(&outcome, Measure::RefusedDemand(Demanded::Value)), pair(2 + 8, 1));
+    assert_eq!(of(&outcome, Measure::RefusedDemand(Demanded::Unpriced)), pair(4, 1));
+    // The last place is no day, and units without any price are not worth nothing.
+    for cohort in &mut outcome.cohorts {
+        cohort.dunned.recovered_by_day = vec![0; 90];
+        cohort.dunned.recovered_by_day.push(1);
+        cohort.refused_demand.remove(0);
+    }
+    assert!(of(&outcome, Measure::TimeToRecovery(p50)).is_err());
+    assert_eq!(
+        of(&outcome, Measure::RefusedDemand(Demanded::Value)),
+        Err("what was refused has no list price".to_owned())
+    );
 }
 
 #[test]

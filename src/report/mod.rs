@@ -1,6 +1,7 @@
 //! Renders outcomes. Reads plain data only: nothing here runs, measures or decides.
 
 pub mod assumed;
+mod dunning;
 pub mod explain;
 pub mod fault;
 pub mod load;

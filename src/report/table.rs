@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use farebox_engine::billing::cause::{Cause, Kind};
 use farebox_engine::billing::ledger::Movement;
-use farebox_engine::billing::tally::Count;
+use farebox_engine::billing::tally::{Count, RECOVERY_DAYS};
 use farebox_engine::figures::Figures;
 use farebox_engine::outcome::{CohortOutcome, FailedAs, Failures, Outcome, RouteOutcome};
 use farebox_engine::time::SECOND;
@@ -14,13 +14,14 @@ use super::text::currency;
 use crate::measure::Subject;
 
 /// Every table: its file's name and its text.
-pub fn all(subject: &Subject<'_>) -> [(&'static str, String); 6] {
+pub fn all(subject: &Subject<'_>) -> [(&'static str, String); 7] {
     [
         ("calls.csv", calls(subject)),
         ("refusals.csv", refusals(subject)),
         ("failures.csv", failures(subject.outcome)),
         ("revenue.csv", revenue(subject.outcome)),
         ("dunning.csv", dunning(subject.outcome)),
+        ("refused_demand.csv", refused_demand(subject.outcome)),
         ("timeline.csv", timeline(subject.outcome)),
     ]
 }
@@ -155,11 +156,49 @@ fn dunning(outcome: &Outcome) -> String {
     for (number, cohort) in each(outcome) {
         let counts = Count::ALL.map(|count| (count.name().to_owned(), cohort.count(count)));
         let paid = (1..).zip(&cohort.paid_by_attempt).map(|(nth, paid)| (format!("paid_by_attempt_{nth}"), *paid));
-        for (name, count) in counts.into_iter().chain(paid) {
-            rows.push(vec![number.to_string(), cohort.cohort.clone(), cohort.plan.clone(), name, count.to_string()]);
+        let recovered = (0..).zip(&cohort.dunned.recovered_by_day).map(|(day, count)| (on_day(day), *count));
+        let counts = counts.into_iter().chain(paid).chain(recovered).map(|(name, count)| (name, count.to_string()));
+        let times = [("blocked_s", cohort.dunned.blocked_ns), ("recovered_s", cohort.dunned.recovered_ns)];
+        let times = times.map(|(name, ns)| (name.to_owned(), decimal(ns.0, SECOND)));
+        for (name, count) in counts.chain(times) {
+            rows.push(vec![number.to_string(), cohort.cohort.clone(), cohort.plan.clone(), name, count]);
         }
     }
     write(&["replication", "cohort", "plan", "name", "count"], &rows)
+}
+
+/// The name of the invoices recovered so many whole days after their first failed attempt.
+fn on_day(day: usize) -> String {
+    let later = if day == RECOVERY_DAYS { "_or_later" } else { "" };
+    format!("recovered_on_day_{day}{later}")
+}
+
+/// What calls would have used whose last attempt was refused for money or by a limit, at its list price.
+fn refused_demand(outcome: &Outcome) -> String {
+    let scale = currency(outcome).scale.unsigned_abs();
+    let mut rows = Vec::new();
+    for (number, cohort) in each(outcome) {
+        for row in &cohort.refused_demand {
+            let amount = |nanos: Option<i128>| nanos.map_or_else(String::new, |nanos| decimal(nanos, scale));
+            rows.push(vec![
+                number.to_string(),
+                cohort.cohort.clone(),
+                cohort.plan.clone(),
+                row.plan.clone(),
+                row.version.to_string(),
+                row.meter.clone(),
+                row.units.to_string(),
+                amount(row.price.map(|price| price.amount.0)),
+                row.price.map_or_else(String::new, |price| price.per.to_string()),
+                amount(row.value()),
+                outcome.currency.clone(),
+            ]);
+        }
+    }
+    write(
+        &["replication", "cohort", "plan", "of_plan", "version", "meter", "units", "price", "per", "value", "currency"],
+        &rows,
+    )
 }
 
 /// When it happened, in replication 0: one row per bucket.

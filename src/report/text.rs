@@ -13,7 +13,7 @@ use farebox_engine::money::{CURRENCIES, Currency, thousands};
 use farebox_engine::outcome::{CohortOutcome, FailedAs, Failures, Outcome, RouteOutcome, pooled, quantile};
 use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND};
 
-use super::{assumed, threshold};
+use super::{assumed, dunning, threshold};
 use crate::measure::Subject;
 
 /// How many columns the bar of a whole takes.
@@ -30,6 +30,7 @@ pub fn render(subject: &Subject<'_>) -> String {
         + &mean.usage()
         + &mean.money()
         + &mean.collecting()
+        + &dunning::render(subject.outcome)
         + &mean.latency()
         + &threshold::intervals(subject)
         + &assumed::render(subject.scenario)
@@ -38,7 +39,7 @@ pub fn render(subject: &Subject<'_>) -> String {
 /// The whole page of what the gateway of a load has seen.
 pub fn render_load(outcome: &Outcome) -> String {
     let mean = Mean::of(outcome);
-    render_gateway(outcome) + &mean.money() + &mean.collecting() + &mean.latency()
+    render_gateway(outcome) + &mean.money() + &mean.collecting() + &dunning::render(outcome) + &mean.latency()
 }
 
 /// What the gateway of a load has seen: only what was played and what became of the calls.

@@ -2,7 +2,7 @@
 //! does not tell yet is said to be unsupported.
 
 use farebox_engine::model::{
-    Became, Collected, Comparison, Line, Measure, Number, Selector, Statistic, Threshold as Model,
+    Became, Collected, Comparison, Demanded, Line, Measure, Number, Selector, Statistic, Threshold as Model,
 };
 use farebox_engine::money::Currency;
 
@@ -102,6 +102,26 @@ const DUNNING: &[Known] = &[
     ("recovered", Dimension::Share, Some(Measure::Dunning(Collected::Recovered))),
     ("exhausted", Dimension::Count, Some(Measure::Dunning(Collected::Exhausted))),
     ("churned", Dimension::Count, Some(Measure::Dunning(Collected::Churned))),
+    ("blocked", Dimension::Count, Some(Measure::Dunning(Collected::Blocked))),
+    ("days_blocked", Dimension::Count, Some(Measure::Dunning(Collected::DaysBlocked))),
+];
+const TIME_TO_RECOVERY: &[Known] = &[
+    ("mean", Dimension::Time, Some(Measure::TimeToRecovery(Statistic::Mean))),
+    ("p50", Dimension::Time, Some(Measure::TimeToRecovery(Statistic::Quantile(500)))),
+    ("p90", Dimension::Time, Some(Measure::TimeToRecovery(Statistic::Quantile(900)))),
+    ("p95", Dimension::Time, Some(Measure::TimeToRecovery(Statistic::Quantile(950)))),
+    ("p99", Dimension::Time, Some(Measure::TimeToRecovery(Statistic::Quantile(990)))),
+];
+const FIRST_SUCCESS: &[Known] = &[
+    ("p50", Dimension::Time, Some(Measure::FirstSuccess(Statistic::Quantile(500)))),
+    ("p90", Dimension::Time, Some(Measure::FirstSuccess(Statistic::Quantile(900)))),
+    ("p95", Dimension::Time, Some(Measure::FirstSuccess(Statistic::Quantile(950)))),
+    ("p99", Dimension::Time, Some(Measure::FirstSuccess(Statistic::Quantile(990)))),
+    ("never", Dimension::Count, Some(Measure::NotBack)),
+];
+const REFUSED_DEMAND: &[Known] = &[
+    ("value", Dimension::Money, Some(Measure::RefusedDemand(Demanded::Value))),
+    ("unpriced", Dimension::Count, Some(Measure::RefusedDemand(Demanded::Unpriced))),
 ];
 const CHURN: &[Known] = &[
     ("count", Dimension::Count, Some(Measure::Churn(Number::Count))),
@@ -148,7 +168,10 @@ const METRICS: &[Metric] = &[
     Metric { name: "latency", statistics: LATENCY, labels: LABELS },
     Metric { name: "first_token", statistics: FIRST_TOKEN, labels: WHO },
     Metric { name: "revenue", statistics: REVENUE, labels: WHO },
+    Metric { name: "refused_demand", statistics: REFUSED_DEMAND, labels: WHO },
     Metric { name: "dunning", statistics: DUNNING, labels: WHO },
+    Metric { name: "time_to_recovery", statistics: TIME_TO_RECOVERY, labels: WHO },
+    Metric { name: "first_success", statistics: FIRST_SUCCESS, labels: WHO },
     Metric { name: "churn", statistics: CHURN, labels: WHO },
     Metric { name: "ledger", statistics: &[("balanced", Dimension::Fact, Some(Measure::Balanced))], labels: &[] },
 ];

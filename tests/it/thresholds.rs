@@ -155,6 +155,9 @@ fn calls_are_judged_by_their_last_attempt() {
         Subscriptions and payments
           subscriptions begun  1
 
+        Refused demand, at list price
+          daily  -  1 requests: the plan states no price of one
+
         Latency of the upstream
           one  p50 0.00 ms  p99 0.00 ms   2 calls
 
@@ -277,6 +280,7 @@ fn the_tables_sum_to_the_outcome() {
     let invoiced: f64 = invoiced.map(|row| row.split(',').nth(5).unwrap().parse::<f64>().unwrap()).sum();
     assert_eq!(invoiced as u64, sum("timeline.csv", "invoiced"));
     assert_eq!(sum("calls.csv", "attempts"), sum("calls.csv", "calls"), "nobody tries again here");
+    assert_eq!(sum("refused_demand.csv", "units"), sum("refusals.csv", "refused"), "all of it is of one meter");
     let offered = ["served", "failed", "in_flight"].map(|ended| move |cohort: &Value| cohort[ended].as_u64().unwrap());
     let answered: u64 =
         cohorts().map(|cohort| offered.iter().map(|of| of(cohort)).sum::<u64>() + refused(cohort)).sum();
@@ -286,6 +290,7 @@ fn the_tables_sum_to_the_outcome() {
         ("refusals.csv", "replication,cohort,plan,route,cause,kind,status,refused,offered,share"),
         ("revenue.csv", "replication,cohort,plan,entry,name,amount,currency"),
         ("dunning.csv", "replication,cohort,plan,name,count"),
+        ("refused_demand.csv", "replication,cohort,plan,of_plan,version,meter,units,price,per,value,currency"),
         (
             "timeline.csv",
             "replication,cohort,plan,begins_s,ends_s,offered,served,refused_auth,refused_billing,refused_limit,invoiced,\

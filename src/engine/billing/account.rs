@@ -2,6 +2,7 @@
 //! (calls), `subscription` (what time brings) and
 //! `collect` (payments).
 
+use crate::billing::back::Back;
 use crate::billing::calendar::Cycle;
 use crate::billing::catalog::{Catalog, CohortTerms, Past, PlanTerms};
 use crate::billing::grant::{Grant, Grants};
@@ -14,7 +15,7 @@ use crate::billing::tally::Tally;
 use crate::billing::timer::Timers;
 use crate::billing::usage::Segment;
 use crate::money::{Money, Overflow};
-use crate::time::{Now, Time};
+use crate::time::{Now, Span, Time};
 
 /// A consumer: which cohort, and which of its members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +111,13 @@ pub struct Account {
     pub(crate) suspended_until: Time,
     /// What this subscription adds to the monthly recurring revenue.
     pub(crate) recurring: Money,
+    /// From when on calls are refused because an invoice is unpaid, as things stand; counted in the tally up to there.
+    pub(crate) blocked_from: Time,
+    pub(crate) back: Back,
+    /// How many attempts were refused.
+    pub(crate) refusals: u64,
+    /// Price versions that are no longer in force, each with how many attempts had been refused when it ended.
+    pub(crate) earlier_terms: Vec<(u64, u32)>,
     /// Units that the upstreams have worked on, by [`Catalog::costs`]; none before the first of them.
     pub(crate) worked: Vec<u64>,
     pub(crate) timers: Timers,
@@ -193,6 +201,23 @@ impl Account {
     pub(crate) fn become_status(&mut self, next: Status) {
         assert!(self.status.may_become(next), "a subscription never goes from {:?} to {next:?}", self.status);
         self.status = next;
+        self.watch_blocked();
+    }
+
+    /// An attempt was refused.
+    pub(crate) fn count_refusal(&mut self) {
+        self.refusals += 1;
+    }
+
+    /// The price version under which an attempt was refused: the one of this number, from 0.
+    pub(crate) fn terms_of_refusal(&self, number: u64) -> u32 {
+        let ended = self.earlier_terms.iter().find(|(refusals, _)| *refusals > number);
+        ended.map_or(self.terms, |(_, terms)| *terms)
+    }
+
+    /// How long it took to be served again after paying, each time.
+    pub(crate) fn took_back(&self) -> &[Span] {
+        self.back.took()
     }
 
     /// Checks what must hold at any time: the parts of the account are what the books say, nothing is negative that must

@@ -1,6 +1,7 @@
 //! Payments: invoices are collected, declined ones dunned, credit is bought, and what was paid may come back.
 
 use crate::billing::account::{Account, Status};
+use crate::billing::back::{CREDIT, DEBTS};
 use crate::billing::calendar::Cycle;
 use crate::billing::catalog::{Catalog, TRY_AGAIN};
 use crate::billing::decline::{Answer, Decline};
@@ -267,12 +268,14 @@ impl Account {
             };
         }
         match answer {
-            Answer::Paid => self.invoice_paid(at, catalog, actions),
+            Answer::Paid => self.invoice_paid(at, asked.is_scheduled, catalog, actions),
             Answer::Declined(why) => self.attempt_failed(at, Some(why), asked.is_scheduled, catalog),
             // What is planned stays planned.
-            Answer::Error if self.timers.get(Deadline::Retry) != Time::NEVER => Ok(()),
             Answer::Error => {
-                self.timers.set(Deadline::Retry, at + TRY_AGAIN);
+                self.first_payment_failed();
+                if self.timers.get(Deadline::Retry) == Time::NEVER {
+                    self.timers.set(Deadline::Retry, at + TRY_AGAIN);
+                }
                 Ok(())
             }
         }
@@ -289,13 +292,23 @@ impl Account {
         Ok(())
     }
 
-    fn invoice_paid(&mut self, at: Time, catalog: &Catalog, actions: &mut Vec<Action>) -> Result<(), Overflow> {
+    fn invoice_paid(
+        &mut self,
+        at: Time,
+        is_scheduled: bool,
+        catalog: &Catalog,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Overflow> {
         self.timers.clear(Deadline::Retry);
         let invoice = self.receivables.paid();
         self.captured(invoice.amount, catalog)?;
         // An attempt that met an error of the processor was none of the dunning run.
         self.tally.paid_by(invoice.attempts - invoice.errors);
+        if invoice.first_failed != Time::NEVER {
+            self.tally.recovered(at.since(invoice.first_failed), is_scheduled);
+        }
         if self.receivables.unpaid().next().is_none() {
+            self.back.paid(DEBTS, self.seen.traffic);
             return self.paid_up(at, catalog, actions);
         }
         self.collect(at, true, catalog, actions)
@@ -317,6 +330,8 @@ impl Account {
         catalog: &Catalog,
     ) -> Result<(), Overflow> {
         if matches!(self.status, Status::Incomplete) {
+            self.first_payment_failed();
+            self.receivables.first_failed(at);
             return Ok(());
         }
         if self.status == Status::Canceled {
@@ -326,7 +341,9 @@ impl Account {
             self.become_status(Status::PastDue);
         }
         let (_, plan) = self.terms(catalog);
-        match self.receivables.failed(at, why, is_scheduled, plan.grace, &catalog.dunning) {
+        let after = self.receivables.failed(at, why, is_scheduled, plan.grace, &catalog.dunning);
+        self.watch_blocked();
+        match after {
             AfterDecline::Retry(next) => self.timers.set(Deadline::Retry, next),
             AfterDecline::Unchanged => {}
             AfterDecline::Exhausted if self.status == Status::Unpaid => {}
@@ -480,6 +497,7 @@ impl Account {
         let expires = asked.expires.map_or(Time::NEVER, |length| cohort.calendar.after(at, length));
         self.grants.add(amount, true, asked.priority, expires)?;
         self.recoup()?;
+        self.back.paid(CREDIT, self.seen.traffic);
         self.timers.set(Deadline::CreditExpiry, self.grants.next_expiry(at));
         Ok(())
     }

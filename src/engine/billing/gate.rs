@@ -140,7 +140,10 @@ impl Account {
                 let hold = self.commit(now, plan, route, most, &pass)?;
                 Ok(Decision::Admit(Admission { hold, in_grace }))
             }
-            Err(Stop::Refused(cause)) => Ok(Decision::Refuse(cause)),
+            Err(Stop::Refused(cause)) => {
+                self.back.refused(cause, now.traffic);
+                Ok(Decision::Refuse(cause))
+            }
             Err(Stop::Overflow(overflow)) => Err(overflow),
         }
     }
@@ -374,6 +377,9 @@ impl Account {
             self.bear_cost(catalog, hold.route, usize::MAX, usage)?;
         }
         if let Some(place) = self.holds.resolve(hold) {
+            if self.back.is_watching() {
+                self.back.served(self.holds.at(place).expires - HOLD_TTL, now.traffic);
+            }
             return self.settle(now, catalog, place, self.most(catalog, place), usage);
         }
         self.tally.count(Count::Late);
@@ -583,6 +589,10 @@ impl Account {
     pub fn close(&mut self, now: Now) -> Result<(), Overflow> {
         self.saw(now);
         self.earn(now.billing)?;
+        self.blocked_since(Time::NEVER);
+        if self.back.is_paid() {
+            self.tally.count(Count::NotBack);
+        }
         self.check();
         Ok(())
     }

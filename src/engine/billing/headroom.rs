@@ -84,6 +84,8 @@ impl Account {
     pub fn headroom(&self, now: Now, catalog: &Catalog) -> u64 {
         let (cohort, plan) = self.terms(catalog);
         let is_served = matches!(self.status, Status::Active | Status::Trialing) && now.billing >= self.suspended_until;
+        // Of the first call after a payment it is told when it was served.
+        let is_served = is_served && !self.back.is_paid();
         let is_covered = |covers: &Vec<bool>| cohort.routes.iter().all(|route| covers[*route as usize]);
         if !is_served || !plan.covers.as_ref().is_none_or(is_covered) || self.holds.open_count() > 0 {
             return 0;
@@ -174,6 +176,7 @@ impl Account {
     /// `now` is when the last of them was served. Together they are held and settled as one call would be.
     pub fn passed(&mut self, now: Now, catalog: &Catalog, passed: &Passed) -> Result<(), Overflow> {
         self.saw(now);
+        self.back.give_up();
         if passed.is_split {
             for (route, usage) in (0..).zip(&passed.usage_by_route) {
                 self.bear_cost(catalog, route, usize::MAX, usage)?;

@@ -42,6 +42,8 @@ pub struct Invoice {
     pub failed: u32,
     /// Whether any has: then its grace runs.
     pub has_failed: bool,
+    /// When the first attempt has failed, or could not be made; [`Time::NEVER`]: none has.
+    pub first_failed: Time,
 }
 
 /// One attempt to collect, as the processor is asked for it.
@@ -128,7 +130,9 @@ impl Default for Receivables {
 impl Receivables {
     /// Adds an invoice; whether it is the one to collect now, because no older one is being dunned.
     pub fn add(&mut self, purpose: Purpose, amount: Money) -> bool {
-        self.unpaid.push_back(Invoice { purpose, amount, attempts: 0, errors: 0, failed: 0, has_failed: false });
+        let first_failed = Time::NEVER;
+        let invoice = Invoice { purpose, amount, attempts: 0, errors: 0, failed: 0, has_failed: false, first_failed };
+        self.unpaid.push_back(invoice);
         self.unpaid.len() == 1
     }
 
@@ -201,6 +205,7 @@ impl Receivables {
         grace: Span,
         policy: &Dunning,
     ) -> AfterDecline {
+        self.first_failed(billing);
         let oldest = self.unpaid.front_mut().expect("a decline answers an attempt on the oldest invoice");
         if !oldest.has_failed {
             oldest.has_failed = true;
@@ -215,6 +220,13 @@ impl Receivables {
         match policy.retries.get(oldest.failed as usize - 1) {
             Some(gap) => AfterDecline::Retry(billing + *gap),
             None => AfterDecline::Exhausted,
+        }
+    }
+
+    /// An attempt on the oldest invoice failed at `billing`: that is remembered of the first.
+    pub(crate) fn first_failed(&mut self, billing: Time) {
+        if let Some(oldest) = self.unpaid.front_mut() {
+            oldest.first_failed = oldest.first_failed.min(billing);
         }
     }
 

@@ -5,6 +5,8 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod account;
+mod back;
+mod blocked;
 pub mod calendar;
 pub mod catalog;
 pub mod cause;
@@ -18,6 +20,7 @@ pub mod hold;
 pub mod invoice;
 pub mod ledger;
 pub mod limit;
+pub mod list_price;
 pub mod opening;
 mod period;
 mod plan_change;

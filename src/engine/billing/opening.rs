@@ -1,6 +1,7 @@
 //! How accounts begin: subscribed before the start, or not yet.
 
 use crate::billing::account::{Account, Consumer, Status};
+use crate::billing::back::Back;
 use crate::billing::calendar::Cycle;
 use crate::billing::catalog::Catalog;
 use crate::billing::collect::TopUps;
@@ -123,6 +124,10 @@ impl Account {
             balance: Money::ZERO,
             suspended_until: LONG_AGO,
             recurring: Money::ZERO,
+            blocked_from: Time::NEVER,
+            back: Back::default(),
+            refusals: 0,
+            earlier_terms: Vec::new(),
             worked: Vec::new(),
             timers: Timers::default(),
             books: Books::default(),

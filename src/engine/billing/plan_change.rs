@@ -1,6 +1,7 @@
 //! Changes of plan and of price: upgrades and downgrades that a consumer chooses, and new price versions.
 
 use crate::billing::account::{Account, Status};
+use crate::billing::back::TERMS;
 use crate::billing::catalog::{Catalog, PlanTerms};
 use crate::billing::decline::Answer;
 use crate::billing::gate::Action;
@@ -93,6 +94,7 @@ impl Account {
         }
         self.tally.count(Count::Invoices);
         self.captured(charge.amount, catalog)?;
+        self.back.paid(TERMS, self.seen.traffic);
         self.upgrade_paid(at, upgrade, charge.amount, catalog, actions)
     }
 
@@ -263,6 +265,9 @@ impl Account {
         }
         if old.throttle != new.throttle || self.throttle.is_some() != new.throttle.is_some() {
             self.throttle = new.throttle.as_ref().map(|limit| limit.fresh(now));
+        }
+        if terms != self.terms && self.earlier_terms.last().map_or(0, |(refusals, _)| *refusals) < self.refusals {
+            self.earlier_terms.push((self.refusals, self.terms));
         }
         self.terms = terms;
         self.timers.set(Deadline::PriceChange, catalog.next_for_all(terms, at));

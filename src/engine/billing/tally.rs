@@ -1,6 +1,7 @@
 //! Counts that no posting carries.
 
 use crate::billing::usage::Units;
+use crate::time::{DAY, Span};
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +45,15 @@ pub enum Count {
     ExpiredHolds,
     /// Calls whose usage came after their hold had expired: served, and not billed.
     Late,
+    /// Consumers that were blocked at any time: refused because an invoice was unpaid.
+    Blocked,
+    /// Invoices paid after a failed attempt, by one that was made at once for a new card.
+    RecoveredByCard,
+    /// Consumers that paid for what they had been refused, and were not served any more before the end.
+    NotBack,
 }
 
-const COUNTS: usize = 19;
+const COUNTS: usize = 22;
 
 impl Count {
     /// Every count, in the order of its index.
@@ -70,6 +77,9 @@ impl Count {
         Self::PaidCalls,
         Self::ExpiredHolds,
         Self::Late,
+        Self::Blocked,
+        Self::RecoveredByCard,
+        Self::NotBack,
     ];
 
     /// Its name in outcomes.
@@ -94,12 +104,18 @@ impl Count {
             Self::PaidCalls => "paid_calls",
             Self::ExpiredHolds => "expired_holds",
             Self::Late => "late",
+            Self::Blocked => "blocked",
+            Self::RecoveredByCard => "recovered_by_card",
+            Self::NotBack => "not_back",
         }
     }
 }
 
 /// How many attempts are told apart by their number; the last place counts all later ones.
 pub const ATTEMPTS: usize = 8;
+
+/// How many whole days from a failed attempt to the payment are told apart: 0 to 89; one more place counts all later ones.
+pub const RECOVERY_DAYS: usize = 90;
 
 /// The counts of one account, or of many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,6 +125,12 @@ pub struct Tally {
     pub units: Units,
     /// Invoices paid by the first attempt, the second, …
     pub paid_by_attempt: [u64; ATTEMPTS],
+    /// How long accounts were blocked, in ns of billing time.
+    pub blocked_ns: u128,
+    /// Invoices paid after a failed attempt, by the whole days from the first such to the payment, as far as any was.
+    pub recovered_by_day: Vec<u64>,
+    /// All those times together, in ns.
+    pub recovered_ns: u128,
 }
 
 impl Tally {
@@ -120,6 +142,18 @@ impl Tally {
     /// An invoice was paid by the attempt of this number, from 1.
     pub(crate) fn paid_by(&mut self, attempt: u32) {
         self.paid_by_attempt[(attempt as usize - 1).min(ATTEMPTS - 1)] += 1;
+    }
+
+    /// An invoice was paid so long after its first attempt had failed; by the schedule, or at once for a new card.
+    pub(crate) fn recovered(&mut self, after: Span, is_scheduled: bool) {
+        let day = ((after.ns() / DAY) as usize).min(RECOVERY_DAYS);
+        let known = self.recovered_by_day.len().max(day + 1);
+        self.recovered_by_day.resize(known, 0);
+        self.recovered_by_day[day] += 1;
+        self.recovered_ns += u128::from(after.ns());
+        if !is_scheduled {
+            self.count(Count::RecoveredByCard);
+        }
     }
 
     /// How many there were.
@@ -134,6 +168,13 @@ impl Tally {
             *sum += more;
         }
         self.units.add(&other.units);
+        self.blocked_ns += other.blocked_ns;
+        self.recovered_ns += other.recovered_ns;
+        let known = self.recovered_by_day.len().max(other.recovered_by_day.len());
+        self.recovered_by_day.resize(known, 0);
+        for (sum, more) in self.recovered_by_day.iter_mut().zip(&other.recovered_by_day) {
+            *sum += more;
+        }
     }
 }
 

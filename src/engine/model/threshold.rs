@@ -34,6 +34,14 @@ pub enum Measure {
     Revenue(&'static str),
     /// How collecting went.
     Dunning(Collected),
+    /// From an invoice's first failed attempt until it was paid, in ns; quantiles in whole days.
+    TimeToRecovery(Statistic),
+    /// From paying for what was refused until a call was served, in ns.
+    FirstSuccess(Statistic),
+    /// Consumers that paid for what they were refused, and were not served any more.
+    NotBack,
+    /// What calls would have used whose last attempt was refused for money or by a limit.
+    RefusedDemand(Demanded),
     /// Consumers that left by themselves, or their share of those who were there.
     Churn(Number),
     /// Whether the ledger sums to zero; the line is 1.
@@ -73,6 +81,19 @@ pub enum Collected {
     Exhausted,
     /// Subscriptions that were canceled because of that.
     Churned,
+    /// Consumers that were refused because an invoice was unpaid.
+    Blocked,
+    /// For how many days, all together.
+    DaysBlocked,
+}
+
+/// Of refused demand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demanded {
+    /// At list prices, in nanos.
+    Value,
+    /// The units that have no list price.
+    Unpriced,
 }
 
 /// Labels that narrow a measure; what is left out is not narrowed.

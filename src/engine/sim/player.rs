@@ -30,7 +30,7 @@ pub(super) struct Player<'a> {
     pub(super) is_there: bool,
     /// Attempts that the client will make again, and calls that follow others; and how the attempts before have ended, where
     /// there were any. That stands beside the attempt: in it, it would be copied with every attempt that is made.
-    pub(super) waiting: BinaryHeap<Reverse<(Try, Option<Ended>)>>,
+    pub(super) waiting: BinaryHeap<Reverse<(Try, Option<Before>)>>,
     /// What follows calls that have come to their ends, where they come in sessions.
     follow_ups: Option<Box<FollowUps<'a>>>,
     /// How failed attempts are made again; `None`: not at all.
@@ -50,6 +50,13 @@ pub(super) struct Try {
     /// When the first attempt was made.
     since: Time,
     usage: PerMeter<u64>,
+}
+
+/// How the attempt before has ended, and under which price version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Before {
+    ended: Ended,
+    terms: u32,
 }
 
 impl Try {
@@ -141,7 +148,7 @@ impl<'a> Player<'a> {
         match decision {
             Decision::Admit(admission) => Ok(Some((tried, admission.hold))),
             Decision::Refuse(cause) => {
-                self.refused(&tried, now, cause);
+                self.refused(&tried, now, cause, observer);
                 Ok(None)
             }
         }
@@ -158,7 +165,7 @@ impl<'a> Player<'a> {
     /// The next attempt of those that wait.
     fn waited<O: Observer>(&mut self, observer: &mut O) -> Try {
         let Reverse((tried, before)) = self.waiting.pop().expect("an attempt is due");
-        if let Some(ended) = before {
+        if let Some(Before { ended, .. }) = before {
             self.tried.again(ended);
             observer.again(self.party.consumer(), tried.route, ended);
         }
@@ -244,28 +251,40 @@ impl<'a> Player<'a> {
     }
 
     /// The client hears that it was refused.
-    fn refused(&mut self, tried: &Try, now: Now, cause: Cause) {
-        if self.client.is_some() {
+    fn refused<O: Observer>(&mut self, tried: &Try, now: Now, cause: Cause, observer: &mut O) {
+        let ended = Ended::Refused(cause);
+        let is_tried_again = self.client.is_some() && {
             let status = self.world.catalog.statuses[cause.index()];
             let retry_after = self.world.retry_after(&self.party, now, tried.route, cause);
-            self.answered(tried, now, Ended::Refused(cause), Answered { retry_after, ..Answered::status(status) });
-        } else {
+            self.answered(tried, now, ended, Answered { retry_after, ..Answered::status(status) })
+        };
+        if is_tried_again {
+            return;
+        }
+        if self.client.is_none() {
             self.is_over(tried, now.traffic);
+        }
+        if ended.is_lost_demand() {
+            observer.lost(self.party.consumer(), self.party.account.terms, &tried.usage);
         }
     }
 
-    /// The client hears how the attempt has ended, which is not well, and may wait for another.
-    fn answered(&mut self, tried: &Try, now: Now, ended: Ended, answered: Answered) {
-        let Some(client) = self.client else { return self.is_over(tried, now.traffic) };
+    /// The client hears how the attempt has ended, which is not well, and may wait for another: whether it does.
+    fn answered(&mut self, tried: &Try, now: Now, ended: Ended, answered: Answered) -> bool {
+        let Some(client) = self.client else {
+            self.is_over(tried, now.traffic);
+            return false;
+        };
         let attempts = Attempts { made: tried.attempt, since: now.traffic.since(tried.since) };
         let word = self.world.schedule.attempt(self.party.consumer(), Drawn::Backoff, tried.index, tried.attempt);
-        match next_attempt(client, &answered, attempts, &mut self.budget, word) {
-            Some(wait) => {
-                let again = Try { at: now.traffic + wait, attempt: tried.attempt + 1, ..*tried };
-                self.waiting.push(Reverse((again, Some(ended))));
-            }
-            None => self.is_over(tried, now.traffic),
-        }
+        let Some(wait) = next_attempt(client, &answered, attempts, &mut self.budget, word) else {
+            self.is_over(tried, now.traffic);
+            return false;
+        };
+        let again = Try { at: now.traffic + wait, attempt: tried.attempt + 1, ..*tried };
+        let before = Before { ended, terms: self.party.account.terms };
+        self.waiting.push(Reverse((again, Some(before))));
+        true
     }
 
     /// No other attempt is made at this call; in a session another call may follow it.
@@ -288,6 +307,14 @@ impl<'a> Player<'a> {
 
     /// The time is over.
     pub(super) fn close<O: Observer>(mut self, observer: &mut O) -> Result<(), Overflow> {
+        // What waits is not tried again any more.
+        for Reverse((tried, before)) in &self.waiting {
+            if let Some(Before { ended, terms }) = before
+                && ended.is_lost_demand()
+            {
+                observer.lost(self.party.consumer(), *terms, &tried.usage);
+            }
+        }
         self.world.close(&mut self.party, self.world.end())?;
         observer.closed(self.party.account(), &self.tried);
         Ok(())

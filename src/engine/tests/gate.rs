@@ -1,7 +1,7 @@
 //! Stories about calls: what they reserve, use and give back, and in which order the rules are looked at.
 
 use super::story::{Story, first, per_unit, usd};
-use super::{days, dollars, play_all, poisson, requests, scenario, secs, state, world};
+use super::{days, dollars, play_all, poisson, requests, scenario, secs, state, without_refusals, world};
 use crate::billing::account::Status;
 use crate::billing::catalog::ONE_REQUEST;
 use crate::billing::cause::Cause;
@@ -340,13 +340,13 @@ fn the_first_failing_step_wins_and_a_refused_call_consumes_nothing() {
         for (_, spoil) in &SPOILS[from..] {
             spoil(&mut party);
         }
-        let before = state(&party.account);
+        let before = without_refusals(&party.account);
         let decision =
             party.account.request(super::after(secs(1)), &party.catalog, View::ReadThrough, 0, false).unwrap();
         match SPOILS.get(from) {
             Some((cause, _)) => {
                 assert_eq!(decision, Decision::Refuse(*cause));
-                assert_eq!(state(&party.account), before, "{cause:?} has consumed something");
+                assert_eq!(without_refusals(&party.account), before, "{cause:?} has consumed something");
             }
             None => assert!(matches!(decision, Decision::Admit(_))),
         }
@@ -361,9 +361,9 @@ fn the_quota_goes_before_the_spend_cap() {
     scenario.plans[0].spend_cap = Some(dollars(7));
     let mut party = Story::begin(&scenario, &[]);
     party.uses(after(secs(0)), [1, 1, 0, 0]);
-    let before = state(&party.account);
+    let before = without_refusals(&party.account);
     assert_eq!(party.refused(after(secs(1))), Cause::SpendCap);
-    assert_eq!(state(&party.account), before);
+    assert_eq!(without_refusals(&party.account), before);
     party.account.usage.taken[1] = 5;
     assert_eq!(party.refused(after(secs(1))), Cause::QuotaExhausted);
 }
@@ -394,10 +394,10 @@ fn who_may_not_be_served_is_refused_first_and_for_that_reason() {
         }
         party.account.status = status;
         party.account.has_card = has_card;
-        let before = state(&party.account);
+        let before = without_refusals(&party.account);
         let decision =
             party.account.request(super::after(secs(1)), &party.catalog, View::ReadThrough, 0, false).unwrap();
-        assert_eq!((decision, state(&party.account)), (Decision::Refuse(cause), before));
+        assert_eq!((decision, without_refusals(&party.account)), (Decision::Refuse(cause), before));
     }
 }
 

@@ -48,6 +48,7 @@ mod story;
 mod subscription;
 mod sweep;
 mod trace;
+mod unpaid;
 mod upstreams;
 mod usage_billing;
 mod vendors;
@@ -125,6 +126,14 @@ fn play_all(world: &World) -> Outcome {
 fn state(account: &Account) -> Account {
     let mut account = account.clone();
     account.seen = Now::default();
+    account
+}
+
+/// The same without what is remembered of refusals, which is nothing that a request takes.
+fn without_refusals(account: &Account) -> Account {
+    let mut account = state(account);
+    account.back.give_up();
+    account.refusals = 0;
     account
 }
 

@@ -24,7 +24,8 @@ use crate::log::{self, Entry, Event, History, Replayed};
 use crate::model::{Act, Card, Cohort, Dunning, FAILED, Finally, PerMeter, Period, Plan, Scenario, Sessions};
 use crate::moments::Moments;
 use crate::outcome::{
-    Again, Billed, CohortOutcome, FailedAs, MergeError, Nanos, Outcome, RouteOutcome, Timeline, Usage,
+    Again, Billed, CohortOutcome, Demand, Dunned, FailedAs, ListPrice, MergeError, Nanos, Outcome, RouteOutcome,
+    Timeline, Usage,
 };
 use crate::record::Recorder;
 use crate::sim::Scratch;
@@ -339,6 +340,19 @@ fn a_merge_adds_every_number() {
         latency_max_ns: if n == 1 { 1 } else { 1_999 },
         recovery: vec![[3_000, 49 * n]],
         first_token: vec![[1_000, 50 * n], [3_000, 51 * n]],
+        dunned: Dunned {
+            blocked_ns: Nanos(52 * i128::from(n)),
+            recovered_by_day: vec![53 * n, 54 * n],
+            recovered_ns: Nanos(55 * i128::from(n)),
+        },
+        first_success: vec![[2_000, 56 * n]],
+        refused_demand: vec![Demand {
+            plan: "p".to_owned(),
+            version: 1,
+            meter: "m".to_owned(),
+            units: 57 * n,
+            price: Some(ListPrice { amount: Nanos(3), per: 2 }),
+        }],
         routes: [("/".to_owned(), route(28 * n))].into(),
         timeline: Timeline {
             offered: vec![32 * n, 33 * n],

@@ -160,6 +160,7 @@ impl World {
 
     /// What the consumer, or their software, does about a refusal on the side of the account.
     fn refused(&self, party: &mut Party, now: Now, cause: Cause) -> Result<(), Overflow> {
+        party.account.count_refusal();
         let reactions = &self.reactions[party.consumer().cohort as usize];
         if !reactions.is_empty() {
             reaction::notice(party, reactions, &self.catalog, now, cause);
