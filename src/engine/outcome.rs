@@ -75,9 +75,6 @@ pub struct Replication {
     pub cohorts: Vec<CohortOutcome>,
 }
 
-/// Under [`CohortOutcome::counts`]: calls that were not made, because consumers had slowed down.
-pub const NOT_MADE: &str = "not_made";
-
 /// What has happened to one cohort.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -511,7 +508,7 @@ fn units(scenario: &Scenario, record: &CohortRecord) -> BTreeMap<String, Billed>
 
 fn counts(record: &CohortRecord) -> BTreeMap<String, u64> {
     let counts = Count::ALL.map(|count| (count.name().to_owned(), record.tally.of(count)));
-    counts.into_iter().chain([(NOT_MADE.to_owned(), record.not_made)]).filter(|(_, count)| *count > 0).collect()
+    counts.into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
 /// Whether what one consumer of a cohort does says nothing of what another does.

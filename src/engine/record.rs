@@ -54,8 +54,6 @@ pub(crate) struct CohortRecord {
     pub(crate) refused_usage: PerMeter<u64>,
     pub(crate) moved: [i128; MOVEMENTS],
     pub(crate) tally: Tally,
-    /// Calls that were not made, because consumers had slowed down.
-    pub(crate) not_made: u64,
     pub(crate) latency: Latencies,
     /// How long it took until a further attempt served a call; made with the first.
     pub(crate) recovery: Option<Latencies>,
@@ -299,7 +297,6 @@ impl CohortRecord {
             refused_usage: PerMeter::default(),
             moved: [0; MOVEMENTS],
             tally: Tally::default(),
-            not_made: 0,
             latency: Latencies::new(),
             recovery: None,
             first_token: None,
@@ -454,7 +451,6 @@ impl Observer for Recorder {
         };
         record.moments = record.moments.and_then(|moments| moments.with(seen));
         record.tally.add(account.tally());
-        record.not_made += tried.not_made;
         for took in account.took_back() {
             record.first_success.get_or_insert_with(Latencies::new).count(*took);
         }

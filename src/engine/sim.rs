@@ -94,8 +94,6 @@ pub struct Tried {
     pub again: u64,
     /// Of those, how many were refused.
     pub refused_again: u64,
-    /// Calls that were not made, because the consumer had slowed down.
-    pub not_made: u64,
     /// The causes that they were refused for, as bits by their index.
     pub met: u32,
 }

@@ -130,7 +130,6 @@ impl<'a> Player<'a> {
             return false;
         }
         self.is_there = self.calls.next_into(&mut self.call);
-        self.tried.not_made += 1;
         true
     }
 

@@ -153,14 +153,14 @@ fn everything_that_can_happen_happens() {
     let mut moved = [0; Movement::ALL.len()];
     let mut refused = BTreeMap::new();
     let mut quoted = 0;
-    for seed in 14_000..14_400 {
+    for seed in 14_000..15_200 {
         let outcome = play_all(&drawn::world(seed));
         Movement::ALL.into_iter().zip(&mut moved).for_each(|(one, sum)| *sum += outcome.moved(one));
         for (cause, calls) in outcome.cohorts.iter().flat_map(|cohort| &cohort.refused) {
             *refused.entry(cause.clone()).or_insert(0) += calls;
         }
     }
-    for seed in 14_000..14_400 {
+    for seed in 14_000..15_200 {
         watch_all(&drawn::world(seed), |step| {
             quoted += u32::from(step.accounts()[1].segments().any(|one| one.quoted > Money::ZERO));
         });

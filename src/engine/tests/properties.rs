@@ -85,11 +85,12 @@ fn tried(world: &World, consumer: Consumer) -> Vec<Call> {
     attempts
 }
 
-/// The calls of a consumer's schedule, up to where a reaction has made them leave.
+/// The calls of a consumer's schedule that reactions have left: up to where one has made them leave, and without those that
+/// who has slowed down does not make.
 fn offered(world: &World, consumer: Consumer) -> Vec<Call> {
     let mut party = world.open(consumer).unwrap();
-    let has_left = world.scenario.cohorts[consumer.cohort as usize].reactions.iter().any(|one| one.act == Act::Churn);
-    if !has_left {
+    let fewer = |act| matches!(act, Act::Churn | Act::SlowDown { .. });
+    if !world.scenario.cohorts[consumer.cohort as usize].reactions.iter().any(|one| fewer(one.act)) {
         return world.calls(consumer).collect();
     }
     // Whether a call is made depends on what was refused before: it is played again, call by call.
@@ -105,7 +106,9 @@ fn offered(world: &World, consumer: Consumer) -> Vec<Call> {
         if party.has_left() {
             break;
         }
-        calls.push(call);
+        if world.makes(&party, call.index) {
+            calls.push(call);
+        }
     }
     calls
 }

@@ -8,7 +8,6 @@ use super::{FIRST, days, play_all, poisson, requests, secs, world};
 use crate::distribution::Distribution;
 use crate::draw::Chance;
 use crate::model::{Act, Arrivals, Pattern, Period, Plan, Process, Reaction, Scenario, Sessions, When};
-use crate::outcome::NOT_MADE;
 use crate::time::{HOUR, SECOND, Span, Time};
 use crate::world::World;
 
@@ -71,16 +70,15 @@ fn who_slows_down_makes_the_calls_that_are_drawn_to_be_made() {
     assert!(second.abs_diff(360) < 100 && third.abs_diff(180) < 80, "{second} {third}");
 }
 
-/// A call that is not made is no call: nothing of it is offered, refused or used.
+/// Nothing of it is offered, refused or used; what is told of the consumer is that they have slowed down.
 #[test]
-fn calls_not_made_are_counted_apart() {
+fn a_call_that_is_not_made_is_no_call() {
     let scenario = every_minute(vec![reaction("quota_exhausted", slow_down(Chance::of(1, 4), None), Span::ZERO)]);
     let world = world(scenario);
     let outcome = play_all(&world);
     let cohort = &outcome.cohorts[0];
     let calls = cohort.served + cohort.refused.values().sum::<u64>();
     assert_eq!(calls, made(&world).len() as u64);
-    assert_eq!(cohort.counts[NOT_MADE], 4_320 - calls);
     assert_eq!(cohort.counts["slowed"], 3);
 }
 
