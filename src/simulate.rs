@@ -11,6 +11,7 @@ use farebox_engine::billing::account::Consumer;
 use farebox_engine::draw;
 use farebox_engine::model::Scenario;
 use farebox_engine::money::Overflow;
+use farebox_engine::oracle::Oracle;
 use farebox_engine::outcome::Outcome;
 use farebox_engine::record::Recorder;
 use farebox_engine::sim::{self, Scratch};
@@ -97,38 +98,48 @@ fn play_shared(world: &World, parts: &[Part], control: &Control) -> Result<Outco
         || parts.iter().flat_map(|part| (part.from..part.to).map(|index| Consumer { cohort: part.cohort, index }));
     let (count, until) = (consumers().count() as f64, world.schedule.pace().until.ns() as f64);
     let recorder = || Recorder::over(world.scenario.cohorts.len(), world.schedule.pace().until.since(Time::START));
-    let mut record = recorder();
+    let (mut record, mut oracle) = (recorder(), Oracle::where_needed(world));
     let mut go_on = |now: Time| {
         control.done.store((count * now.ns() as f64 / until) as u64, Ordering::Relaxed);
         !control.is_canceled()
     };
     let mut played = vec![Vec::new(); world.scenario.cohorts.len()];
-    if sim::play_component(world, consumers(), &mut record, &mut go_on)? {
+    let is_over = match &mut oracle {
+        Some(oracle) => sim::play_component(world, consumers(), &mut oracle.beside(&mut record), &mut go_on)?,
+        None => sim::play_component(world, consumers(), &mut record, &mut go_on)?,
+    };
+    if is_over {
         for part in parts {
             played[part.cohort as usize].push([part.from, part.to]);
         }
     } else {
-        record = recorder();
+        (record, oracle) = (recorder(), Oracle::where_needed(world));
     }
     let horizon = world.schedule.pace().until.ns().cast_unsigned();
-    Ok(Outcome::new(&world.scenario, horizon, &record, &played))
+    let tables = oracle.map(Oracle::tables).transpose()?;
+    Ok(Outcome::new(&world.scenario, horizon, &record, &played).judged(&world.scenario, tables.as_deref()))
 }
 
 /// One thread's share.
 fn play_chunks(world: &World, chunks: &[Part], next: &AtomicUsize, control: &Control) -> Result<Outcome, Overflow> {
     let cohorts = world.scenario.cohorts.len();
     let length = world.schedule.pace().until.since(Time::START);
-    let mut recorder = Recorder::over(cohorts, length);
+    let (mut recorder, mut oracle) = (Recorder::over(cohorts, length), Oracle::where_needed(world));
     let mut scratch = Scratch::default();
     let mut played = vec![Vec::new(); cohorts];
     while !control.is_canceled()
         && let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed))
     {
         for index in chunk.from..chunk.to {
-            sim::play(world, Consumer { cohort: chunk.cohort, index }, &mut recorder, &mut scratch)?;
+            let consumer = Consumer { cohort: chunk.cohort, index };
+            match &mut oracle {
+                Some(oracle) => sim::play(world, consumer, &mut oracle.beside(&mut recorder), &mut scratch)?,
+                None => sim::play(world, consumer, &mut recorder, &mut scratch)?,
+            }
         }
         played[chunk.cohort as usize].push([chunk.from, chunk.to]);
         control.done.fetch_add(u64::from(chunk.to - chunk.from), Ordering::Relaxed);
     }
-    Ok(Outcome::new(&world.scenario, length.ns(), &recorder, &played))
+    let tables = oracle.map(Oracle::tables).transpose()?;
+    Ok(Outcome::new(&world.scenario, length.ns(), &recorder, &played).judged(&world.scenario, tables.as_deref()))
 }

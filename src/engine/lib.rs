@@ -10,6 +10,7 @@ pub mod log;
 pub mod model;
 pub mod moments;
 pub mod money;
+pub mod oracle;
 pub mod outcome;
 pub mod record;
 pub mod sim;

@@ -9,6 +9,7 @@ mod demand;
 mod dunning;
 mod failures;
 mod moments;
+mod oracle;
 mod route;
 mod timeline;
 
@@ -25,12 +26,14 @@ use crate::billing::tally::Count;
 use crate::figures::Figures;
 use crate::model::{Arrivals, Cohort, Joined, Scenario};
 use crate::moments::Moments;
+use crate::oracle::Table;
 use crate::record::{CohortRecord, Recorder};
 use crate::time::{DAY, HOUR};
 
 pub use demand::{Demand, ListPrice};
 pub use dunning::Dunned;
 pub use failures::{FailedAs, Failures};
+pub use oracle::{Judged, JudgedRoute, WrongAnswers};
 pub use route::{Again, RouteOutcome};
 use route::{by_cause, routes};
 pub use timeline::Timeline;
@@ -141,6 +144,9 @@ pub struct CohortOutcome {
     /// (rows of a trace that are handed out, sign-ups that follow one another), or a sum has left the range.
     #[serde(with = "moments")]
     pub moments: Option<Moments>,
+    /// Which answers were wrong; `None`: nobody has judged them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oracle: Option<Judged>,
 }
 
 /// Units of one meter, by what became of the calls.
@@ -237,6 +243,15 @@ impl Outcome {
             cohorts: cohorts.collect(),
             stacked: Vec::new(),
         }
+    }
+
+    /// The same, with what an oracle has found, where one has watched.
+    #[must_use]
+    pub fn judged(mut self, scenario: &Scenario, tables: Option<&[Table]>) -> Self {
+        for (cohort, table) in self.cohorts.iter_mut().zip(tables.unwrap_or_default()) {
+            cohort.oracle = Some(Judged::new(scenario, table));
+        }
+        self
     }
 
     /// The same, known as a replication of the scenario with this seed: what was played was drawn from
@@ -399,6 +414,7 @@ impl CohortOutcome {
             dunned: Dunned::new(&record.tally),
             timeline: Timeline::new(record),
             moments: record.moments.filter(|_| are_independent(cohort, scenario)),
+            oracle: None,
         }
     }
 
@@ -427,6 +443,11 @@ impl CohortOutcome {
         add(&mut self.routes, &other.routes, RouteOutcome::add);
         self.timeline.add(&other.timeline);
         self.moments = self.moments.zip(other.moments).and_then(|(own, other)| own.plus(other));
+        // Where one part was not judged, the whole was not.
+        self.oracle = self.oracle.take().zip(other.oracle.as_ref()).map(|(mut own, other)| {
+            own.add(other);
+            own
+        });
         add(&mut self.consumers_refused, &other.consumers_refused, |sum, more| *sum += more);
         add(&mut self.usage, &other.usage, Usage::add);
         add(&mut self.moved, &other.moved, |sum, more| sum.0 += more.0);

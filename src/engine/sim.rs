@@ -31,8 +31,16 @@ pub trait Observer {
     /// Whether calls of which none can be refused may be told together: their latencies one by one, then [`Self::passed`].
     const TOGETHER: bool = false;
 
+    /// A call is about to be decided; the account is as it stands before.
+    #[inline]
+    fn asked(&mut self, _account: &Account, _call: &Call, _now: Now) {}
+
     /// A call was decided.
     fn decided(&mut self, consumer: Consumer, call: &Call, now: Now, decision: Decision);
+
+    /// An admitted call has been settled, as it was served; [`Self::served`] tells it next.
+    #[inline]
+    fn settled(&mut self, _account: &Account, _hold: HoldId) {}
 
     /// An admitted call was served, `latency` after it was made.
     fn served(&mut self, consumer: Consumer, call: &Call, hold: HoldId, now: Now, latency: Span);

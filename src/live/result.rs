@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use farebox_engine::billing::cause::Cause;
+use farebox_engine::money::Overflow;
 use farebox_engine::outcome::Outcome;
 use farebox_engine::time::{SECOND, Time};
 use farebox_engine::world::World;
@@ -98,10 +99,13 @@ impl Percentiles {
 
 impl LoadReport {
     /// The report of a load.
-    pub fn new(world: &World, run: &FreeRun) -> Self {
+    ///
+    /// # Errors
+    /// Those of [`FreeRun::outcome`].
+    pub fn new(world: &World, run: &FreeRun) -> Result<Self, Overflow> {
         let load = &run.load;
-        Self {
-            outcome: run.outcome(world),
+        Ok(Self {
+            outcome: run.outcome(world)?,
             interrupted: run.interrupted,
             billing_ns_per_s: world.schedule.pace().clock.at(Time::from_ns(SECOND as i64)).billing.ns().cast_unsigned(),
             offered: load.offered,
@@ -116,7 +120,7 @@ impl LoadReport {
             first_token_ns: (!load.first_token.histogram.is_empty()).then(|| Percentiles::of(&load.first_token)),
             service_ns: Percentiles::new(&load.service),
             lateness_ns: Percentiles::new(&load.lateness),
-        }
+        })
     }
 
     /// Why the generator could not offer what was asked, if it could not: then the run says nothing about the gateway.

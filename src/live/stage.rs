@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use farebox_engine::log::{self, History};
 use farebox_engine::model::{Scenario, Upstream};
 use farebox_engine::money::Overflow;
+use farebox_engine::oracle::Oracle;
 use farebox_engine::outcome::Outcome;
 use farebox_engine::record::Recorder;
 use farebox_engine::time::{Now, Time};
@@ -71,16 +72,24 @@ pub struct FreeRun {
 }
 
 impl FreeRun {
-    /// What the gateway's accounts say, in the same form as a simulation's outcome.
-    pub fn outcome(&self, world: &World) -> Outcome {
+    /// What the gateway's accounts say, in the same form as a simulation's outcome. Where an oracle is needed, it judges
+    /// their logs, which are in the order in which the gateway has decided.
+    ///
+    /// # Errors
+    /// When an amount leaves the range of what the oracle can count.
+    pub fn outcome(&self, world: &World) -> Result<Outcome, Overflow> {
         let cohorts = &world.scenario.cohorts;
         let length = world.schedule.pace().until.since(Time::START);
         let mut recorder = Recorder::over(cohorts.len(), length);
+        let mut oracle = Oracle::where_needed(world);
         for history in &self.histories {
             history.tell(world, &mut recorder);
+            oracle.as_mut().map_or(Ok(()), |oracle| oracle.judge_log(history))?;
         }
+        let tables = oracle.map(Oracle::tables).transpose()?;
         let everyone: Vec<_> = cohorts.iter().map(|cohort| vec![[0, cohort.count]]).collect();
-        Outcome::new(&world.scenario, self.end.traffic.ns().cast_unsigned(), &recorder, &everyone)
+        let outcome = Outcome::new(&world.scenario, self.end.traffic.ns().cast_unsigned(), &recorder, &everyone);
+        Ok(outcome.judged(&world.scenario, tables.as_deref()))
     }
 }
 

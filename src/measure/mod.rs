@@ -13,9 +13,11 @@ use farebox_engine::billing::ledger::LedgerAccount;
 use farebox_engine::billing::tally::Count;
 use farebox_engine::figures::Figures;
 use farebox_engine::model::{
-    Became, Breaks, Collected, Demanded, FAILED, Joined, Measure, Number, Scenario, Selector, Statistic,
+    Became, Breaks, Collected, Demanded, FAILED, Joined, Measure, Number, Scenario, Selector, Statistic, Wrongly,
 };
-use farebox_engine::outcome::{CohortOutcome, FailedAs, Outcome, RouteOutcome, pooled, quantile};
+use farebox_engine::outcome::{
+    CohortOutcome, FailedAs, JudgedRoute, Outcome, RouteOutcome, WrongAnswers, pooled, quantile,
+};
 
 use interval::{By, Interval, Pair, Sums};
 
@@ -95,12 +97,16 @@ pub fn unit(measure: Measure) -> Unit {
         | Measure::Attempts(Number::Rate)
         | Measure::Refusals(Number::Rate)
         | Measure::Failures(Number::Rate)
+        | Measure::FalseRefusals(Wrongly::Rate)
+        | Measure::Leaks(Wrongly::Rate)
         | Measure::Churn(Number::Rate)
         | Measure::Dunning(Collected::Recovered) => Unit::Share,
         Measure::Calls(Number::Count)
         | Measure::Attempts(Number::Count)
         | Measure::Refusals(Number::Count)
         | Measure::Failures(Number::Count)
+        | Measure::FalseRefusals(Wrongly::Count)
+        | Measure::Leaks(Wrongly::Count)
         | Measure::Churn(Number::Count)
         | Measure::Dunning(_)
         | Measure::NotBack
@@ -108,7 +114,10 @@ pub fn unit(measure: Measure) -> Unit {
         Measure::Latency(_) | Measure::FirstToken(_) | Measure::TimeToRecovery(_) | Measure::FirstSuccess(_) => {
             Unit::Time
         }
-        Measure::Revenue(_) | Measure::RefusedDemand(Demanded::Value) => Unit::Money,
+        Measure::Revenue(_)
+        | Measure::RefusedDemand(Demanded::Value)
+        | Measure::FalseRefusals(Wrongly::Value)
+        | Measure::Leaks(Wrongly::Value) => Unit::Money,
         Measure::Balanced => Unit::Fact,
     }
 }
@@ -204,6 +213,8 @@ impl Subject<'_> {
                 let selector = Selector { outcome: Some(Became::Failed), ..selector.clone() };
                 self.share(By::Attempt, &selector, number, cohorts)
             }
+            Measure::FalseRefusals(of) => self.wrong(of, |route| &route.false_refusals, selector, cohorts)?,
+            Measure::Leaks(of) => self.wrong(of, |route| &route.leaks, selector, cohorts)?,
             Measure::Latency(statistic) => {
                 if let Some(became) = selector.outcome.filter(|became| *became != Became::Served) {
                     return Err(format!("a simulation has no latency of calls that were {}", became.name()));
@@ -308,6 +319,42 @@ impl Subject<'_> {
         Ok(pair)
     }
 
+    /// Answers that were wrong in one way, of all that the same consumers were given for the same routes.
+    fn wrong(
+        &self,
+        number: Wrongly,
+        way: fn(&JudgedRoute) -> &BTreeMap<String, WrongAnswers>,
+        selector: &Selector,
+        cohorts: &[CohortOutcome],
+    ) -> Result<Pair, Unmeasured> {
+        let (mut matched, mut all) = (WrongAnswers::default(), 0);
+        for cohort in cohorts.iter().filter(|cohort| is_selected(cohort, selector)) {
+            let judged = cohort.oracle.as_ref().ok_or("no oracle has judged the answers")?;
+            let asked = |path: &String| selector.routes.as_ref().is_none_or(|routes| routes.contains(path));
+            for (_, route) in judged.routes.iter().filter(|(path, _)| asked(path)) {
+                let is_meant = |name: &String| Cause::from_name(name).is_some_and(|cause| self.means(selector, cause));
+                way(route).iter().filter(|(name, _)| is_meant(name)).for_each(|(_, wrong)| matched.add(wrong));
+                all += i128::from(route.answers());
+            }
+        }
+        match number {
+            _ if all == 0 => Ok(Pair { parts: 0, of: 0 }),
+            Wrongly::Count => Ok(Pair::whole(matched.count.into())),
+            Wrongly::Rate => Ok(Pair { parts: matched.count.into(), of: all }),
+            Wrongly::Value if matched.unstated > 0 => {
+                Err(format!("no price states what {} of {} come to", matched.unstated, matched.count))
+            }
+            Wrongly::Value => Ok(Pair::whole(matched.value.0)),
+        }
+    }
+
+    /// Whether the labels select a cause.
+    fn means(&self, selector: &Selector, of: Cause) -> bool {
+        selector.cause.is_none_or(|cause| cause == of.name())
+            && selector.kind.is_none_or(|kind| kind == of.kind().name())
+            && selector.status.is_none_or(|status| status == self.status(of))
+    }
+
     fn matched(&self, selector: &Selector, route: &RouteOutcome) -> u64 {
         let Selector { status, cause, kind, outcome, .. } = *selector;
         let may_be = |became| match outcome {
@@ -331,11 +378,7 @@ impl Subject<'_> {
             matched += route.in_flight;
         }
         if may_be(Became::Refused) {
-            let is_meant = |of: &Cause| {
-                cause.is_none_or(|cause| cause == of.name())
-                    && kind.is_none_or(|kind| kind == of.kind().name())
-                    && status.is_none_or(|status| status == self.status(*of))
-            };
+            let is_meant = |of: &Cause| self.means(selector, *of);
             let refused = route.refused.iter();
             matched += refused
                 .filter(|(name, _)| Cause::from_name(name).as_ref().is_some_and(is_meant))

@@ -107,6 +107,10 @@ pub enum Ending {
     Unanswered,
     /// Refused.
     Refused(Cause),
+    /// Refused for that, though it should have been served.
+    RefusedWrongly(Cause),
+    /// Let through, though it should have been refused for that.
+    LetThroughWrongly(Cause),
 }
 
 impl Ending {
@@ -118,6 +122,8 @@ impl Ending {
             Self::Failed { upstream, cause } => format!("failed at {}: {}", upstreams[upstream], cause.name()),
             Self::Unanswered => "not answered at the end".to_owned(),
             Self::Refused(cause) => format!("refused: {}", cause.name()),
+            Self::RefusedWrongly(cause) => format!("refused wrongly: {}", cause.name()),
+            Self::LetThroughWrongly(cause) => format!("let through wrongly, past {}", cause.name()),
         }
     }
 }

@@ -5,6 +5,7 @@ mod dunning;
 pub mod explain;
 pub mod fault;
 pub mod load;
+pub mod oracle;
 pub mod run;
 pub mod table;
 pub mod text;

@@ -10,12 +10,13 @@ use farebox_engine::figures::Figures;
 use farebox_engine::outcome::{CohortOutcome, FailedAs, Failures, Outcome, RouteOutcome};
 use farebox_engine::time::SECOND;
 
+use super::oracle;
 use super::text::currency;
 use crate::measure::Subject;
 
 /// Every table: its file's name and its text.
-pub fn all(subject: &Subject<'_>) -> [(&'static str, String); 7] {
-    [
+pub fn all(subject: &Subject<'_>) -> Vec<(&'static str, String)> {
+    let tables = [
         ("calls.csv", calls(subject)),
         ("refusals.csv", refusals(subject)),
         ("failures.csv", failures(subject.outcome)),
@@ -23,7 +24,10 @@ pub fn all(subject: &Subject<'_>) -> [(&'static str, String); 7] {
         ("dunning.csv", dunning(subject.outcome)),
         ("refused_demand.csv", refused_demand(subject.outcome)),
         ("timeline.csv", timeline(subject.outcome)),
-    ]
+    ];
+    // Where nobody has judged the answers, an empty table would say that none was wrong.
+    let is_judged = subject.outcome.cohorts.iter().all(|cohort| cohort.oracle.is_some());
+    tables.into_iter().chain(is_judged.then(|| ("oracle.csv", oracle::table(subject)))).collect()
 }
 
 /// Calls by how their last attempt ended, beside the attempts that ended so. The share is of the calls that the same cohort
@@ -247,13 +251,13 @@ fn timeline(outcome: &Outcome) -> String {
 }
 
 /// Each cohort of each replication, with the replication's number.
-fn each(outcome: &Outcome) -> impl Iterator<Item = (u32, &CohortOutcome)> {
+pub(super) fn each(outcome: &Outcome) -> impl Iterator<Item = (u32, &CohortOutcome)> {
     let numbers = std::iter::once(outcome.replication).chain(outcome.stacked.iter().map(|it| it.replication));
     numbers.zip(outcome.replications()).flat_map(|(number, cohorts)| cohorts.iter().map(move |cohort| (number, cohort)))
 }
 
 /// A number of `scale`-ths, exact: `-12.5`.
-fn decimal(units: i128, scale: u64) -> String {
+pub(super) fn decimal(units: i128, scale: u64) -> String {
     let (magnitude, scale) = (units.unsigned_abs(), u128::from(scale));
     let minus = if units < 0 { "-" } else { "" };
     let fraction = format!("{:0width$}", magnitude % scale, width = scale.ilog10() as usize);
@@ -263,7 +267,7 @@ fn decimal(units: i128, scale: u64) -> String {
     }
 }
 
-fn write(header: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn write(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = csv::Writer::from_writer(Vec::new());
     let in_memory = "a table is written to memory, and all its rows are alike";
     table.write_record(header).expect(in_memory);

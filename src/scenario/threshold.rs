@@ -2,7 +2,7 @@
 //! does not tell yet is said to be unsupported.
 
 use farebox_engine::model::{
-    Became, Collected, Comparison, Demanded, Line, Measure, Number, Selector, Statistic, Threshold as Model,
+    Became, Collected, Comparison, Demanded, Line, Measure, Number, Selector, Statistic, Threshold as Model, Wrongly,
 };
 use farebox_engine::money::Currency;
 
@@ -58,6 +58,9 @@ type Known = (&'static str, Dimension, Option<Measure>);
 
 const LABELS: &[&str] = &["cohort", "plan", "route", "status", "cause", "kind", "outcome", "upstream"];
 const WHO: &[&str] = &["cohort", "plan"];
+/// Nothing that was refused wrongly came to an upstream, and what was let through wrongly was answered like everything else.
+const REFUSED: &[&str] = &["cohort", "plan", "route", "status", "cause", "kind"];
+const LET_THROUGH: &[&str] = &["cohort", "plan", "route", "cause", "kind"];
 
 const CALLS: &[Known] = &[
     ("count", Dimension::Count, Some(Measure::Calls(Number::Count))),
@@ -75,9 +78,16 @@ const FAILURES: &[Known] = &[
     ("count", Dimension::Count, Some(Measure::Failures(Number::Count))),
     ("rate", Dimension::Share, Some(Measure::Failures(Number::Rate))),
 ];
-/// What only an oracle knows.
-const JUDGED: &[Known] =
-    &[("count", Dimension::Count, None), ("rate", Dimension::Share, None), ("value", Dimension::Money, None)];
+const FALSE_REFUSALS: &[Known] = &[
+    ("count", Dimension::Count, Some(Measure::FalseRefusals(Wrongly::Count))),
+    ("rate", Dimension::Share, Some(Measure::FalseRefusals(Wrongly::Rate))),
+    ("value", Dimension::Money, Some(Measure::FalseRefusals(Wrongly::Value))),
+];
+const LEAKS: &[Known] = &[
+    ("count", Dimension::Count, Some(Measure::Leaks(Wrongly::Count))),
+    ("rate", Dimension::Share, Some(Measure::Leaks(Wrongly::Rate))),
+    ("value", Dimension::Money, Some(Measure::Leaks(Wrongly::Value))),
+];
 const LATENCY: &[Known] = &[
     ("mean", Dimension::Time, Some(Measure::Latency(Statistic::Mean))),
     ("p50", Dimension::Time, Some(Measure::Latency(Statistic::Quantile(500)))),
@@ -163,8 +173,8 @@ const METRICS: &[Metric] = &[
     Metric { name: "requests", statistics: REQUESTS, labels: LABELS },
     Metric { name: "refusals", statistics: REFUSALS, labels: LABELS },
     Metric { name: "failures", statistics: FAILURES, labels: LABELS },
-    Metric { name: "false_refusals", statistics: JUDGED, labels: LABELS },
-    Metric { name: "leaks", statistics: JUDGED, labels: LABELS },
+    Metric { name: "false_refusals", statistics: FALSE_REFUSALS, labels: REFUSED },
+    Metric { name: "leaks", statistics: LEAKS, labels: LET_THROUGH },
     Metric { name: "latency", statistics: LATENCY, labels: LABELS },
     Metric { name: "first_token", statistics: FIRST_TOKEN, labels: WHO },
     Metric { name: "revenue", statistics: REVENUE, labels: WHO },
@@ -219,7 +229,7 @@ pub(super) fn parse(text: &str, currency: Option<Currency>) -> Result<Threshold,
     }
     let (comparison, line) = compare(text, dimension, rest.trim(), currency)?;
     contradiction(name, &labels.selector, &labels.names)?;
-    let unsupported = untold(name, measure, &labels.selector);
+    let unsupported = measure.and_then(|measure| untold(measure, &labels.selector));
     let Labels { names, selector } = labels;
     let text_of = || text.to_owned();
     let model = measure.map(|measure| Model { text: text_of(), measure, selector, comparison, line });
@@ -249,8 +259,10 @@ fn contradiction(metric: &str, selector: &Selector, names: &[Named]) -> Result<(
         let message = "what the gateway refuses comes to no upstream";
         return Err(Complaint::new(message, "write `route=` in place of `upstream=`, or `failures`"));
     }
-    let Some(own) = [("refusals", Became::Refused), ("failures", Became::Failed)].into_iter().find(|it| it.0 == metric)
-    else {
+    let known = [("refusals", Became::Refused), ("failures", Became::Failed)];
+    // What was answered wrongly has the causes of refusals too.
+    let judged = [("false_refusals", Became::Refused), ("leaks", Became::Refused)];
+    let Some(own) = known.into_iter().chain(judged).find(|it| it.0 == metric) else {
         return Ok(());
     };
     if let Some(outcome) = selector.outcome.filter(|outcome| *outcome != own.1) {
@@ -264,8 +276,8 @@ fn contradiction(metric: &str, selector: &Selector, names: &[Named]) -> Result<(
     let of_failures = selector.kind == Some("upstream") || selector.cause.is_some_and(is_failure);
     let of_refusals =
         selector.kind.is_some_and(|kind| kind != "upstream") || selector.cause.is_some_and(|it| !is_failure(it));
-    if (metric == "refusals" && of_failures) || (metric == "failures" && of_refusals) {
-        let other = if metric == "refusals" { "failures" } else { "refusals" };
+    if (own.1 == Became::Refused && of_failures) || (metric == "failures" && of_refusals) {
+        let other = if metric == "failures" { "refusals" } else { "failures" };
         let message = format!("{} never have that cause", quote(metric));
         return Err(Complaint::new(message, format!("write `{other}`")));
     }
@@ -303,11 +315,7 @@ fn is_failure(cause: &str) -> bool {
 }
 
 /// Why this version cannot tell what is asked for.
-fn untold(metric: &str, measure: Option<Measure>, selector: &Selector) -> Option<Complaint> {
-    let Some(measure) = measure else {
-        let message = format!("{} is not supported yet: no oracle says which answers were wrong", quote(metric));
-        return Some(Complaint::new(message, "leave it out"));
-    };
+fn untold(measure: Measure, selector: &Selector) -> Option<Complaint> {
     let of_cause = selector.cause.is_some() || selector.kind.is_some() || selector.status.is_some();
     if matches!(measure, Measure::Latency(_)) && (of_cause || selector.routes.is_some()) {
         let message = "latency is told apart by `outcome`, `cohort` and `plan` only in this version";
@@ -576,23 +584,17 @@ mod tests {
             ("latency{outcome=abandoned}.p50 < 1s", "only a call is `abandoned`, and `latency` is about attempts"),
             ("refusals{outcome=recovered}.rate < 1%", "only a call is `recovered`, and `refusals` is about attempts"),
             ("refusals{upstream=llm}.rate < 1%", "what the gateway refuses comes to no upstream"),
+            ("false_refusals{cause=upstream_402}.count == 0", "`false_refusals` never have that cause"),
+            ("leaks{kind=upstream}.count == 0", "`leaks` never have that cause"),
+            ("false_refusals{upstream=llm}.count == 0", "`false_refusals` has no label `upstream`"),
+            ("leaks{status=200}.count == 0", "`leaks` has no label `status`"),
             ("calls{upstream=llm, outcome=refused}.rate < 1%", "what the gateway refuses comes to no upstream"),
         ] {
             assert_eq!(parsed(text).unwrap_err().message, message, "{text}");
         }
-        for (text, message) in [
-            (
-                "false_refusals.count == 0",
-                "`false_refusals` is not supported yet: no oracle says which answers were wrong",
-            ),
-            (
-                "latency{route=/x}.p99 < 1s",
-                "latency is told apart by `outcome`, `cohort` and `plan` only in this version",
-            ),
-        ] {
-            let threshold = parsed(text).unwrap();
-            assert_eq!((threshold.model, threshold.unsupported.unwrap().message.as_str()), (None, message), "{text}");
-        }
+        let threshold = parsed("latency{route=/x}.p99 < 1s").unwrap();
+        let message = "latency is told apart by `outcome`, `cohort` and `plan` only in this version";
+        assert_eq!((threshold.model, threshold.unsupported.unwrap().message.as_str()), (None, message));
     }
 
     /// A call by its last attempt, an attempt by itself; each as its metric has it.

@@ -164,13 +164,14 @@ const RARE: &[&str] = &[
     " is called by ",
     " calls others after its own work",
     " hops",
+    "the chances of `errors` sum to more than 100%",
     "a throttle of zero lets nothing pass",
 ];
 
 #[test]
 fn what_the_schema_alone_accepts_is_wrong_in_meaning() {
     let (mut met, mut others) = (BTreeSet::new(), Vec::new());
-    for seed in 0..3_000 {
+    for seed in 0..4_500 {
         let document = sound(seed);
         let damaged = damage::any(&document, &mut Dice::new(1_000_000 + seed));
         let text = text(&damaged.document, seed);
@@ -368,6 +369,7 @@ fn the_loads_change_without_any_of_what_they_ask_for() {
         ("new cards", |it| reactions(it, |act| matches!(act, Act::FixCard))),
         ("credit that is bought", |it| reactions(it, |act| matches!(act, Act::TopUp(_)))),
         ("leaving for a refusal", |it| reactions(it, |act| matches!(act, Act::Churn))),
+        ("slowing down for a refusal", |it| reactions(it, |act| matches!(act, Act::SlowDown { .. }))),
         ("the processor's latency", |it| it.payments.processor.latency = Distribution::Constant(0.0)),
         ("the processor's errors", |it| it.payments.processor.errors = Chance::NEVER),
         ("outages of the processor", |it| faults(it, |breaks| breaks == Breaks::ProcessorDown)),

@@ -10,6 +10,7 @@
 //! - `import`: access logs become traces, and nothing of them is passed over in silence.
 //! - `explain`: the stories of single consumers.
 //! - `live`: the gateway on sockets: refusals, aborts, what travels through it.
+//! - `oracle`: which answers were wrong, on the page, in tables, thresholds and stories.
 //! - `proofs`: that both halves decide alike, and that the proofs can fail.
 //! - `prove`: textbook formulas beside what is simulated: whole answers of the command.
 //! - `schema`: the JSON Schema beside the parser.
@@ -30,6 +31,7 @@ mod explain;
 mod fixture;
 mod import;
 mod live;
+mod oracle;
 mod program;
 mod proofs;
 mod prove;

@@ -117,7 +117,7 @@ fn a_free_run_replays_and_each_difference_to_its_twin_is_measured() {
     }
     // Every hold is resolved: the gateway waited for what was in flight.
     assert!(run.histories.iter().all(|history| history.account.open_holds() == 0));
-    let served: u64 = run.outcome(world).cohorts.iter().map(|cohort| cohort.served).sum();
+    let served: u64 = run.outcome(world).unwrap().cohorts.iter().map(|cohort| cohort.served).sum();
     assert!((run.counts.served..=run.counts.served + run.load.unfinished).contains(&served));
 }
 
@@ -231,7 +231,7 @@ fn a_load_counts_calls_by_their_last_attempt() {
     let run = stage::free_run(&world, THREADS, &Control::default()).unwrap();
     assert_eq!((run.load.dropped, run.load.errors.len(), run.load.unfinished), (0, 0, 0));
     assert!(run.load.retried > 100, "only {} were tried again", run.load.retried);
-    let outcome = run.outcome(&world);
+    let outcome = run.outcome(&world).unwrap();
     let cohort = &outcome.cohorts[0];
     assert_eq!((cohort.calls(), cohort.retried), (run.load.offered, run.load.retried));
     let last = cohort.routes["/"].calls();
@@ -272,7 +272,7 @@ fn statuses_of_failed_hops_are_passed_on_and_counted() {
     let run = stage::free_run(world, THREADS, &Control::default()).unwrap();
     proof::replay(world, &run.histories, run.end).unwrap();
     assert_eq!((run.load.dropped, run.load.errors.len(), run.load.unfinished), (0, 0, 0));
-    let outcome = run.outcome(world);
+    let outcome = run.outcome(world).unwrap();
     let cohort = &outcome.cohorts[0];
     let by_status = |route: &RouteOutcome, status| {
         let alike = route.failures.iter().filter(|(alike, _)| alike.status == status);

@@ -313,7 +313,7 @@ fn a_label_that_cannot_be_told_is_refused_with_a_reason() {
         "rate: 2/day }, reacts: [ { when: quota_exhausted, do: upgrade, to: pro, chance: 5%, after: 1d } ]",
     );
     let text = reacting
-        + "thresholds: [ \"refusals{plan=free}.rate < 5%\", false_refusals.count == 0, \"latency{route=/}.p99 < 1s\" ]\n";
+        + "thresholds: [ \"refusals{plan=free}.rate < 5%\", \"failures{kind=upstream}.count == 0\", \"latency{route=/}.p99 < 1s\" ]\n";
     let folder = Folder::new("thresholds-untold").with("judged.yaml", &text);
     let answer = folder.farebox("simulate judged.yaml --out out").run();
     assert_eq!(answer.code, Some(3), "{answer}");
@@ -321,28 +321,20 @@ fn a_label_that_cannot_be_told_is_refused_with_a_reason() {
         error: the plan `free` cannot be told apart: consumers of `hobby` change plans, and are counted by cohort
           --> judged.yaml:10:15
            |
-        10 | thresholds: [ "refusals{plan=free}.rate < 5%", false_refusals.count == 0, "latency{route=/}.p99 < 1s" ]
+        10 | thresholds: [ "refusals{plan=free}.rate < 5%", "failures{kind=upstream}.count == 0", "latency{route=/}.p99 < 1s" ]
            |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
            |
            = help: write `cohort=` in place of `plan=`
 
-        error: `false_refusals` is not supported yet: no oracle says which answers were wrong
-          --> judged.yaml:10:48
-           |
-        10 | thresholds: [ "refusals{plan=free}.rate < 5%", false_refusals.count == 0, "latency{route=/}.p99 < 1s" ]
-           |                                                ^^^^^^^^^^^^^^^^^^^^^^^^^
-           |
-           = help: leave it out
-
         error: latency is told apart by `outcome`, `cohort` and `plan` only in this version
-          --> judged.yaml:10:75
+          --> judged.yaml:10:86
            |
-        10 | thresholds: [ "refusals{plan=free}.rate < 5%", false_refusals.count == 0, "latency{route=/}.p99 < 1s" ]
-           |                                                                           ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        10 | thresholds: [ "refusals{plan=free}.rate < 5%", "failures{kind=upstream}.count == 0", "latency{route=/}.p99 < 1s" ]
+           |                                                                                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^
            |
            = help: leave the other labels out
 
-        error: `judged.yaml` has 3 errors
+        error: `judged.yaml` has 2 errors
         hint: `farebox validate` accepts it; this version cannot run it
     "#]]
     .assert_eq(&answer.stderr);

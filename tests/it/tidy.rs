@@ -100,13 +100,14 @@ fn the_engine_does_not_look_around() {
 // === The direction of the data ===
 
 /// The modules of the engine in layers: each may use its own layer and those before it.
-const ENGINE: [&[&str]; 7] = [
+const ENGINE: [&[&str]; 8] = [
     &["time", "money", "draw", "distribution"],
     &["model"],
     &["billing"],
     &["world"],
     &["sim"],
     &["figures", "log", "moments", "record"],
+    &["oracle"],
     &["outcome"],
 ];
 

@@ -10,12 +10,14 @@ use farebox_engine::billing::hold::HoldId;
 use farebox_engine::billing::ledger::{LedgerAccount, MOVEMENTS, Movement};
 use farebox_engine::billing::tally::Count;
 use farebox_engine::log::{self, Entry as Logged, Event};
-use farebox_engine::model::{Cohort, Scenario};
+use farebox_engine::model::{Cohort, PerMeter, Scenario};
 use farebox_engine::money::{Money, Overflow};
+use farebox_engine::oracle::{Oracle, Ruling};
 use farebox_engine::sim::Scratch;
 use farebox_engine::time::{Now, Span, Time};
 use farebox_engine::world::World;
 use farebox_engine::world::party::Party;
+use farebox_engine::world::schedule::Call;
 use jiff::civil::DateTime;
 
 use crate::cli::args::{self, Format};
@@ -107,7 +109,8 @@ fn tell(world: &World, consumer: Consumer, name: &str, window: [Time; 2]) -> Res
     let seen = Seen::nothing();
     let faults = faults(&world.scenario, &world.scenario.cohorts[consumer.cohort as usize]);
     let (in_flight, entries) = (BTreeMap::new(), Vec::new());
-    let mut teller = Teller { world, seen, party, window, faults, in_flight, is_single, stretches: 0, entries };
+    let oracle = Oracle::where_needed(world);
+    let mut teller = Teller { world, seen, party, oracle, window, faults, in_flight, is_single, stretches: 0, entries };
     teller.begin();
     let (mut calls, mut ending) = (Counts::default(), endings.iter());
     for logged in &history.log {
@@ -205,6 +208,8 @@ impl Seen {
 struct Teller<'a> {
     world: &'a World,
     party: Party,
+    /// Says which answers were wrong, where any can be.
+    oracle: Option<Oracle<'a>>,
     seen: Seen,
     window: [Time; 2],
     /// What is still to break or to be mended, the last first.
@@ -259,11 +264,15 @@ impl Teller<'_> {
         let Logged { now, event } = logged;
         let mut made = None;
         match *event {
-            Event::Decided { attempt, call, route, decision } => {
+            Event::Decided { call, attempt, route, decision } => {
                 let margins = self.party.account().margins(*now, &self.world.catalog, route);
+                let (_, usage) = self.world.schedule.call(self.party.consumer(), call);
+                let call = Call { index: call, attempt, at: now.traffic, route, usage };
+                self.ask(&call, *now);
                 let again = self.world.request(&mut self.party, *now, route, attempt)?;
                 assert_eq!(again, decision, "a replay decides as the run did");
                 let ending = *endings.next().expect("each decided call has an ending");
+                let ending = self.judged(&call, *now, decision, ending);
                 calls.add(ending, 1);
                 let why = match decision {
                     Decision::Refuse(cause) => Some((cause, margins)),
@@ -277,20 +286,44 @@ impl Teller<'_> {
                 counts.add(ending, 1);
                 let route = self.is_single.then(path);
                 let [first, last] = [now.traffic; 2];
-                self.push_call(Stretch { first, last, counts, why, route, call, paid: Money::ZERO });
+                self.push_call(Stretch { first, last, counts, why, route, call: call.index, paid: Money::ZERO });
             }
             Event::Served { hold, usage } => {
                 made = self.in_flight.remove(&hold);
                 self.world.served(&mut self.party, *now, hold, &usage)?;
+                self.landed(hold, *now, Some(&usage));
             }
             Event::Failed { hold, failure, used } => {
                 self.in_flight.remove(&hold);
                 self.world.failed(&mut self.party, *now, hold, failure.hop, &used)?;
+                self.landed(hold, *now, None);
             }
         }
         self.world.catch_up(&mut self.party, *now)?;
         self.notice(now.traffic, made);
         Ok(())
+    }
+
+    fn ask(&mut self, call: &Call, now: Now) {
+        if let Some(oracle) = &mut self.oracle {
+            oracle.asked(self.party.account(), call, now);
+        }
+    }
+
+    /// What a call has come to, if the answer was right; else that it was not.
+    fn judged(&mut self, call: &Call, now: Now, decision: Decision, ending: Ending) -> Ending {
+        let Some(oracle) = &mut self.oracle else { return ending };
+        match oracle.decided(self.party.consumer(), call, decision, now) {
+            Some(Ruling::FalseRefusal(cause)) => Ending::RefusedWrongly(cause),
+            Some(Ruling::Leak(cause)) => Ending::LetThroughWrongly(cause),
+            _ => ending,
+        }
+    }
+
+    fn landed(&mut self, hold: HoldId, now: Now, usage: Option<&PerMeter<u64>>) {
+        if let Some(oracle) = &mut self.oracle {
+            oracle.landed(self.party.consumer(), hold, now, usage);
+        }
     }
 
     fn push_call(&mut self, call: Stretch) {

@@ -23,7 +23,7 @@ pub fn load(args: &args::Live, printer: &mut Printer) -> Result<Verdict, Failure
     let mut plan = Plan::live(args, printer)?;
     let world = plan.scaled()?;
     let run = free_run(&plan, &world, printer)?;
-    let report = LoadReport::new(&world, &run);
+    let report = LoadReport::new(&world, &run).map_err(plan::overflow)?;
     plan.add_json("run.json", &report);
     let mut verdict = Verdict::passed();
     let (scenario, latency) = (plan.scenario.clone(), latency(&run));

@@ -58,7 +58,7 @@ fn live(plan: &Plan, printer: &mut Printer) -> Result<Option<RunReport>, Failure
         lockstep: lockstep.into(),
         replay: replay.into(),
         free_running: FreeRunning::new(&world, &comparison),
-        load: LoadReport::new(&world, &free),
+        load: LoadReport::new(&world, &free).map_err(plan::overflow)?,
     }))
 }
 

@@ -125,6 +125,9 @@ pub struct Account {
     pub(crate) tally: Tally,
     /// When what was invoiced, less what was credited, in nanos: one entry per line of an invoice.
     pub(crate) invoiced: Vec<(Time, i64)>,
+    /// Every other price version that has come into force since the account was made, in order: each may begin limits
+    /// anew, also between two calls.
+    pub(crate) adopted: Vec<u32>,
     /// The last reading of the clocks that this account has seen.
     pub(crate) seen: Now,
 }

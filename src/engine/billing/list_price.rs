@@ -1,18 +1,31 @@
 //! What a unit costs by the price list: what refused demand is valued at. Discounts, trials, allowances and caps are no
 //! part of it. `docs/BILLING.md` has the rule.
 
-use crate::model::{PerMeter, Period, Plan, Price, Tier, UnitPrice};
-use crate::money::Money;
+use crate::model::{PastAllowance, PerMeter, Period, Plan, Price, Tier, UnitPrice};
+use crate::money::{Money, div_half_even};
 
 /// The list price of a unit of each meter; `None` where the plan states none.
 pub fn list_prices(plan: &Plan) -> PerMeter<Option<UnitPrice>> {
     let allowed = plan.allowance.iter().flatten().count();
-    std::array::from_fn(|meter| match (&plan.overage[meter], &plan.prices[meter]) {
+    let overage = |meter: usize| plan.overage[meter].as_ref().filter(|_| plan.past_allowance == PastAllowance::Overage);
+    std::array::from_fn(|meter| match (overage(meter), &plan.prices[meter]) {
         (Some(price), _) | (None, Some(price)) => of_one(price),
         // A fee that pays for several allowances says nothing of each.
         (None, None) if allowed == 1 => plan.allowance[meter].and_then(|units| share_of_fee(plan, units)),
         (None, None) => None,
     })
+}
+
+/// What these units come to at their list prices, each meter rounded half to even to a nano; `None` where none of their
+/// meters has one, or the sum leaves the range.
+pub fn list_price(plan: &Plan, units: &PerMeter<u64>) -> Option<Money> {
+    let priced = list_prices(plan).into_iter().zip(units).filter_map(|(price, units)| Some((price?, *units)));
+    let mut amounts = priced.map(|(UnitPrice { amount, per }, units)| {
+        let exact = i128::from(amount.nanos()).checked_mul(i128::from(units))?;
+        i64::try_from(div_half_even(exact, i128::from(per))).ok().map(Money::from_nanos)
+    });
+    let first = amounts.next()?;
+    amounts.fold(first, |sum, amount| sum?.checked_add(amount?))
 }
 
 /// The price of one unit more; `None` where what a unit costs depends on how many there are and nothing is told of one.
@@ -51,7 +64,6 @@ const fn in_a_year(period: Period) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::PastAllowance;
     use crate::money::NANOS;
 
     const fn unit(nanos: i64, per: u64) -> UnitPrice {
@@ -108,5 +120,21 @@ mod tests {
         assert_eq!(of_one(&Price::Graduated(vec![tier(u64::MAX, 5, 0)])), None);
         let package = Price::Package { size: 100, price: Money::from_nanos(3), free: 20 };
         assert_eq!(of_one(&package), Some(unit(3, 100)));
+    }
+
+    #[test]
+    fn meters_add_up_and_are_rounded_half_to_even_each() {
+        let mut plan = Plan::new("priced");
+        let listed = |plan: &Plan, requests, tokens| list_price(plan, &[requests, tokens, 0, 0]).map(Money::nanos);
+        assert_eq!(listed(&plan, 1, 1), None);
+        plan.prices[0] = Some(Price::PerUnit(unit(5, 2)));
+        plan.prices[1] = Some(Price::PerUnit(unit(7, 2)));
+        assert_eq!([listed(&plan, 1, 0), listed(&plan, 0, 1), listed(&plan, 2, 2)], [Some(2), Some(4), Some(12)]);
+        // An overage price that does not act is none.
+        plan.overage[0] = Some(Price::PerUnit(unit(50, 1)));
+        assert_eq!(listed(&plan, 2, 0), Some(5));
+        plan.past_allowance = PastAllowance::Overage;
+        assert_eq!(listed(&plan, 2, 0), Some(100));
+        assert_eq!(listed(&plan, u64::MAX, 0), None);
     }
 }

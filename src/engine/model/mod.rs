@@ -22,7 +22,9 @@ pub use plan::{AppliesTo, Change, GrantTerms, Limit, PastAllowance, Plan, Prepai
 pub use price::{Price, Tier, UnitPrice};
 pub use sessions::Sessions;
 pub use shape::{HOURS, Shape, WEEK};
-pub use threshold::{Became, Collected, Comparison, Demanded, Line, Measure, Number, Selector, Statistic, Threshold};
+pub use threshold::{
+    Became, Collected, Comparison, Demanded, Line, Measure, Number, Selector, Statistic, Threshold, Wrongly,
+};
 pub use upstream::{Errors, FAILED, Generates, HOPS_MOST, Hop, Upstream};
 
 use crate::distribution::Distribution;

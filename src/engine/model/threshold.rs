@@ -26,6 +26,10 @@ pub enum Measure {
     Refusals(Number),
     /// Attempts that failed behind the gateway.
     Failures(Number),
+    /// Attempts that were refused and should have been served.
+    FalseRefusals(Wrongly),
+    /// Attempts that were let through and should have been refused.
+    Leaks(Wrongly),
     /// How long answers took, in ns.
     Latency(Statistic),
     /// How long the first token of answers that were streamed took, in ns.
@@ -55,6 +59,17 @@ pub enum Number {
     Count,
     /// Which share.
     Rate,
+}
+
+/// Of answers that were wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrongly {
+    /// How many.
+    Count,
+    /// Which share of all attempts.
+    Rate,
+    /// What they come to, in nanos.
+    Value,
 }
 
 /// Of a distribution.

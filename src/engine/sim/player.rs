@@ -141,6 +141,7 @@ impl<'a> Player<'a> {
         observer: &mut O,
     ) -> Result<Option<(Try, HoldId)>, Overflow> {
         let tried = if self.is_arrival() { self.arrival() } else { self.waited(observer) };
+        observer.asked(self.party.account(), &tried.call(), now);
         let decision = self.world.request(&mut self.party, now, tried.route, tried.attempt)?;
         observer.decided(self.party.consumer(), &tried.call(), now, decision);
         self.tried.count(decision);
@@ -226,6 +227,7 @@ impl<'a> Player<'a> {
             return Ok(());
         }
         self.world.served(&mut self.party, now, hold, &tried.usage)?;
+        observer.settled(self.party.account(), hold);
         let latency = lands.since(tried.at);
         observer.served(consumer, &tried.call(), hold, now, latency);
         if let Some(first) = self.world.first_token(tried.route, &tried.usage, latency) {

@@ -243,7 +243,12 @@ fn latency(gap: u64, dice: &mut Dice) -> Distribution {
 
 /// The world of [`scenario`]: three in four as it stands, the others as a load whose billing clock runs fast.
 pub(super) fn world(seed: u64) -> World {
-    let scenario = Arc::new(scenario(seed));
+    world_of(seed, scenario(seed))
+}
+
+/// The same of a scenario that was changed.
+pub(super) fn world_of(seed: u64, scenario: Scenario) -> World {
+    let scenario = Arc::new(scenario);
     if seed % 4 != 3 {
         return World::whole(scenario).unwrap();
     }

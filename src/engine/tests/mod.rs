@@ -52,6 +52,7 @@ mod unpaid;
 mod upstreams;
 mod usage_billing;
 mod vendors;
+mod wrong;
 
 const FIRST: Consumer = Consumer { cohort: 0, index: 0 };
 

@@ -24,8 +24,8 @@ use crate::log::{self, Entry, Event, History, Replayed};
 use crate::model::{Act, Card, Cohort, Dunning, FAILED, Finally, PerMeter, Period, Plan, Scenario, Sessions};
 use crate::moments::Moments;
 use crate::outcome::{
-    Again, Billed, CohortOutcome, Demand, Dunned, FailedAs, ListPrice, MergeError, Nanos, Outcome, RouteOutcome,
-    Timeline, Usage,
+    Again, Billed, CohortOutcome, Demand, Dunned, FailedAs, Judged, JudgedRoute, ListPrice, MergeError, Nanos, Outcome,
+    RouteOutcome, Timeline, Usage, WrongAnswers,
 };
 use crate::record::Recorder;
 use crate::sim::Scratch;
@@ -320,6 +320,15 @@ fn a_merge_adds_every_number() {
         refused: [("x".to_owned(), 4 * n)].into(),
         again: again(6 * n),
     };
+    let wrong = |n: u64| -> BTreeMap<_, _> {
+        [("x".to_owned(), WrongAnswers { count: n, value: Nanos(2 * i128::from(n)), unstated: 3 * n })].into()
+    };
+    let judged = |n: u64| JudgedRoute {
+        served_rightly: n,
+        refused_rightly: 2 * n,
+        false_refusals: wrong(3 * n),
+        leaks: wrong(4 * n),
+    };
     let cohort = |from: u32, n: u64| CohortOutcome {
         cohort: "c".to_owned(),
         plan: "p".to_owned(),
@@ -357,6 +366,11 @@ fn a_merge_adds_every_number() {
             price: Some(ListPrice { amount: Nanos(3), per: 2 }),
         }],
         routes: [("/".to_owned(), route(28 * n))].into(),
+        oracle: Some(Judged {
+            routes: [("/".to_owned(), judged(52 * n))].into(),
+            overshoot: [("m".to_owned(), 53 * n)].into(),
+            deepest_overdraft: Nanos(if n == 1 { 1 } else { 1_999 }),
+        }),
         timeline: Timeline {
             offered: vec![32 * n, 33 * n],
             served: vec![34 * n, 35 * n],

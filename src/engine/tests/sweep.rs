@@ -19,11 +19,12 @@ use super::invariants::{
     places_each_unit, recurs_as_planned, refuses_without_a_trace, resolves_once, stays_below_the_cap, sums_to_zero,
 };
 use super::properties::{accounts_for_every_call, jumps_as_it_steps, merges_to_the_whole, replays_as_logged};
+use super::wrong::{is_as_its_log, nothing_is_wrong, only_what_can_be_wrong_is, right};
 use super::{drawn, for_each_seed};
 use crate::world::World;
 
 /// What is tried on each world.
-const PROPERTIES: [fn(u64, &World); 15] = [
+const PROPERTIES: [fn(u64, &World); 17] = [
     sums_to_zero,
     conserves_grants,
     resolves_once,
@@ -39,6 +40,8 @@ const PROPERTIES: [fn(u64, &World); 15] = [
     jumps_as_it_steps,
     replays_as_logged,
     is_as_one_by_one,
+    is_as_its_log,
+    only_what_can_be_wrong_is,
 ];
 
 fn sweep(seeds: Range<u64>) {
@@ -47,6 +50,7 @@ fn sweep(seeds: Range<u64>) {
         for property in PROPERTIES {
             property(seed, &world);
         }
+        nothing_is_wrong(seed, &right(seed));
         does_anything(seed);
         is_plain_arithmetic(seed);
     });

@@ -117,9 +117,8 @@ impl Lowering<'_> {
     fn slow_down(&mut self, fields: &Fields) -> Option<Act> {
         let by = fields.chance("by")?;
         if by == Chance::NEVER {
-            let problem = Diagnostic::error(fields.written("by")?, "`by: 0%` slows nobody down");
+            let problem = Diagnostic::warning(fields.written("by")?, "`by: 0%` slows nobody down");
             self.problems.push(problem.help("write how many calls are no longer made, such as `by: 50%`"));
-            return None;
         }
         if fields.is_broken("for") {
             return None;

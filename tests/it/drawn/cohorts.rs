@@ -180,11 +180,13 @@ fn reaction(dice: &mut Dice, draft: &Draft, plan: usize) -> Node {
     }
     let others: Vec<&String> =
         draft.plans.iter().enumerate().filter(|(other, _)| *other != plan).map(|(_, (name, _))| name).collect();
-    let act = match dice.below(9) {
+    // Dice of its own, so that what else is drawn stays as it was.
+    let own = &mut dice.clone();
+    let act = match dice.below(8) {
         0..=3 if !others.is_empty() => dice.one_of(&["upgrade", "downgrade"]),
         4 | 5 => "fix_card",
+        6 if own.happens(50) => "slow_down",
         6 => "churn",
-        7 => "slow_down",
         _ => "top_up",
     };
     // Who is canceled does not come back.
@@ -194,8 +196,8 @@ fn reaction(dice: &mut Dice, draft: &Draft, plan: usize) -> Node {
         "upgrade" | "downgrade" => reaction.must("to", value(Form::Name, others[dice.below(others.len())].as_str())),
         "top_up" => reaction.must("amount", value(Form::Money, draft.money("2.50"))),
         "slow_down" => {
-            let by = reaction.must("by", value(Form::Percent, dice.one_of(&["50%", "90%"])));
-            by.often(dice, 50, "for", Form::Duration, &["6h", "2d"])
+            let by = reaction.must("by", value(Form::Percent, own.one_of(&["50%", "90%"])));
+            by.often(own, 50, "for", Form::Duration, &["6h", "2d"])
         }
         _ => reaction,
     };

@@ -1,6 +1,7 @@
 //! Choices out of a seed: SplitMix64, so that a seed means the same scenario on every machine.
 
 /// A source of choices.
+#[derive(Clone)]
 pub(crate) struct Dice(u64);
 
 impl Dice {

@@ -23,7 +23,7 @@ fn all(dice: &mut Dice) -> Vec<(&'static [&'static str], Node)> {
     let duration = |text: &str| value(Form::Duration, text);
     let points = || Keys::default().must("p50", duration("1s")).must("p99", duration("60s")).node();
     vec![
-        (&["thresholds"], values(Form::Word, &["false_refusals{kind=billing}.count == 0", "ledger.balanced"])),
+        (&["thresholds"], values(Form::Word, &["failures{cause=upstream_402}.count == 0", "ledger.balanced"])),
         (&["gateway", "nodes"], value(Form::Count, "4")),
         (&["gateway", "counters"], Keys::default().must("synced", duration("1s")).node()),
         (&["gateway", "entitlement_cache"], duration("30s")),

@@ -211,7 +211,7 @@ fn upstreams(first: Keys, draft: &Draft, seed: u64) -> Node {
     let mut all =
         vec![("api".to_owned(), if has("ranker") && dice.happens(70) { calls(first, &["ranker"]) } else { first })];
     for name in &draft.further {
-        let chat = Keys::default().must("preset", value(Form::Word, "chat"));
+        let chat = Keys::default().with("preset", value(Form::Word, "chat"));
         let plain = Keys::default().must("latency", time(dice, ["2ms", "9ms"]));
         let keys = match *name {
             MODEL => chat
