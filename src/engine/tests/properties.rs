@@ -99,7 +99,7 @@ fn offered(world: &World, consumer: Consumer) -> Vec<Call> {
     let mut entries = log.iter().peekable();
     for call in world.calls(consumer) {
         let now = world.schedule.pace().clock.at(call.at);
-        while let Some(entry) = entries.next_if(|entry| comes_before(entry, &call)) {
+        while let Some(entry) = entries.next_if(|entry| comes_before(world, consumer, entry, &call)) {
             again(world, &mut party, entry);
         }
         world.catch_up(&mut party, now).unwrap();
@@ -138,9 +138,17 @@ fn with_follow_ups(world: &World, consumer: Consumer, first: Vec<Call>) -> Vec<C
     calls
 }
 
-fn comes_before(entry: &Entry, other: &Call) -> bool {
-    let is_other = matches!(entry.event, Event::Decided { call, .. } if call == other.index);
-    entry.now.traffic <= other.at && !is_other
+/// At one moment answers come first, then the calls of the schedule in their order, then what is made again or follows.
+fn comes_before(world: &World, consumer: Consumer, entry: &Entry, other: &Call) -> bool {
+    if entry.now.traffic != other.at {
+        return entry.now.traffic < other.at;
+    }
+    match entry.event {
+        Event::Decided { call, attempt, .. } => {
+            attempt == 1 && call < other.index && call % world.schedule.step(consumer) == 0
+        }
+        Event::Served { .. } | Event::Failed { .. } => true,
+    }
 }
 
 fn again(world: &World, party: &mut Party, entry: &Entry) {

@@ -182,7 +182,7 @@ pub(super) fn only_what_can_be_wrong_is(_: u64, world: &World) {
             _ => false,
         };
         assert!(all.false_refusals.keys().all(|cause| may_refuse(cause)), "{:?}", all.false_refusals);
-        assert!(all.leaks.keys().all(|cause| ["credit_exhausted", "spend_cap"].contains(&&**cause)));
+        assert!(all.leaks.keys().all(|cause| ["credit_exhausted", "spend_cap"].contains(&&**cause)), "{:?}", all.leaks);
         assert!(all.leaks.is_empty() || is_debited);
         let leaked: i128 = all.leaks.values().map(|wrong| wrong.value.0).sum();
         let overdrawn = cohort.moved(Movement::Overdraw);
