@@ -268,7 +268,6 @@ impl Account {
 
     /// Reads something of each part that a call needs, see [`crate::sim`].
     pub(crate) fn glance(&self) -> i64 {
-        let units = &self.tally.units;
         let parts = [
             self.seen.traffic.ns(),
             self.suspended_until.ns(),
@@ -278,16 +277,23 @@ impl Account {
             self.usage.taken[0].cast_signed(),
             self.usage.reserved[0].cast_signed(),
             self.usage.charged.nanos(),
-            self.usage.credited[0].cast_signed(),
-            self.grants.balance().nanos(),
-            self.grants.iter().next().map_or(0, Grant::glance),
+            self.grants.iter().next().map_or(0, |grant| self.glance_at_credit(grant)),
             self.limits.iter().map(LimitState::glance).fold(0, i64::wrapping_add),
-            self.throttle.as_ref().map_or(0, LimitState::glance),
-            self.wallet.nanos(),
             self.status as i64,
+            i64::from(self.back.is_watching()),
+            self.tally.units.included[0].cast_signed(),
+        ];
+        parts.into_iter().fold(0, i64::wrapping_add)
+    }
+
+    /// The same of what is paid from credit.
+    fn glance_at_credit(&self, grant: &Grant) -> i64 {
+        let parts = [
+            grant.glance(),
+            self.usage.credited[0].cast_signed(),
             self.books.moved(Movement::HoldPrepaid).nanos(),
             self.books.moved(Movement::Spend).nanos(),
-            units.included[0].wrapping_add(units.credited[0]).wrapping_add(units.billed[0]).cast_signed(),
+            self.tally.units.credited[0].cast_signed(),
         ];
         parts.into_iter().fold(0, i64::wrapping_add)
     }

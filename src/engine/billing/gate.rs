@@ -363,7 +363,7 @@ impl Account {
         for (limit, state) in plan.limits.iter().zip(&mut self.limits) {
             limit.take(state, now.traffic);
         }
-        if let (true, Some(limit), Some(state)) = (is_throttled, &plan.throttle, &mut self.throttle) {
+        if is_throttled && let (Some(limit), Some(state)) = (&plan.throttle, &mut self.throttle) {
             limit.take(state, now.traffic);
         }
     }

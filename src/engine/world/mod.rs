@@ -330,12 +330,13 @@ impl World {
 
     /// The consumer does something to the account.
     fn react(&self, party: &mut Party, now: Now, act: Act) -> Result<(), Overflow> {
-        let Party { account, actions, cards, has_given_up, .. } = party;
+        let Party { account, actions, cards, has_left, .. } = party;
         let catalog = &self.catalog;
         match act {
             Act::Churn => {
-                *has_given_up |= account.is_over();
+                *has_left |= account.is_over();
                 account.leave(now, catalog, actions)?;
+                *has_left |= account.tally.of(Count::Left) > 0;
             }
             Act::ChangePlan { to } => account.change_plan(now, catalog, to, actions)?,
             Act::TopUp(amount) => account.buy_credit(now, catalog, amount, actions),

@@ -5,7 +5,6 @@ use crate::billing::decline::Answer;
 use crate::billing::gate::Action;
 use crate::billing::invoice::Charge;
 use crate::billing::ledger::Movement;
-use crate::billing::tally::Count;
 use crate::money::Money;
 use crate::time::{Now, Time};
 use crate::world::processor::NewCards;
@@ -24,8 +23,8 @@ pub struct Party {
     pub(super) episodes: Vec<Episode>,
     /// How far the consumer has slowed down; `None`: not at all. Few have, so it is elsewhere.
     pub(super) slowed: Option<Box<Slowed>>,
-    /// Whether the consumer has turned away from a subscription that had ended before.
-    pub(super) has_given_up: bool,
+    /// Whether the consumer has left, or turned away from a subscription that had ended before.
+    pub(super) has_left: bool,
     /// Where the account puts what it asks for.
     pub(super) actions: Vec<Action>,
 }
@@ -118,7 +117,7 @@ impl Party {
             cards: NewCards { last: joins, count: 0 },
             episodes: vec![Episode::NONE; reactions],
             slowed: None,
-            has_given_up: false,
+            has_left: false,
             actions: Vec::new(),
         }
     }
@@ -146,7 +145,7 @@ impl Party {
 
     /// Whether the consumer has left by themselves, and calls no more.
     pub fn has_left(&self) -> bool {
-        self.has_given_up || self.account.tally().of(Count::Left) > 0
+        self.has_left
     }
 
     /// Whether the consumer makes only some of their calls.
