@@ -11,14 +11,20 @@ use crate::money::Overflow;
 use crate::time::Now;
 
 impl Account {
-    /// A call from before the books are opened.
-    pub fn remember(&mut self, now: Now, catalog: &Catalog, route: u16, usage: &PerMeter<u64>) -> Result<(), Overflow> {
+    /// A call from before the books are opened: whether it was let through.
+    pub fn remember(
+        &mut self,
+        now: Now,
+        catalog: &Catalog,
+        route: u16,
+        usage: &PerMeter<u64>,
+    ) -> Result<bool, Overflow> {
         self.saw(now);
         let (cohort, plan) = self.terms(catalog);
         let most = &cohort.most[route as usize];
         let mut pass = Pass::default();
         match self.look(now, catalog, plan, View::ReadThrough, route, most, &mut pass) {
-            Err(Stop::Refused(_)) => return Ok(()),
+            Err(Stop::Refused(_)) => return Ok(false),
             Err(Stop::Overflow(overflow)) => return Err(overflow),
             Ok(_) => {}
         }
@@ -26,7 +32,7 @@ impl Account {
         let mut hold = Hold { pays: pass.pays, ..Hold::NONE };
         self.usage.open(plan, most, &pass.past, &mut hold)?;
         self.usage.settle(plan, most, &hold, usage, &mut self.tally.units)?;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -65,7 +71,7 @@ impl<'a> History<'a> {
             return Ok(());
         }
         self.alone -= 1;
-        self.account.remember(now, self.catalog, route, usage)
+        self.account.remember(now, self.catalog, route, usage).map(drop)
     }
 
     /// All calls are told.

@@ -101,7 +101,8 @@ impl<'w> Judge<'w> {
         Ok(judge)
     }
 
-    /// Plays the usage before the start. Nothing of it is held, and no credit is asked for.
+    /// Plays the usage before the start, as it was: where nothing is held, the gateway may have been wrong then too. Nothing of
+    /// it is held, and no credit is asked for.
     fn remember(&mut self) -> Result<(), Overflow> {
         let mut account = Account::existing(self.consumer, &self.world.catalog);
         if !account.counts_usage(&self.world.catalog) {
@@ -113,11 +114,12 @@ impl<'w> Judge<'w> {
         while calls.next_into(&mut call) {
             let now = clock.at(call.at);
             let (verdict, holds) = self.asked(&account, call.route, now, false)?;
-            if verdict.is_ok() {
+            let has_passed = account.remember(now, &self.world.catalog, call.route, &call.usage)?;
+            debug_assert!(has_passed == verdict.is_ok() || overspends(self.world), "{now:?}: {verdict:?}");
+            if has_passed {
                 self.pass(now, &holds);
                 self.settle(self.period, &holds, &call.usage);
             }
-            account.remember(now, &self.world.catalog, call.route, &call.usage)?;
         }
         Ok(())
     }
