@@ -66,19 +66,34 @@ impl Status {
     }
 }
 
-/// All mutable state of one billing party.
+/// All mutable state of one billing party. What every call reads comes first and stays together: where many accounts take
+/// turns, each line of the cache that a call needs is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Account {
+    /// The last reading of the clocks that this account has seen.
+    pub(crate) seen: Now,
+    /// The service is suspended until then.
+    pub(crate) suspended_until: Time,
     pub(crate) consumer: Consumer,
     pub(crate) status: Status,
+    pub(crate) has_card: bool,
     /// The price version in force, as an index into [`Catalog::terms`].
     pub(crate) terms: u32,
+    pub(crate) holds: Holds,
+    pub(crate) usage: Segment,
+    pub(crate) limits: Vec<LimitState>,
+    pub(crate) grants: Grants,
+    pub(crate) back: Back,
+    pub(crate) timers: Timers,
+    pub(crate) throttle: Option<LimitState>,
+    pub(crate) tally: Tally,
+    pub(crate) books: Books,
     /// The plan that the next period brings, when the consumer has chosen a cheaper one.
     pub(crate) next_plan: Option<usize>,
     /// The dearer plan that is being paid for.
     pub(crate) upgrade: Option<crate::billing::plan_change::Upgrade>,
     pub(crate) subscribed: Time,
-    pub(crate) usage: Segment,
     /// The boundaries of usage periods; `None` for a plan whose usage has none.
     pub(crate) usage_cycle: Option<Cycle>,
     /// Earlier segments of the same usage period, under other price versions.
@@ -91,45 +106,32 @@ pub struct Account {
     pub(crate) changes: u32,
     /// Usage charges of periods that were never invoiced.
     pub(crate) uninvoiced: Money,
-    pub(crate) has_card: bool,
     /// What is left in the wallet that single calls are paid from.
     pub(crate) wallet: Money,
     pub(crate) fee: FeePeriod,
     /// How many fee periods and usage periods there were: what names their invoices, whatever plan they were on.
     pub(crate) fee_periods: u32,
     pub(crate) usage_periods: u32,
-    pub(crate) limits: Vec<LimitState>,
-    pub(crate) throttle: Option<LimitState>,
-    pub(crate) grants: Grants,
     pub(crate) overdraft: Money,
     pub(crate) top_up: crate::billing::collect::TopUps,
-    pub(crate) holds: Holds,
     pub(crate) receivables: Receivables,
     /// What the consumer has to their credit for later invoices.
     pub(crate) balance: Money,
-    /// The service is suspended until then.
-    pub(crate) suspended_until: Time,
     /// What this subscription adds to the monthly recurring revenue.
     pub(crate) recurring: Money,
     /// From when on calls are refused because an invoice is unpaid, as things stand; counted in the tally up to there.
     pub(crate) blocked_from: Time,
-    pub(crate) back: Back,
     /// How many attempts were refused.
     pub(crate) refusals: u64,
     /// Price versions that are no longer in force, each with how many attempts had been refused when it ended.
     pub(crate) earlier_terms: Vec<(u64, u32)>,
     /// Units that the upstreams have worked on, by [`Catalog::costs`]; none before the first of them.
     pub(crate) worked: Vec<u64>,
-    pub(crate) timers: Timers,
-    pub(crate) books: Books,
-    pub(crate) tally: Tally,
     /// When what was invoiced, less what was credited, in nanos: one entry per line of an invoice.
     pub(crate) invoiced: Vec<(Time, i64)>,
     /// Every other price version that has come into force since the account was made, in order: each may begin limits
     /// anew, also between two calls.
     pub(crate) adopted: Vec<u32>,
-    /// The last reading of the clocks that this account has seen.
-    pub(crate) seen: Now,
 }
 
 impl Account {

@@ -33,8 +33,8 @@ pub(super) struct Judge<'w> {
     open: Vec<Open>,
 }
 
-/// What tells a period of usage from every other of an account: how many there were before it, and its ends. A year that
-/// days have interrupted, under another price version, is not the year that it was.
+/// What tells a period of usage from every other of an account: the first segment of its usage, and its ends. A year that days
+/// have interrupted, under another price version, is not the year that it was.
 type Period = (u32, Time, Time, bool);
 
 /// A call in flight.
@@ -193,7 +193,8 @@ impl<'w> Judge<'w> {
             }
         }
         let usage = &account.usage;
-        let period = (account.usage_periods, usage.begins, usage.ends, usage.is_trial);
+        let first = account.earlier.first().unwrap_or(usage).id;
+        let period = (first, usage.begins, usage.ends, usage.is_trial);
         if period != self.period {
             (self.period, self.used) = (period, PerMeter::default());
         }
