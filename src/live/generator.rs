@@ -78,7 +78,7 @@ pub struct LoadResult {
     pub retried: u64,
     /// Calls that were served by such an attempt.
     pub recovered: u64,
-    /// Attempts that were not sent, because too many were in flight.
+    /// Attempts that were not sent, because too many were in flight, or no connection was free until the load was over.
     pub dropped: u64,
     /// Attempts that were answered, by status.
     pub statuses: BTreeMap<u16, u64>,
@@ -364,7 +364,10 @@ impl Sender {
         let drained = self.drain(control).await;
         let mut result = self.shared.result.replace(LoadResult::new());
         if drained.is_none() {
-            result.unfinished = u64::from(self.shared.in_flight.get());
+            // What has found no connection by now was never sent.
+            let unsent = self.shared.queue.borrow().len() as u64;
+            result.unfinished = u64::from(self.shared.in_flight.get()) - unsent;
+            result.dropped += unsent;
         }
         Ok(result)
     }

@@ -40,7 +40,7 @@ pub struct LoadReport {
     pub recovered: u64,
     /// Attempts that were sent.
     pub sent: u64,
-    /// Attempts that were not sent, because too many were in flight.
+    /// Attempts that were not sent, because too many were in flight, or no connection was free until the load was over.
     pub dropped: u64,
     /// Answers by HTTP status.
     pub statuses: BTreeMap<u16, u64>,
@@ -139,7 +139,7 @@ impl LoadReport {
 /// Why a generator could not offer what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// Too many calls were in flight: this many were not sent.
+    /// Too many calls were in flight, for the limit or for the connections: this many were not sent.
     Dropped(u64),
     /// This many calls found no connection.
     Unconnected(u64),

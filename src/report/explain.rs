@@ -102,6 +102,8 @@ pub enum Ending {
         upstream: usize,
         /// What went wrong there.
         cause: Cause,
+        /// What the client was answered.
+        status: u16,
     },
     /// Not answered when the run ended.
     Unanswered,
@@ -119,7 +121,9 @@ impl Ending {
         match self {
             Self::Served => "served".to_owned(),
             Self::ServedInGrace => "served in grace".to_owned(),
-            Self::Failed { upstream, cause } => format!("failed at {}: {}", upstreams[upstream], cause.name()),
+            Self::Failed { upstream, cause, status } => {
+                format!("failed at {}: {} ({status})", upstreams[upstream], cause.name())
+            }
             Self::Unanswered => "not answered at the end".to_owned(),
             Self::Refused(cause) => format!("refused: {}", cause.name()),
             Self::RefusedWrongly(cause) => format!("refused wrongly: {}", cause.name()),
@@ -274,7 +278,15 @@ impl Story {
             }
             _ => {}
         }
-        let is_timed = !matches!(cause, Cause::RateLimited | Cause::ConcurrencyLimited | Cause::CreditExhausted);
+        // What a fault refuses has nothing to do with what is due for the account.
+        let is_timed = !matches!(
+            cause,
+            Cause::RateLimited
+                | Cause::ConcurrencyLimited
+                | Cause::CreditExhausted
+                | Cause::PolicyError
+                | Cause::BillingUnavailable
+        );
         if is_timed && margins.status_ns > 0 && margins.status_ns < i64::MAX / 2 {
             parts.push(format!("the next change is due in {}", length(margins.status_ns.unsigned_abs())));
         }

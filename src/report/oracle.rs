@@ -26,9 +26,13 @@ pub fn render(sum: &Outcome, runs: u64) -> String {
     let mean = Mean { sum, runs, answers: all.answers() };
     let mut rows: Vec<Row> = Vec::new();
     rows.extend(
-        all.false_refusals.iter().map(|(cause, wrong)| mean.wrong("refused wrongly", cause, wrong, "at list price")),
+        all.false_refusals
+            .iter()
+            .map(|(cause, wrong)| mean.wrong("refused wrongly", cause, wrong, "at list price, each attempt counted")),
     );
-    rows.extend(all.leaks.iter().map(|(cause, wrong)| mean.wrong("let through wrongly", cause, wrong, "not charged")));
+    rows.extend(
+        all.leaks.iter().map(|(cause, wrong)| mean.wrong("let through wrongly", cause, wrong, "not covered then")),
+    );
     let mut overshoot = BTreeMap::new();
     for (meter, units) in judged.iter().flat_map(|of| &of.overshoot) {
         *overshoot.entry(meter).or_insert(0) += units;
@@ -39,7 +43,7 @@ pub fn render(sum: &Outcome, runs: u64) -> String {
     let overdrawn = sum.moved(Movement::Overdraw);
     if overdrawn > 0 {
         let deepest = judged.iter().map(|of| of.deepest_overdraft).max().unwrap_or_default();
-        let note = format!("at most {} of one account", mean.exact(deepest.0));
+        let note = format!("at most {} of one account; later credit may have paid for it", mean.exact(deepest.0));
         rows.push(row("served beyond the credit", mean.amount(overdrawn), note));
     }
     if rows.is_empty() {

@@ -35,7 +35,7 @@ pub fn render(report: &RunReport) -> String {
         rows.push(row("not made", thousands(report.free_running.not_made.into()), "calls of the twin"));
     }
     if report.free_running.made_beside > 0 {
-        let note = "that the twin did not: of consumers who had left, or of sessions that the end cuts off elsewhere";
+        let note = "that the twin did not: of consumers who had left or slowed down, or of sessions that the end cuts off elsewhere";
         rows.push(row("made beside", thousands(report.free_running.made_beside.into()), note));
     }
     table("Simulated and live", &rows) + &differences(&report.free_running.differences)

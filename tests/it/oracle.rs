@@ -73,7 +73,7 @@ thresholds:
     assert_eq!(answer.code, Some(0), "{answer}");
     expect![[r#"
         Answers that were wrong
-          refused wrongly: billing_unavailable  4  16.67 % of all answers; $4.00 at list price
+          refused wrongly: billing_unavailable  4  16.67 % of all answers; $4.00 at list price, each attempt counted
     "#]]
     .assert_eq(section(&answer.stdout, "Answers that were wrong"));
     expect![[r#"
@@ -111,8 +111,8 @@ fn what_was_served_without_credit_is_told_as_a_leak() {
     assert_eq!(answer.code, Some(0), "{answer}");
     expect![[r#"
         Answers that were wrong
-          let through wrongly: credit_exhausted      1  33.33 % of all answers; $4.00 not charged
-          served beyond the credit               $4.00  at most $4.00 of one account
+          let through wrongly: credit_exhausted      1  33.33 % of all answers; $4.00 not covered then
+          served beyond the credit               $4.00  at most $4.00 of one account; later credit may have paid for it
     "#]]
     .assert_eq(section(&answer.stdout, "Answers that were wrong"));
     let story = folder.farebox("explain judged.yaml --consumer one/0").run();

@@ -474,9 +474,9 @@ fn lockstep_finds_whatever_was_changed() {
     fails(
         &|live| live.account = shorter(&world, live),
         expect![[r#"
-        lockstep: agent/0 differs at the final account
-          expected: Account { consumer: Consumer { cohort: 0, index: 0 }, status…
-          found:    Account { consumer: Consumer { cohort: 0, index: 0 }, status…"#]],
+            lockstep: agent/0 differs at the final account
+              expected: Account { seen: Now { traffic: Time(10000000000), billing: T…
+              found:    Account { seen: Now { traffic: Time(10000000000), billing: T…"#]],
     );
 }
 
@@ -506,9 +506,9 @@ fn replay_finds_whatever_does_not_follow_from_the_log() {
     fails(
         &|live| used(live, 1, 19),
         expect![[r#"
-        replay: agent/0 differs at the final account
-          expected: Account { consumer: Consumer { cohort: 0, index: 0 }, status…
-          found:    Account { consumer: Consumer { cohort: 0, index: 0 }, status…"#]],
+            replay: agent/0 differs at the final account
+              expected: Account { seen: Now { traffic: Time(10000000000), billing: T…
+              found:    Account { seen: Now { traffic: Time(10000000000), billing: T…"#]],
     );
     fails(
         &|live| _ = live.log.remove(0),
@@ -520,16 +520,16 @@ fn replay_finds_whatever_does_not_follow_from_the_log() {
     fails(
         &|live| _ = live.log.pop(),
         expect![[r#"
-        replay: agent/0 differs at the final account
-          expected: Account { consumer: Consumer { cohort: 0, index: 0 }, status…
-          found:    Account { consumer: Consumer { cohort: 0, index: 0 }, status…"#]],
+            replay: agent/0 differs at the final account
+              expected: Account { seen: Now { traffic: Time(10000000000), billing: T…
+              found:    Account { seen: Now { traffic: Time(10000000000), billing: T…"#]],
     );
     fails(
         &|live| live.account = shorter(&world, live),
         expect![[r#"
-        replay: agent/0 differs at the final account
-          expected: Account { consumer: Consumer { cohort: 0, index: 0 }, status…
-          found:    Account { consumer: Consumer { cohort: 0, index: 0 }, status…"#]],
+            replay: agent/0 differs at the final account
+              expected: Account { seen: Now { traffic: Time(10000000000), billing: T…
+              found:    Account { seen: Now { traffic: Time(10000000000), billing: T…"#]],
     );
 }
 
@@ -565,4 +565,23 @@ fn readable(error: &str) -> String {
         None => line.to_owned(),
     };
     error.lines().map(short).collect::<Vec<_>>().join("\n")
+}
+
+/// Two connections, and an upstream that takes longer than the load: what never found a connection was not sent, and the run
+/// says nothing about the gateway.
+#[test]
+fn what_found_no_connection_was_not_sent() {
+    let text = "\
+scenario: narrow
+horizon: 30d
+plans: { free: {} }
+consumers: { all: { count: 4, plan: free, traffic: { rate: 10/day } } }
+upstreams: { api: { latency: 20s } }
+live: { rate: 100/s, duration: 1s, connections: 2 }
+";
+    let world = fixture::scaled(fixture::parse(text));
+    let run = stage::free_run(&world, THREADS, &Control::default()).unwrap();
+    assert!(run.load.offered > 50, "{}", run.load.offered);
+    assert_eq!((run.load.answered(), run.load.unfinished), (0, 2));
+    assert_eq!(run.load.dropped, run.load.offered - 2);
 }

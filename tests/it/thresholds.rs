@@ -340,3 +340,19 @@ fn a_label_that_cannot_be_told_is_refused_with_a_reason() {
     .assert_eq(&answer.stderr);
     assert_eq!(folder.farebox("validate judged.yaml").run().code, Some(0));
 }
+
+/// Statuses that upstreams answer with may be asked for, and those that the gateway gives for an upstream that does not
+/// answer; others never come.
+#[test]
+fn a_threshold_asks_for_what_upstreams_answer() {
+    let errors = "upstreams:\n  api: { latency: 5ms, errors: { 418: 20%, 500: 10% } }\nthresholds:\n";
+    for (status, is_met) in [(418, true), (500, true), (502, true), (504, true), (409, false), (599, false)] {
+        for metric in ["requests", "failures"] {
+            let folder = folder("asks-for", &format!("{errors}  - {metric}{{status={status}}}.rate < 90%\n"));
+            let answer = folder.farebox("validate judged.yaml").run();
+            assert_eq!(answer.code, Some(if is_met { 0 } else { 3 }), "{metric} {status}: {answer}");
+        }
+    }
+    let refused = folder("asks-for", &format!("{errors}  - refusals{{kind=billing, status=418}}.rate < 90%\n"));
+    assert_eq!(refused.farebox("validate judged.yaml").run().code, Some(3));
+}

@@ -173,7 +173,7 @@ fn endings(world: &World, log: &[Logged]) -> Vec<Ending> {
             Event::Failed { hold, failure, .. } => {
                 if let Some((call, _, route)) = open.remove(&hold) {
                     let upstream = world.path(route)[usize::from(failure.hop)].upstream;
-                    endings[call] = Ending::Failed { upstream, cause: failure.cause };
+                    endings[call] = Ending::Failed { upstream, cause: failure.cause, status: failure.status };
                 }
             }
         }

@@ -53,7 +53,7 @@ pub fn check_generator(report: &LoadReport, verdict: &mut Verdict, printer: &mut
         let of = |calls: u64| format!("{} of {}", thousands(calls.into()), counted(report.offered, "call"));
         let why = match limit {
             Limit::Dropped(calls) => format!(
-                "{} were dropped because too many were in flight; lower the rate, or raise `live.in_flight`",
+                "{} were not sent because too many were in flight; lower the rate, or raise `live.in_flight` and `live.connections`",
                 of(calls)
             ),
             Limit::Unconnected(calls) => {

@@ -1,6 +1,6 @@
 //! What only the whole scenario tells: labels of a threshold that no call has together, and faults that meet nobody.
 
-use farebox_engine::model::{Breaks, Cohort, Fault, Scenario, Selector};
+use farebox_engine::model::{Breaks, Cohort, FAILED, Fault, Scenario, Selector};
 
 use super::Lowering;
 use crate::scenario::diagnostic::{Diagnostic, Span, enumerate, quote};
@@ -147,6 +147,18 @@ fn uncalled(routes: &[String], selector: &Selector, names: &Names<'_>) -> Unmet 
     Unmet(message, "name what is called, or leave the label out".to_owned())
 }
 
+/// Whether an upstream may answer with this status, or the gateway for one that does not.
+fn may_fail_with(status: u16, selector: &Selector, scenario: &Scenario) -> bool {
+    let is_of_failures = selector.cause.is_none_or(|name| cause::FAILURES.contains(&name))
+        && selector.kind.is_none_or(|kind| cause::FAILURES.iter().any(|name| cause::kind_of(name) == kind));
+    let is_down = scenario.faults.iter().any(|fault| matches!(fault.breaks, Breaks::UpstreamDown { .. }));
+    let answers = scenario.upstreams.iter().flat_map(|upstream| upstream.errors.statuses());
+    is_of_failures
+        && ([502, 504].contains(&status)
+            || (is_down && status == FAILED)
+            || answers.into_iter().any(|own| own == status))
+}
+
 /// A status that nothing, or not this cause, is answered with.
 fn unmet_answer(selector: &Selector, scenario: &Scenario) -> Option<Unmet> {
     let wanted = selector.status?;
@@ -164,6 +176,9 @@ fn unmet_answer(selector: &Selector, scenario: &Scenario) -> Option<Unmet> {
     }
     let first = *meant.peek()?;
     if meant.any(|cause| status(cause) == wanted) {
+        return None;
+    }
+    if may_fail_with(wanted, selector, scenario) {
         return None;
     }
     let message = match (selector.cause, selector.kind) {
