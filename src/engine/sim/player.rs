@@ -302,7 +302,9 @@ impl<'a> Player<'a> {
     pub(super) fn glance(&self) -> u64 {
         let Call { at, usage, .. } = &self.call;
         let tried = self.tried.attempts.wrapping_add(usage[METERS_MAX - 1]).cast_signed();
-        let own = [tried, i64::from(self.is_there), self.calls.glance(), at.ns(), self.latencies.glance()];
+        let waits =
+            i64::from(self.is_there) + i64::from(self.client.is_some()) + self.waiting.len().cast_signed() as i64;
+        let own = [tried, waits, self.calls.glance(), at.ns(), self.latencies.glance()];
         own.into_iter().fold(self.party.glance(), i64::wrapping_add).cast_unsigned()
     }
 

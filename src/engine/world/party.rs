@@ -139,7 +139,8 @@ impl Party {
 
     /// Reads something of each of its parts, see [`crate::sim`].
     pub(crate) fn glance(&self) -> i64 {
-        let own = [self.agenda.next().ns(), self.answers.next().ns(), i64::from(self.has_left())];
+        let is_whole = !self.has_left() && !self.is_slowed();
+        let own = [self.agenda.next().ns(), self.answers.next().ns(), i64::from(is_whole)];
         own.into_iter().fold(self.account.glance(), i64::wrapping_add)
     }
 
