@@ -147,11 +147,12 @@ impl Segment {
     ) -> Result<(), Overflow> {
         self.open += 1;
         self.quoted = plus(self.quoted, hold.quote)?;
-        for Metered { meter, .. } in &plan.metered {
-            hold.past[*meter] = past[*meter];
-            self.taken[*meter] += most[*meter] - past[*meter];
-            if is_counted(plan, hold.pays) {
-                self.reserved[*meter] += past[*meter];
+        for metered in &plan.metered {
+            let meter = metered.meter;
+            hold.past[meter] = past[meter];
+            self.taken[meter] += most[meter] - past[meter];
+            if is_counted(plan, metered, hold.pays) {
+                self.reserved[meter] += past[meter];
             }
         }
         Ok(())
@@ -174,7 +175,7 @@ impl Segment {
             let meter = metered.meter;
             let used = usage[meter].min(most[meter]);
             let before = self.credited[meter].saturating_add(self.reserved[meter]);
-            if is_counted(plan, hold.pays) {
+            if is_counted(plan, metered, hold.pays) {
                 self.reserved[meter] -= hold.past[meter];
             }
             let reserved = most[meter] - hold.past[meter];
@@ -233,10 +234,15 @@ impl Segment {
     }
 }
 
-/// Whether the next quote depends on how many units past the allowance such holds have reserved.
+/// Whether the next quote depends on how many units of a meter past the allowance such holds have reserved: of those that
+/// are billed in arrears, also where a call's other units are paid from credit, and of those that a wallet pays for.
 #[inline]
-fn is_counted(plan: &PlanTerms, pays: Pays) -> bool {
-    pays == Pays::Arrears || (plan.pays_per_request && pays == Pays::Credit)
+fn is_counted(plan: &PlanTerms, metered: &Metered, pays: Pays) -> bool {
+    match pays {
+        Pays::Arrears => true,
+        Pays::Credit => plan.pays_per_request || metered.credit.is_none(),
+        Pays::Nothing => false,
+    }
 }
 
 #[inline]

@@ -127,6 +127,12 @@ fn nothing_is_wrong_where_nothing_can_be() {
     for_plain_seeds(0..300, nothing_is_wrong);
 }
 
+/// Found by the sweep: a plan with credit and an overage, whose calls in flight did not count for the spend cap.
+#[test]
+fn what_is_billed_in_arrears_beside_credit_counts_while_it_is_in_flight() {
+    for_each_seed(1_258_701..1_258_702, |seed| nothing_is_wrong(seed, &right(seed)));
+}
+
 // === Where something can be ===
 
 /// A scenario as it is played, and its outcome with what an oracle has found; the rest of it is as without one.
