@@ -123,15 +123,13 @@ pub struct Account {
     pub(crate) blocked_from: Time,
     /// How many attempts were refused.
     pub(crate) refusals: u64,
-    /// Price versions that are no longer in force, each with how many attempts had been refused when it ended.
+    /// Price versions that are no longer in force, in order, each with how many attempts had been refused when it ended. There
+    /// may be several between two calls, and each may have begun limits anew.
     pub(crate) earlier_terms: Vec<(u64, u32)>,
     /// Units that the upstreams have worked on, by [`Catalog::costs`]; none before the first of them.
     pub(crate) worked: Vec<u64>,
     /// When what was invoiced, less what was credited, in nanos: one entry per line of an invoice.
     pub(crate) invoiced: Vec<(Time, i64)>,
-    /// Every other price version that has come into force since the account was made, in order: each may begin limits
-    /// anew, also between two calls.
-    pub(crate) adopted: Vec<u32>,
 }
 
 impl Account {
@@ -218,6 +216,11 @@ impl Account {
     pub(crate) fn terms_of_refusal(&self, number: u64) -> u32 {
         let ended = self.earlier_terms.iter().find(|(refusals, _)| *refusals > number);
         ended.map_or(self.terms, |(_, terms)| *terms)
+    }
+
+    /// The price version that followed the one of this place in the order of those that have ended.
+    pub(crate) fn terms_after(&self, ended: usize) -> u32 {
+        self.earlier_terms.get(ended + 1).map_or(self.terms, |(_, terms)| *terms)
     }
 
     /// How long it took to be served again after paying, each time.

@@ -133,7 +133,6 @@ impl Account {
             books: Books::default(),
             tally: Tally::default(),
             invoiced: Vec::new(),
-            adopted: Vec::new(),
             seen: Now { traffic: LONG_AGO, billing: LONG_AGO },
         }
     }

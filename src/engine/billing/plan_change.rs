@@ -267,10 +267,7 @@ impl Account {
             self.throttle = new.throttle.as_ref().map(|limit| limit.fresh(now));
         }
         if terms != self.terms {
-            self.adopted.push(terms);
-            if self.earlier_terms.last().map_or(0, |(refusals, _)| *refusals) < self.refusals {
-                self.earlier_terms.push((self.refusals, self.terms));
-            }
+            self.earlier_terms.push((self.refusals, self.terms));
         }
         self.terms = terms;
         self.timers.set(Deadline::PriceChange, catalog.next_for_all(terms, at));
