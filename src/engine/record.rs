@@ -32,8 +32,6 @@ pub struct Recorder {
 /// Where in time what is played is.
 #[derive(Clone, Copy, Debug, Default)]
 struct Current {
-    /// Calls of the bucket that passed and are not counted in it yet: it is found once, not for each of them.
-    passed: u64,
     /// The bucket that the last call fell into, from its beginning to its end: calls come in time order.
     bucket: usize,
     begins: Time,
@@ -150,9 +148,8 @@ impl Recorder {
     /// Goes to the bucket of a call, which is no earlier than the last one's. Past the end, as an answer may be that a
     /// load waits for, it is the last bucket.
     #[cold]
-    fn go_to(&mut self, cohort: u32, at: Time) {
+    fn go_to(&mut self, at: Time) {
         let Some(bucket) = self.bucket else { return };
-        self.count_passed(cohort);
         // Mostly it is the next one, which takes no division.
         let next = self.current.bucket + 1;
         if at < self.current.ends + bucket && next + 1 < self.buckets {
@@ -163,12 +160,7 @@ impl Recorder {
         let index = self.bucket_of(at);
         let begins = Time::START + Span::from_ns(bucket.ns() * index as u64);
         let ends = if index + 1 == self.buckets { Time::NEVER } else { begins + bucket };
-        self.current = Current { bucket: index, begins, ends, ..self.current };
-    }
-
-    fn count_passed(&mut self, cohort: u32) {
-        self.cohorts[cohort as usize].timeline[self.current.bucket].passed += self.current.passed;
-        self.current.passed = 0;
+        self.current = Current { bucket: index, begins, ends };
     }
 
     fn bucket_of(&self, at: Time) -> usize {
@@ -343,10 +335,11 @@ impl Observer for Recorder {
     #[inline]
     fn decided(&mut self, consumer: Consumer, call: &Call, _: Now, decision: Decision) {
         if call.at >= self.current.ends {
-            self.go_to(consumer.cohort, call.at);
+            self.go_to(call.at);
         }
+        let bucket = self.bucket_of_earlier(call.at);
         let record = &mut self.cohorts[consumer.cohort as usize];
-        let bucket = &mut record.timeline[self.current.bucket];
+        let bucket = &mut record.timeline[bucket];
         bucket.decided += 1;
         match decision {
             Decision::Admit(_) => {
@@ -409,10 +402,12 @@ impl Observer for Recorder {
     #[inline]
     fn latency(&mut self, consumer: Consumer, at: Time, latency: Span) {
         if at >= self.current.ends {
-            self.go_to(consumer.cohort, at);
+            self.go_to(at);
         }
-        self.current.passed += 1;
-        self.cohorts[consumer.cohort as usize].latency.place(latency);
+        let bucket = self.bucket_of_earlier(at);
+        let record = &mut self.cohorts[consumer.cohort as usize];
+        record.timeline[bucket].passed += 1;
+        record.latency.place(latency);
     }
 
     fn passed(&mut self, consumer: Consumer, passed: &Passed) {
@@ -428,7 +423,6 @@ impl Observer for Recorder {
     }
 
     fn closed(&mut self, account: &Account, tried: &Tried) {
-        self.count_passed(account.consumer().cohort);
         self.current = self.beginning();
         for (at, nanos) in &account.invoiced {
             let bucket = self.bucket_of(*at);

@@ -6,25 +6,27 @@
 
 mod component;
 mod player;
+mod tab;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::mem;
 
 use crate::billing::account::{Account, Consumer};
-use crate::billing::catalog::HOLD_TTL;
 use crate::billing::cause::{Cause, Failure, Kind};
 use crate::billing::gate::Decision;
-use crate::billing::headroom::{ALONE, Passed};
+use crate::billing::headroom::Passed;
 use crate::billing::hold::HoldId;
 use crate::model::PerMeter;
 use crate::money::Overflow;
 use crate::time::{Now, Span, Time};
 use crate::world::World;
 use crate::world::path::Journey;
-use crate::world::schedule::{Call, Drawn};
+use crate::world::schedule::Call;
 
 pub use component::play_component;
 use player::{Player, Try};
+use tab::Tab;
 
 /// Sees what happens to a consumer's calls, in order.
 pub trait Observer {
@@ -128,7 +130,7 @@ impl Tried {
 #[derive(Debug, Default)]
 pub struct Scratch {
     in_flight: BinaryHeap<Reverse<Flight>>,
-    passed: Passed,
+    tab: Tab,
 }
 
 /// An attempt that the upstream has not answered yet; ordered by when it will, then by the call.
@@ -149,11 +151,14 @@ pub fn play<O: Observer>(
     scratch: &mut Scratch,
 ) -> Result<(), Overflow> {
     scratch.in_flight.clear();
-    let mut solo = Solo { player: Player::open(world, consumer)?, observer, scratch, alone: 0 };
+    let tab = mem::take(&mut scratch.tab);
+    let mut solo = Solo { player: Player::open(world, consumer, tab)?, observer, scratch };
     while solo.next()? {}
     // Of one who has left, what is in flight still comes home; else it has.
     while solo.land_first()? {}
-    solo.player.close(solo.observer)
+    solo.player.close(solo.observer)?;
+    scratch.tab = solo.player.tab;
+    Ok(())
 }
 
 /// One consumer, played alone.
@@ -161,8 +166,6 @@ struct Solo<'a, O> {
     player: Player<'a>,
     observer: &'a mut O,
     scratch: &'a mut Scratch,
-    /// How many calls are made one by one before the next try to make them together.
-    alone: u32,
 }
 
 impl<O: Observer> Solo<'_, O> {
@@ -186,70 +189,33 @@ impl<O: Observer> Solo<'_, O> {
         if self.player.passes_over() {
             return Ok(true);
         }
-        if O::TOGETHER
-            && self.alone == 0
-            && !self.player.party.is_slowed()
-            && self.scratch.in_flight.is_empty()
-            && self.player.is_arrival()
-            && self.player.is_open_loop()
-        {
-            self.call_together(now)?;
+        if O::TOGETHER && self.scratch.in_flight.is_empty() && self.player.opens_tab(now) {
+            self.call_together()?;
         } else {
-            self.alone = self.alone.saturating_sub(1);
             self.attempt(now)?;
         }
         Ok(true)
     }
 
-    /// Makes calls as far as none of them can be refused but by a limit, and each is served before the next: what they do
-    /// to the account is done once.
-    fn call_together(&mut self, now: Now) -> Result<(), Overflow> {
-        let Player { world, party, latencies, calls, call, is_there, waiting, .. } = &mut self.player;
-        let clock = world.schedule.pace().clock;
-        let (most, due) = world.headroom(party, now);
-        let again = waiting.peek().map_or(Time::NEVER, |Reverse((tried, _))| tried.at);
-        let until = due.min(again);
-        let only = world.only();
-        let errors = world.schedule.attempts(party.consumer(), Drawn::Error);
-        let passed = &mut self.scratch.passed;
-        passed.clear(world.catalog.costs_differ());
-        let (mut served, mut sum, mut longest) = (Time::START, 0, Span::ZERO);
-        while *is_there && passed.calls < most {
-            let Journey { takes: latency, fails } = match only {
-                Some(upstream) => {
-                    let works =
-                        latencies.of(call.index, |stream, first, block| upstream.latency.fill(stream, first, block));
-                    let fails = upstream.errors.drawn(|| errors.word(call.index));
-                    let takes = upstream.takes(Span::from_ns(works), &call.usage);
-                    Journey { takes, fails: fails.map(|status| Failure::answered(0, status)) }
-                }
-                None => world.journey(party.consumer(), call),
-            };
-            let lands = call.at + latency;
-            let is_alone = lands < calls.next_at() && lands < until && latency < HOLD_TTL;
-            if !is_alone || fails.is_some() || !party.account.passes_limits(clock.at(call.at), &world.catalog) {
+    /// Makes the calls that go on the open tab, each served before the next, and settles it.
+    fn call_together(&mut self) -> Result<(), Overflow> {
+        while self.player.is_there {
+            let call = &self.player.call;
+            let at = call.at;
+            if !self.player.tab.takes(at) {
                 break;
             }
-            self.observer.latency(party.consumer(), call.at, latency);
-            if let Some(first) = world.first_token(call.route, &call.usage, latency) {
-                self.observer.first_token(party.consumer(), first);
+            let tried = Try::first(call);
+            let Journey { takes, fails } = self.player.journey(&tried);
+            let lands = at + takes;
+            let is_alone = lands < self.player.calls.next_at() && self.player.tab.takes_answer(at, lands);
+            if !is_alone || fails.is_some() || !self.player.is_for_tab(at) {
+                break;
             }
-            passed.count(call.route, &call.usage);
-            (served, sum, longest) = (lands, sum + latency.ns(), longest.max(latency));
-            *is_there = calls.next_into(call);
+            self.player.served_on_tab(&tried, lands, self.observer);
+            self.player.is_there = self.player.calls.next_into(&mut self.player.call);
         }
-        // What comes next has to be looked at; after little success, so has what comes after it, likely.
-        self.alone = if passed.calls < 2 { ALONE } else { 1 };
-        if passed.calls == 0 {
-            return Ok(());
-        }
-        world.passed(party, clock.at(served), passed)?;
-        // Each was served before the next was made, so the sum is no longer than the time that is played.
-        (passed.latency_sum, passed.latency_max) = (Span::from_ns(sum), longest);
-        self.observer.passed(party.consumer(), passed);
-        let calls = passed.calls;
-        self.player.have_succeeded(calls);
-        Ok(())
+        self.player.settle_tab(self.observer)
     }
 
     /// Makes the next attempt.

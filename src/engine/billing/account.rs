@@ -283,12 +283,17 @@ impl Account {
             self.usage.reserved[0].cast_signed(),
             self.usage.charged.nanos(),
             self.grants.iter().next().map_or(0, |grant| self.glance_at_credit(grant)),
-            self.limits.iter().map(LimitState::glance).fold(0, i64::wrapping_add),
+            self.glance_at_limits(),
             self.status as i64,
             i64::from(self.back.is_watching()),
             self.tally.units.included[0].cast_signed(),
         ];
         parts.into_iter().fold(0, i64::wrapping_add)
+    }
+
+    /// The same of its limits.
+    pub(crate) fn glance_at_limits(&self) -> i64 {
+        self.limits.iter().map(LimitState::glance).fold(0, i64::wrapping_add)
     }
 
     /// The same of what is paid from credit.

@@ -3,6 +3,8 @@
 //! and what they do to the account is done in one step. The sums are the same, for what a part of the usage costs is a
 //! difference of two totals.
 
+use std::mem;
+
 use crate::billing::account::{Account, Status};
 use crate::billing::catalog::{Catalog, CohortTerms, Metered, Past, PlanTerms};
 use crate::billing::gate::Pass;
@@ -37,11 +39,10 @@ pub const ALONE: u32 = 16;
 impl Passed {
     /// None of them any more; whether what they use is kept apart by route.
     pub fn clear(&mut self, is_split: bool) {
-        self.calls = 0;
         self.by_route.clear();
-        self.usage = PerMeter::default();
         self.usage_by_route.clear();
-        self.is_split = is_split;
+        let (by_route, usage_by_route) = (mem::take(&mut self.by_route), mem::take(&mut self.usage_by_route));
+        *self = Self { by_route, usage_by_route, is_split, ..Self::default() };
     }
 
     /// One more.
@@ -161,15 +162,32 @@ impl Account {
         self.usage.free(metered.meter) == 0
     }
 
+    /// Whether its plan has limits.
+    pub fn is_limited(&self, catalog: &Catalog) -> bool {
+        !catalog.terms[self.terms as usize].limits.is_empty()
+    }
+
     /// Whether the limits let a call pass while no other is under way; if so, it counts with them.
     #[inline]
     pub fn passes_limits(&mut self, now: Now, catalog: &Catalog) -> bool {
-        let plan = &catalog.terms[self.terms as usize];
-        let passes = plan.limits.iter().zip(&self.limits).all(|(limit, state)| limit.admits(state, now.traffic, 0));
+        let passes = self.may_pass_limits(now, catalog);
         if passes {
-            self.take_limits(now, plan, false);
+            self.has_passed_limits(now, catalog);
         }
         passes
+    }
+
+    /// Whether the limits let a call pass while no other is under way.
+    #[inline]
+    pub fn may_pass_limits(&self, now: Now, catalog: &Catalog) -> bool {
+        let plan = &catalog.terms[self.terms as usize];
+        plan.limits.iter().zip(&self.limits).all(|(limit, state)| limit.admits(state, now.traffic, 0))
+    }
+
+    /// A call that [could](Self::may_pass_limits) pass them counts with the limits.
+    #[inline]
+    pub fn has_passed_limits(&mut self, now: Now, catalog: &Catalog) {
+        self.take_limits(now, &catalog.terms[self.terms as usize], false);
     }
 
     /// Calls have passed, no more of them than there was [headroom](Self::headroom) for, and the limits let each pass;

@@ -11,6 +11,7 @@ use std::mem;
 
 use super::Observer;
 use super::player::{Player, Try};
+use super::tab::Tab;
 use crate::billing::account::Consumer;
 use crate::billing::cause::Failure;
 use crate::billing::hold::HoldId;
@@ -25,7 +26,8 @@ use crate::world::schedule::mean_rate_per_s;
 struct Visit {
     player: u32,
     tried: Try,
-    hold: HoldId,
+    /// `None`: it is on its player's tab.
+    hold: Option<HoldId>,
     /// Which hop of its path it is at: the last one, where none of them may make it wait.
     hop: u8,
     /// How it fails, where that is known.
@@ -69,7 +71,8 @@ pub fn play_component<O: Observer>(
     observer: &mut O,
     go_on: &mut impl FnMut(Time) -> bool,
 ) -> Result<bool, Overflow> {
-    let players: Vec<_> = consumers.map(|consumer| Player::open(world, consumer)).collect::<Result<_, _>>()?;
+    let players: Vec<_> =
+        consumers.map(|consumer| Player::open(world, consumer, Tab::default())).collect::<Result<_, _>>()?;
     let mut calendar = Calendar::new(world);
     for (index, player) in (0..).zip(&players) {
         calendar.enter(player.next_at(), index);
@@ -91,8 +94,10 @@ pub fn play_component<O: Observer>(
             return Ok(false);
         }
     }
-    let Component { players, observer, .. } = component;
-    players.into_iter().try_for_each(|player| player.close(observer))?;
+    for index in 0..component.players.len() as u32 {
+        component.settle_tab(index)?;
+        component.players[index as usize].close(component.observer)?;
+    }
     Ok(true)
 }
 
@@ -134,6 +139,14 @@ impl<O: Observer> Component<'_, O> {
 
     fn attempt(&mut self, at: Time, index: u32) -> Result<(), Overflow> {
         let player = &mut self.players[index as usize];
+        if player.tab.is_open() {
+            if player.is_for_tab(at) {
+                self.put_on_tab(index);
+                return Ok(());
+            }
+            self.settle_tab(index)?;
+        }
+        let player = &mut self.players[index as usize];
         let now = player.arrive(at)?;
         if player.party.has_left() {
             return Ok(());
@@ -142,20 +155,60 @@ impl<O: Observer> Component<'_, O> {
             self.calendar.enter(player.next_at(), index);
             return Ok(());
         }
+        if O::TOGETHER && player.opens_tab(now) {
+            if player.is_for_tab(at) {
+                self.put_on_tab(index);
+                return Ok(());
+            }
+            player.settle_tab(self.observer)?;
+        }
         let admitted = player.attempt(now, self.observer)?;
         self.calendar.enter(player.next_at(), index);
-        let Some((tried, hold)) = admitted else { return Ok(()) };
+        if let Some((tried, hold)) = admitted {
+            self.send(index, tried, Some(hold));
+        }
+        Ok(())
+    }
+
+    /// A player's next call goes on the open tab.
+    #[inline]
+    fn put_on_tab(&mut self, index: u32) {
+        let player = &mut self.players[index as usize];
+        let tried = player.arrival();
+        self.calendar.enter(player.next_at(), index);
+        let slot = self.send(index, tried, None);
+        self.players[index as usize].tab.pending = Some(slot);
+    }
+
+    /// Settles what is on a player's tab, if it is open. A call on it that is not answered yet goes on by itself.
+    fn settle_tab(&mut self, index: u32) -> Result<(), Overflow> {
+        let player = &mut self.players[index as usize];
+        if !player.tab.is_open() {
+            return Ok(());
+        }
+        player.settle_tab(self.observer)?;
+        if let Some(slot) = player.tab.pending.take() {
+            let visit = self.visits.at(slot);
+            visit.hold = Some(player.decide_late(&visit.tried, self.observer)?);
+        }
+        Ok(())
+    }
+
+    /// An attempt goes behind the gateway: where it is from now on.
+    #[inline]
+    fn send(&mut self, index: u32, tried: Try, hold: Option<HoldId>) -> u32 {
+        let at = tried.at;
         let visit = Visit { player: index, tried, hold, hop: 0, fails: None };
         if self.world.waits(tried.route) {
             let slot = self.visits.enter(visit);
             self.come(at, slot);
-        } else {
-            let Journey { takes, fails } = player.journey(&tried);
-            let last = self.world.path(tried.route).len() as u8 - 1;
-            let slot = self.visits.enter(Visit { hop: last, fails, ..visit });
-            self.work(at + takes, slot);
+            return slot;
         }
-        Ok(())
+        let Journey { takes, fails } = self.players[index as usize].journey(&tried);
+        let last = self.world.path(tried.route).len() as u8 - 1;
+        let slot = self.visits.enter(Visit { hop: last, fails, ..visit });
+        self.work(at + takes, slot);
+        slot
     }
 
     /// An attempt comes to a hop of its path.
@@ -199,8 +252,9 @@ impl<O: Observer> Component<'_, O> {
             }
         }
         if is_home {
+            self.land(at, slot)?;
             self.visits.leave(slot);
-            return self.land(at, &visit);
+            return Ok(());
         }
         self.visits.at(slot).hop += 1;
         self.come(at, slot);
@@ -215,13 +269,24 @@ impl<O: Observer> Component<'_, O> {
         }
     }
 
-    fn land(&mut self, lands: Time, visit: &Visit) -> Result<(), Overflow> {
-        let player = &mut self.players[visit.player as usize];
+    fn land(&mut self, lands: Time, slot: u32) -> Result<(), Overflow> {
+        let Visit { player: index, hold, fails, tried, .. } = *self.visits.at(slot);
+        let player = &mut self.players[index as usize];
+        if player.tab.is_open() {
+            if hold.is_none() && fails.is_none() && player.tab.takes_answer(tried.at, lands) {
+                player.served_on_tab(&tried, lands, self.observer);
+                return Ok(());
+            }
+            self.settle_tab(index)?;
+        }
+        // Where it was on the tab, it has a hold now.
+        let hold = self.visits.at(slot).hold.expect("an attempt is on an open tab, or has a hold");
+        let player = &mut self.players[index as usize];
         let before = player.next_at();
-        player.land(lands, &visit.tried, visit.hold, visit.fails, self.observer)?;
+        player.land(lands, &tried, hold, fails, self.observer)?;
         let after = player.next_at();
         if after != before && !player.party.has_left() {
-            self.calendar.enter(after, visit.player);
+            self.calendar.enter(after, index);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::tab::Tab;
 use super::{Ended, Observer, Tried};
 use crate::billing::account::Consumer;
 use crate::billing::cause::{Cause, Failure};
@@ -20,14 +21,18 @@ use crate::world::schedule::{Call, Calls, Drawn};
 use crate::world::session::FollowUps;
 
 /// One consumer as it is played.
+///
+/// It lies in memory in the order in which a call reads it: among many players, each cache line is waited for.
+#[repr(C)]
 pub(super) struct Player<'a> {
+    pub(super) tab: Tab,
     pub(super) world: &'a World,
-    pub(super) party: Party,
-    pub(super) latencies: Ahead,
-    pub(super) calls: Calls<'a>,
+    pub(super) consumer: Consumer,
     /// The next call, if it is there.
     pub(super) call: Call,
     pub(super) is_there: bool,
+    pub(super) calls: Calls<'a>,
+    pub(super) latencies: Ahead,
     /// Attempts that the client will make again, and calls that follow others; and how the attempts before have ended, where
     /// there were any. That stands beside the attempt: in it, it would be copied with every attempt that is made.
     pub(super) waiting: BinaryHeap<Reverse<(Try, Option<Before>)>>,
@@ -37,6 +42,7 @@ pub(super) struct Player<'a> {
     client: Option<&'a Client>,
     budget: Budget,
     tried: Tried,
+    pub(super) party: Party,
 }
 
 /// An attempt at a call; ordered by when it is made, then by the call.
@@ -60,6 +66,13 @@ pub(super) struct Before {
 }
 
 impl Try {
+    /// The first attempt at a call.
+    #[inline]
+    pub(super) fn first(call: &Call) -> Self {
+        let Call { index, attempt, at, route, usage } = *call;
+        Self { at, index, attempt, route, since: at, usage }
+    }
+
     fn call(&self) -> Call {
         let Self { at, index, attempt, route, usage, .. } = *self;
         Call { index, attempt, at, route, usage }
@@ -67,21 +80,25 @@ impl Try {
 }
 
 impl<'a> Player<'a> {
-    pub(super) fn open(world: &'a World, consumer: Consumer) -> Result<Self, Overflow> {
+    /// A consumer as it is at the start; `tab` is one that is used again.
+    pub(super) fn open(world: &'a World, consumer: Consumer, tab: Tab) -> Result<Self, Overflow> {
         let client = &world.scenario.cohorts[consumer.cohort as usize].client;
         let mut player = Self {
+            tab,
             world,
-            party: world.open(consumer)?,
-            latencies: Ahead::new(world.schedule.attempts(consumer, Drawn::Latency)),
-            calls: world.calls(consumer),
+            consumer,
             call: Call::default(),
             is_there: true,
+            calls: world.calls(consumer),
+            latencies: Ahead::new(world.schedule.attempts(consumer, Drawn::Latency)),
             waiting: BinaryHeap::new(),
             follow_ups: world.schedule.follow_ups(consumer).map(Box::new),
             client: (*client != Client::none()).then_some(client),
             budget: Budget::new(client),
             tried: Tried::default(),
+            party: world.open(consumer)?,
         };
+        player.tab.alone = 0;
         player.is_there = player.calls.next_into(&mut player.call);
         Ok(player)
     }
@@ -141,14 +158,20 @@ impl<'a> Player<'a> {
         observer: &mut O,
     ) -> Result<Option<(Try, HoldId)>, Overflow> {
         let tried = if self.is_arrival() { self.arrival() } else { self.waited(observer) };
+        Ok(self.decide(&tried, now, observer)?.map(|hold| (tried, hold)))
+    }
+
+    /// The gate decides an attempt: its hold, if it was admitted.
+    #[inline]
+    fn decide<O: Observer>(&mut self, tried: &Try, now: Now, observer: &mut O) -> Result<Option<HoldId>, Overflow> {
         observer.asked(self.party.account(), &tried.call(), now);
         let decision = self.world.request(&mut self.party, now, tried.route, tried.attempt)?;
-        observer.decided(self.party.consumer(), &tried.call(), now, decision);
+        observer.decided(self.consumer, &tried.call(), now, decision);
         self.tried.count(decision);
         match decision {
-            Decision::Admit(admission) => Ok(Some((tried, admission.hold))),
+            Decision::Admit(admission) => Ok(Some(admission.hold)),
             Decision::Refuse(cause) => {
-                self.refused(&tried, now, cause, observer);
+                self.refused(tried, now, cause, observer);
                 Ok(None)
             }
         }
@@ -156,10 +179,10 @@ impl<'a> Player<'a> {
 
     /// The next call's first attempt.
     #[inline]
-    fn arrival(&mut self) -> Try {
-        let Call { index, attempt, at, route, usage } = self.call;
+    pub(super) fn arrival(&mut self) -> Try {
+        let tried = Try::first(&self.call);
         self.is_there = self.calls.next_into(&mut self.call);
-        Try { at, index, attempt, route, since: at, usage }
+        tried
     }
 
     /// The next attempt of those that wait.
@@ -167,7 +190,7 @@ impl<'a> Player<'a> {
         let Reverse((tried, before)) = self.waiting.pop().expect("an attempt is due");
         if let Some(Before { ended, .. }) = before {
             self.tried.again(ended);
-            observer.again(self.party.consumer(), tried.route, ended);
+            observer.again(self.consumer, tried.route, ended);
         }
         tried
     }
@@ -181,7 +204,7 @@ impl<'a> Player<'a> {
                 let Work { takes, fails } = self.at_the_only(upstream, tried);
                 Journey { takes, fails: fails.map(|status| Failure::answered(0, status)) }
             }
-            None => world.journey(self.party.consumer(), &tried.call()),
+            None => world.journey(self.consumer, &tried.call()),
         }
     }
 
@@ -191,14 +214,14 @@ impl<'a> Player<'a> {
         let world = self.world;
         match world.only() {
             Some(upstream) => self.at_the_only(upstream, tried),
-            None => world.work(self.party.consumer(), &tried.call(), usize::from(hop)),
+            None => world.work(self.consumer, &tried.call(), usize::from(hop)),
         }
     }
 
     #[inline]
     fn at_the_only(&mut self, upstream: &Upstream, tried: &Try) -> Work {
         let schedule = &self.world.schedule;
-        let word = |what| schedule.attempt(self.party.consumer(), what, tried.index, tried.attempt);
+        let word = |what| schedule.attempt(self.consumer, what, tried.index, tried.attempt);
         let fails = upstream.errors.drawn(|| word(Drawn::Error));
         let works = Span::from_ns(if tried.attempt <= 1 {
             self.latencies.of(tried.index, |stream, first, block| upstream.latency.fill(stream, first, block))
@@ -219,7 +242,7 @@ impl<'a> Player<'a> {
         observer: &mut O,
     ) -> Result<(), Overflow> {
         let now = self.arrive(lands)?;
-        let consumer = self.party.consumer();
+        let consumer = self.consumer;
         if let Some(failure) = fails {
             self.world.failed(&mut self.party, now, hold, failure.hop, &tried.usage)?;
             observer.failed(consumer, &tried.call(), hold, failure, now);
@@ -243,12 +266,70 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// So many calls were served at their first attempt.
-    pub(super) fn have_succeeded(&mut self, calls: u64) {
-        self.tried.attempts += calls;
-        if let Some(client) = self.client {
-            self.budget.succeeded_at_once(client, calls);
+    /// Opens the tab for the next call and those after it, as far as none of them can be refused but by a limit: whether it
+    /// is open.
+    pub(super) fn opens_tab(&mut self, now: Now) -> bool {
+        if self.tab.alone > 0 {
+            self.tab.alone -= 1;
+            return false;
         }
+        if self.party.is_slowed() || !self.is_arrival() || !self.is_open_loop() {
+            return false;
+        }
+        let (room, due) = self.world.headroom(&self.party, now);
+        let again = self.waiting.peek().map_or(Time::NEVER, |Reverse((tried, _))| tried.at);
+        let is_limited = self.party.account.is_limited(&self.world.catalog);
+        self.tab.open((room, due.min(again)), is_limited, self.world.catalog.costs_differ())
+    }
+
+    /// Whether a call that is made then goes on the tab.
+    #[inline]
+    pub(super) fn is_for_tab(&self, at: Time) -> bool {
+        self.tab.takes(at)
+            && (!self.tab.is_limited || {
+                let now = self.world.schedule.pace().clock.at(at);
+                self.party.account.may_pass_limits(now, &self.world.catalog)
+            })
+    }
+
+    /// A call on the tab was served.
+    #[inline]
+    pub(super) fn served_on_tab<O: Observer>(&mut self, tried: &Try, lands: Time, observer: &mut O) {
+        self.tab.pending = None;
+        if self.tab.is_limited {
+            let now = self.world.schedule.pace().clock.at(tried.at);
+            self.party.account.has_passed_limits(now, &self.world.catalog);
+        }
+        let latency = lands.since(tried.at);
+        observer.latency(self.consumer, tried.at, latency);
+        if let Some(first) = self.world.first_token(tried.route, &tried.usage, latency) {
+            observer.first_token(self.consumer, first);
+        }
+        self.tab.count(tried.route, &tried.usage, lands, latency);
+    }
+
+    /// Closes the tab: what its calls do to the account is done.
+    pub(super) fn settle_tab<O: Observer>(&mut self, observer: &mut O) -> Result<(), Overflow> {
+        self.tab.close();
+        let Tab { passed, served, .. } = &self.tab;
+        if passed.calls == 0 {
+            return Ok(());
+        }
+        let now = self.world.schedule.pace().clock.at(*served);
+        self.world.passed(&mut self.party, now, passed)?;
+        observer.passed(self.consumer, passed);
+        self.tried.attempts += passed.calls;
+        if let Some(client) = self.client {
+            self.budget.succeeded_at_once(client, passed.calls);
+        }
+        Ok(())
+    }
+
+    /// The gate decides a call that was on the tab and is not answered yet, as it would have when the call was made.
+    pub(super) fn decide_late<O: Observer>(&mut self, tried: &Try, observer: &mut O) -> Result<HoldId, Overflow> {
+        let now = self.world.schedule.pace().clock.at(tried.at);
+        let hold = self.decide(tried, now, observer)?;
+        Ok(hold.expect("what is on a tab passes for certain"))
     }
 
     /// The client hears that it was refused.
@@ -266,7 +347,7 @@ impl<'a> Player<'a> {
             self.is_over(tried, now.traffic);
         }
         if ended.is_lost_demand() {
-            observer.lost(self.party.consumer(), self.party.account.terms, &tried.usage);
+            observer.lost(self.consumer, self.party.account.terms, &tried.usage);
         }
     }
 
@@ -277,7 +358,7 @@ impl<'a> Player<'a> {
             return false;
         };
         let attempts = Attempts { made: tried.attempt, since: now.traffic.since(tried.since) };
-        let word = self.world.schedule.attempt(self.party.consumer(), Drawn::Backoff, tried.index, tried.attempt);
+        let word = self.world.schedule.attempt(self.consumer, Drawn::Backoff, tried.index, tried.attempt);
         let Some(wait) = next_attempt(client, &answered, attempts, &mut self.budget, word) else {
             self.is_over(tried, now.traffic);
             return false;
@@ -292,8 +373,8 @@ impl<'a> Player<'a> {
     #[inline]
     fn is_over(&mut self, tried: &Try, at: Time) {
         let next = self.follow_ups.as_ref().and_then(|follow_ups| follow_ups.after(tried.index, at));
-        if let Some(Call { index, attempt, at, route, usage }) = next {
-            self.waiting.push(Reverse((Try { at, index, attempt, route, since: at, usage }, None)));
+        if let Some(call) = next {
+            self.waiting.push(Reverse((Try::first(&call), None)));
         }
     }
 
@@ -301,21 +382,37 @@ impl<'a> Player<'a> {
     /// it means nothing.
     pub(super) fn glance(&self) -> u64 {
         let Call { at, usage, .. } = &self.call;
-        let tried = self.tried.attempts.wrapping_add(usage[METERS_MAX - 1]).cast_signed();
-        let waits =
-            i64::from(self.is_there) + i64::from(self.client.is_some()) + self.waiting.len().cast_signed() as i64;
-        let own = [tried, waits, self.calls.glance(), at.ns(), self.latencies.glance()];
-        own.into_iter().fold(self.party.glance(), i64::wrapping_add).cast_unsigned()
+        let own = [
+            i64::from(self.tab.is_open()),
+            self.tab.passed.calls.cast_signed(),
+            self.tab.passed.by_route.first().map_or(0, |calls| calls.cast_signed()),
+            at.ns(),
+            usage[METERS_MAX - 1].cast_signed(),
+            i64::from(self.is_there),
+            self.calls.glance(),
+            self.latencies.glance(),
+            self.waiting.len().cast_signed() as i64,
+        ];
+        let own = own.into_iter().fold(0, i64::wrapping_add);
+        let rest = if !self.tab.is_open() {
+            let tried = self.tried.attempts.cast_signed() + i64::from(self.client.is_some());
+            self.party.glance().wrapping_add(tried)
+        } else if self.tab.is_limited {
+            self.party.account.glance_at_limits()
+        } else {
+            0
+        };
+        own.wrapping_add(rest).cast_unsigned()
     }
 
     /// The time is over.
-    pub(super) fn close<O: Observer>(mut self, observer: &mut O) -> Result<(), Overflow> {
+    pub(super) fn close<O: Observer>(&mut self, observer: &mut O) -> Result<(), Overflow> {
         // What waits is not tried again any more.
         for Reverse((tried, before)) in &self.waiting {
             if let Some(Before { ended, terms }) = before
                 && ended.is_lost_demand()
             {
-                observer.lost(self.party.consumer(), *terms, &tried.usage);
+                observer.lost(self.consumer, *terms, &tried.usage);
             }
         }
         self.world.close(&mut self.party, self.world.end())?;

@@ -1,21 +1,24 @@
 //! Consumers that share an upstream: with room for all they are what they are alone, and how long they wait in line is what
 //! the textbooks say.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
+use super::headroom::unnamed;
 use super::{days, everyone, for_seeds, play_all, poisson, scenario, secs, world};
 use crate::billing::account::{Account, Consumer};
 use crate::billing::cause::Failure;
 use crate::billing::gate::Decision;
+use crate::billing::headroom::Passed;
 use crate::billing::hold::HoldId;
 use crate::distribution::Distribution;
-use crate::model::{Cohort, Plan, Scenario, Upstream};
+use crate::model::{Cohort, PerMeter, Plan, Scenario, Upstream};
 use crate::outcome::Outcome;
 use crate::record::Recorder;
-use crate::sim::{Observer, Tried, play_component};
+use crate::sim::{Ended, Observer, Tried, play_component};
 use crate::time::{MINUTE, Now, SECOND, Span, Time};
 use crate::world::World;
-use crate::world::schedule::Call;
+use crate::world::schedule::{Call, Pace};
 
 pub(super) fn together(world: &World) -> Outcome {
     let mut recorder = Recorder::over(world.scenario.cohorts.len(), world.schedule.pace().until.since(Time::START));
@@ -26,6 +29,96 @@ pub(super) fn together(world: &World) -> Outcome {
 #[test]
 fn an_upstream_with_room_for_all_couples_nobody() {
     for_seeds(30_000..30_400, |_, world| assert_eq!(together(world), play_all(world)));
+}
+
+/// Keeps what is recorded, and the accounts; calls are told together, or one by one.
+struct Kept<const TOGETHER: bool> {
+    recorder: Recorder,
+    accounts: Vec<Account>,
+    together: u64,
+}
+
+impl<const TOGETHER: bool> Observer for Kept<TOGETHER> {
+    const TOGETHER: bool = TOGETHER;
+
+    fn decided(&mut self, consumer: Consumer, call: &Call, now: Now, decision: Decision) {
+        self.recorder.decided(consumer, call, now, decision);
+    }
+
+    fn served(&mut self, consumer: Consumer, call: &Call, hold: HoldId, now: Now, latency: Span) {
+        self.recorder.served(consumer, call, hold, now, latency);
+    }
+
+    fn failed(&mut self, consumer: Consumer, call: &Call, hold: HoldId, failure: Failure, now: Now) {
+        self.recorder.failed(consumer, call, hold, failure, now);
+    }
+
+    fn first_token(&mut self, consumer: Consumer, latency: Span) {
+        self.recorder.first_token(consumer, latency);
+    }
+
+    fn again(&mut self, consumer: Consumer, route: u16, ended: Ended) {
+        self.recorder.again(consumer, route, ended);
+    }
+
+    fn recovered(&mut self, consumer: Consumer, route: u16, took: Span) {
+        self.recorder.recovered(consumer, route, took);
+    }
+
+    fn lost(&mut self, consumer: Consumer, terms: u32, usage: &PerMeter<u64>) {
+        self.recorder.lost(consumer, terms, usage);
+    }
+
+    fn latency(&mut self, consumer: Consumer, at: Time, latency: Span) {
+        self.recorder.latency(consumer, at, latency);
+    }
+
+    fn passed(&mut self, consumer: Consumer, passed: &Passed) {
+        self.together += passed.calls;
+        self.recorder.passed(consumer, passed);
+    }
+
+    fn closed(&mut self, account: &Account, tried: &Tried) {
+        self.recorder.closed(account, tried);
+        self.accounts.push(unnamed(account));
+    }
+}
+
+fn kept<const TOGETHER: bool>(world: &World) -> (Outcome, Vec<Account>, u64) {
+    let until = world.schedule.pace().until;
+    let recorder = Recorder::over(world.scenario.cohorts.len(), until.since(Time::START));
+    let mut kept = Kept::<TOGETHER> { recorder, accounts: Vec::new(), together: 0 };
+    play_component(world, world.consumers(), &mut kept, &mut |_| true).unwrap();
+    let outcome = Outcome::new(&world.scenario, until.ns().cast_unsigned(), &kept.recorder, &everyone(world));
+    (outcome, kept.accounts, kept.together)
+}
+
+/// Consumers who wait for each other, at upstreams of so little capacity: calls that are settled together are the calls that
+/// are settled one by one. How many were.
+pub(super) fn settles_together_as_one_by_one(seed: u64, world: &World) -> u64 {
+    let pace = world.schedule.pace();
+    let mut scenario = (*world.scenario).clone();
+    for (upstream, index) in scenario.upstreams.iter_mut().zip(seed..) {
+        upstream.capacity = Some(1 + (index % 3) as u32);
+    }
+    if pace != Pace::whole(&scenario) {
+        return 0;
+    }
+    let world = super::world(scenario);
+    let (outcome, accounts, together) = kept::<true>(&world);
+    let (outcome_alone, accounts_alone, _) = kept::<false>(&world);
+    assert_eq!(accounts, accounts_alone, "seed {seed}");
+    assert_eq!(outcome, outcome_alone, "seed {seed}");
+    together
+}
+
+#[test]
+fn calls_of_a_component_settled_together_are_the_calls_settled_one_by_one() {
+    let together = Cell::new(0);
+    for_seeds(60_000..61_600, |seed, world| {
+        together.set(together.get() + settles_together_as_one_by_one(seed, world));
+    });
+    assert!(together.get() > 3_000, "{}", together.get());
 }
 
 /// With one place, two calls of different consumers at the same moment: the second waits for the first.

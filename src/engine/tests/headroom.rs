@@ -48,7 +48,7 @@ impl Observer for Last {
 }
 
 /// The account without what names its holds: several that are one have one name.
-fn unnamed(account: &Account) -> Account {
+pub(super) fn unnamed(account: &Account) -> Account {
     let mut account = state(account);
     assert_eq!(account.holds.open_count(), account.segments().map(|segment| segment.open as usize).sum());
     account.holds = Holds::default();

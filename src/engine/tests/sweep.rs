@@ -13,6 +13,7 @@
 use std::ops::Range;
 
 use super::arithmetic::is_plain_arithmetic;
+use super::component::settles_together_as_one_by_one;
 use super::headroom::is_as_one_by_one;
 use super::invariants::{
     changes_status_legally, conserves_grants, does_anything, finds_invoices_again, never_stands_still,
@@ -51,6 +52,7 @@ fn sweep(seeds: Range<u64>) {
             property(seed, &world);
         }
         nothing_is_wrong(seed, &right(seed));
+        settles_together_as_one_by_one(seed, &world);
         does_anything(seed);
         is_plain_arithmetic(seed);
     });
