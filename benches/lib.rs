@@ -32,11 +32,11 @@ pub fn busy(consumers: u32) -> Scenario {
     scenario
 }
 
-/// Consumers of [`busy`] who call ten times in an hour, and share an upstream with this many places, nine of ten of which
+/// Consumers of [`busy`] who call ten times an hour for ten hours, and share an upstream with this many places, nine of ten of which
 /// are taken on average.
 pub fn crowd(consumers: u32, capacity: u32) -> Scenario {
     let mut scenario = busy(consumers);
-    scenario.horizon = Span::from_ns(HOUR);
+    scenario.horizon = Span::from_ns(10 * HOUR);
     let mean_gap_ns = HOUR as f64 / 10.0;
     scenario.cohorts[0].joined = Joined::Start;
     scenario.cohorts[0].arrivals = Arrivals::Poisson { mean_gap_ns, spread: None };

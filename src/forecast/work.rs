@@ -16,9 +16,9 @@ const CALL_NS: f64 = 24.0;
 const CALL_ALONE_NS: f64 = 77.0;
 /// Time that it takes among many consumers who share something, each with its state elsewhere in memory: the reading of
 /// the bench `simulation`, a component of a hundred thousand.
-const CALL_SHARED_NS: f64 = 860.0;
-/// What a consumer of a component keeps while it is played: a hundred thousand of them take 230 to 265 MB.
-const PLAYER_BYTES: u64 = 2_650;
+const CALL_SHARED_NS: f64 = 650.0;
+/// What a consumer of a component keeps while it is played: a hundred thousand of them take 280 to 313 MB beside the program.
+const PLAYER_BYTES: u64 = 2_950;
 /// The program before it has played anything: code, runtime, the scenario; a quickstart of one thread peaks at 14 MB.
 const PROGRAM_BYTES: u64 = 16 << 20;
 /// What a thread keeps per cohort: 57 octaves of latencies in 128 buckets of 8 bytes, 200 buckets of a timeline of 80 bytes,
