@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use crate::billing::account::{Account, Consumer};
 use crate::billing::cause::Failure;
-use crate::billing::gate::{Decision, Margins};
+use crate::billing::gate::Decision;
 use crate::billing::hold::HoldId;
+use crate::billing::margins::Margins;
 use crate::model::PerMeter;
 use crate::money::Overflow;
 use crate::sim::{self, Ended, Observer, Scratch, Tried};

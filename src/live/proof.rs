@@ -8,7 +8,8 @@ use std::fmt;
 
 use farebox_engine::billing::account::Consumer;
 use farebox_engine::billing::cause::Cause;
-use farebox_engine::billing::gate::{Decision, Margins};
+use farebox_engine::billing::gate::Decision;
+use farebox_engine::billing::margins::Margins;
 use farebox_engine::log::{self, Entry, History, Replayed};
 use farebox_engine::money::Overflow;
 use farebox_engine::time::{HOUR, Now};

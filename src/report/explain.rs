@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use farebox_engine::billing::cause::Cause;
-use farebox_engine::billing::gate::Margins;
+use farebox_engine::billing::margins::Margins;
 use farebox_engine::money::{Currency, Money, thousands};
 use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND, Time};
 use jiff::civil::DateTime;

@@ -7,9 +7,9 @@ use std::mem;
 
 use crate::billing::account::{Account, Status};
 use crate::billing::catalog::{Catalog, CohortTerms, Metered, Past, PlanTerms};
-use crate::billing::gate::Pass;
 use crate::billing::hold::Pays;
 use crate::billing::price;
+use crate::billing::steps::Pass;
 use crate::model::{PerMeter, Price, SpendControl};
 use crate::money::{Money, Overflow};
 use crate::time::{Now, Span};

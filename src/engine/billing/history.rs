@@ -3,9 +3,10 @@
 
 use crate::billing::account::Account;
 use crate::billing::catalog::Catalog;
-use crate::billing::gate::{Pass, Stop, View};
+use crate::billing::gate::View;
 use crate::billing::headroom::{ALONE, Passed};
 use crate::billing::hold::Hold;
+use crate::billing::steps::{Pass, Stop};
 use crate::model::PerMeter;
 use crate::money::Overflow;
 use crate::time::Now;

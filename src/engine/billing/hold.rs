@@ -4,7 +4,7 @@ use std::iter;
 
 use crate::billing::grant::Reserved;
 use crate::model::{METERS_MAX, PerMeter};
-use crate::money::Money;
+use crate::money::{Money, Overflow};
 use crate::time::Time;
 
 /// Names one hold of one account. It goes stale when the hold is resolved, even when its place is used again.
@@ -201,6 +201,12 @@ impl Holds {
     pub fn pending(&self) -> impl Iterator<Item = &Hold> {
         self.slots().filter(|slot| slot.is_open).map(|slot| &slot.hold)
     }
+}
+
+/// Amounts that calls hold or have cost, together.
+#[inline]
+pub(super) fn plus(a: Money, b: Money) -> Result<Money, Overflow> {
+    a.checked_add(b).ok_or(Overflow { account: &"hold" })
 }
 
 #[cfg(test)]
