@@ -37,7 +37,8 @@ fn blocked(cohorts: &[CohortOutcome], runs: u64) -> Vec<Row> {
             counted(each(consumers, runs), "consumer"),
             days / consumers as f64
         );
-        rows.push(row("days blocked", tenths(days / runs as f64), note));
+        let days = if days / runs as f64 >= 0.05 { tenths(days / runs as f64) } else { "< 0.1".to_owned() };
+        rows.push(row("days blocked", days, note));
     }
     if dunned.recovered() > 0 {
         let count = thousands(each(dunned.recovered(), runs).into());

@@ -23,6 +23,9 @@ pub(super) const REFUSALS: &[&str] = &[
     "route_not_found",
 ];
 
+/// Of those, what no consumer deserves: the gateway itself is at fault.
+pub(super) const FAULTS_OF_THE_GATEWAY: &[&str] = &["billing_unavailable", "policy_error"];
+
 /// What goes wrong after it has forwarded.
 pub(super) const FAILURES: &[&str] =
     &["upstream_402", "upstream_4xx", "upstream_error", "upstream_timeout", "client_abort"];
@@ -44,6 +47,7 @@ pub(super) const WHEN: &[&str] = &[
     "rate_limited",
     "concurrency_limited",
     "billing_unavailable",
+    "policy_error",
 ];
 
 /// The families of causes.

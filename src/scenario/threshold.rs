@@ -281,6 +281,12 @@ fn contradiction(metric: &str, selector: &Selector, names: &[Named]) -> Result<(
         let message = format!("{} never have that cause", quote(metric));
         return Err(Complaint::new(message, format!("write `{other}`")));
     }
+    if metric == "leaks"
+        && let Some(cause) = selector.cause.filter(|cause| cause::FAULTS_OF_THE_GATEWAY.contains(cause))
+    {
+        let message = format!("nothing leaks that {} should have stopped: nobody deserves it", quote(cause));
+        return Err(Complaint::new(message, "write `false_refusals`, or leave `cause` out"));
+    }
     Ok(())
 }
 
@@ -568,6 +574,10 @@ mod tests {
         for (text, message) in [
             ("refusals{outcome=served}.rate < 1%", "`refusals` are never `served`"),
             ("refusals{cause=upstream_402}.rate < 1%", "`refusals` never have that cause"),
+            (
+                "leaks{cause=policy_error}.count < 1",
+                "nothing leaks that `policy_error` should have stopped: nobody deserves it",
+            ),
             ("failures{kind=billing}.rate < 1%", "`failures` never have that cause"),
             ("failures{status=200}.count < 1", "`failures` never have that status"),
             ("failures{cause=upstream_402, status=500}.count < 1", "`upstream_402` is never answered with 500"),

@@ -210,6 +210,28 @@ faults:
 
 /// A call that is asked for payment and served with it is one line, with what it cost.
 #[test]
+fn a_story_tells_how_far_and_until_when_someone_slows_down() {
+    let scenario = "\
+scenario: slow
+horizon: 30d
+plans: { free: { includes: { requests: 60/month }, past_allowance: block } }
+consumers:
+  a:
+    count: 2
+    plan: free
+    joined: start
+    traffic: { rate: 5/day }
+    reacts: [ { when: quota_exhausted, do: slow_down, by: 62.5%, for: 5d } ]
+";
+    let folder = Folder::new("explain-slow").with("slow.yaml", scenario);
+    let story = folder.farebox("explain slow.yaml --consumer a/1").run().stdout;
+    let told: Vec<_> = story.lines().filter(|line| line.contains("slows") || line.contains("again")).collect();
+    let [slows, again] = told[..] else { panic!("{story}") };
+    assert!(slows.contains("13 Jan 08:50") && slows.ends_with("slows down to 37.5 % of the calls"), "{story}");
+    assert!(again.contains("18 Jan 08:50") && again.ends_with("makes all calls again"), "{story}");
+}
+
+#[test]
 fn a_paid_call_is_one_line() {
     let scenario = "\
 scenario: paid

@@ -1,0 +1,90 @@
+//! What is told of an account: what is counted, what moves, how it stands.
+
+use farebox_engine::billing::account::{Account, Status};
+use farebox_engine::billing::ledger::{LedgerAccount, Movement};
+use farebox_engine::billing::tally::Count;
+use farebox_engine::draw::Chance;
+use farebox_engine::money::Money;
+use farebox_engine::world::World;
+
+/// What is told of counts that grow.
+pub(super) const HAPPENED: [(Count, &str); 7] = [
+    (Count::Joined, "subscribed"),
+    (Count::Trials, "a trial began"),
+    (Count::Converted, "the trial became a subscription"),
+    (Count::Left, "left"),
+    (Count::Upgrades, "upgraded"),
+    (Count::UpgradesFailed, "an upgrade was not paid"),
+    (Count::Downgrades, "downgraded"),
+];
+
+/// The same of payments, after what they were to pay.
+pub(super) const NOT_PAID: [(Count, &str); 3] = [
+    (Count::Declined, "a payment was declined"),
+    (Count::Errors, "a payment met an error of the processor"),
+    (Count::Exhausted, "dunning ended without payment"),
+];
+
+/// What is told of money that moves; what calls move is too much to tell.
+pub(super) const MOVED: [(Movement, &str); 14] = [
+    (Movement::Invoice, "invoiced a fee of"),
+    (Movement::InvoiceUsage, "invoiced usage of"),
+    (Movement::InvoiceCredit, "bought credit of"),
+    (Movement::CreditFee, "credited of the old fee"),
+    (Movement::CreditBalance, "kept to their credit"),
+    (Movement::ApplyBalance, "settled from that credit"),
+    (Movement::Capture, "paid"),
+    (Movement::Void, "not owed any more"),
+    (Movement::WriteOff, "written off"),
+    (Movement::Grant, "granted credit of"),
+    (Movement::Expire, "granted credit expired:"),
+    (Movement::Breakage, "paid credit expired:"),
+    (Movement::Refund, "refunded"),
+    (Movement::Chargeback, "charged back"),
+];
+
+/// Which of their calls they make from now on.
+pub(super) fn pace(keeps: Chance) -> String {
+    match keeps {
+        Chance::ALWAYS => "makes all calls again".to_owned(),
+        keeps => format!("slows down to {} % of the calls", (1_000.0 * keeps.as_f64()).round() / 10.0),
+    }
+}
+
+/// `active on pro`.
+pub(super) fn standing(world: &World, account: &Account) -> String {
+    let plan = &world.scenario.plans[account.plan(&world.catalog)].name;
+    let status = match account.status() {
+        Status::Awaited => return format!("not subscribed yet; will be on {plan}"),
+        Status::Incomplete => "incomplete",
+        Status::IncompleteExpired => "incomplete_expired",
+        Status::Trialing => "trialing",
+        Status::Active => "active",
+        Status::PastDue => "past_due",
+        Status::Unpaid => "unpaid",
+        Status::Paused => "paused",
+        Status::Canceled => "canceled",
+    };
+    format!("{status} on {plan}")
+}
+
+/// What they paid, what they owe, and what they have.
+pub(super) fn money(account: &Account) -> Vec<(&'static str, Money)> {
+    let books = account.books();
+    let held = |ledger, sign: i128| i64::try_from(sign * books.balance(ledger)).map_or(Money::ZERO, Money::from_nanos);
+    let all = [
+        ("paid", books.moved(Movement::Capture)),
+        ("refunded", books.moved(Movement::Refund)),
+        ("charged back", books.moved(Movement::Chargeback)),
+        ("owed for invoices", held(LedgerAccount::Receivable, 1)),
+        ("used, not invoiced yet", held(LedgerAccount::Accrued, 1)),
+        ("written off", books.moved(Movement::WriteOff)),
+        ("served without credit", held(LedgerAccount::Overdraft, 1)),
+        ("of granted credit spent", books.moved(Movement::Spend)),
+        ("of paid credit spent", books.moved(Movement::Burn)),
+        ("paid credit left", held(LedgerAccount::Prepaid, -1)),
+        ("granted credit left", held(LedgerAccount::Promotional, -1)),
+        ("kept for later invoices", held(LedgerAccount::Balance, -1)),
+    ];
+    all.into_iter().filter(|(_, amount)| *amount != Money::ZERO).collect()
+}
