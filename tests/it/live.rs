@@ -25,6 +25,7 @@ use tokio::net::TcpSocket;
 use crate::fixture;
 use wire::{Message, Wire, wait_until};
 
+mod reconciled;
 mod upstreams;
 mod wire;
 
