@@ -11,7 +11,7 @@ use crate::billing::invoice::Receivables;
 use crate::billing::ledger::{Books, LedgerAccount, Movement};
 use crate::billing::limit::LimitState;
 use crate::billing::period::FeePeriod;
-use crate::billing::tally::Tally;
+use crate::billing::tally::{Count, Tally};
 use crate::billing::timer::Timers;
 use crate::billing::usage::Segment;
 use crate::money::{Money, Overflow};
@@ -104,8 +104,8 @@ pub struct Account {
     pub(crate) segments_begun: u32,
     /// How many invoices a change of plan has made: what names them.
     pub(crate) changes: u32,
-    /// Usage charges of periods that were never invoiced.
-    pub(crate) uninvoiced: Money,
+    /// Usage charges of periods that were never invoiced: those without the discount, and those with it.
+    pub(crate) uninvoiced: [Money; 2],
     /// What is left in the wallet that single calls are paid from.
     pub(crate) wallet: Money,
     pub(crate) fee: FeePeriod,
@@ -207,6 +207,12 @@ impl Account {
         self.watch_blocked();
     }
 
+    /// The consumer slows down.
+    pub(crate) fn slows_down(&mut self, now: Now) {
+        self.saw(now);
+        self.tally.count(Count::Slowed);
+    }
+
     /// An attempt was refused.
     pub(crate) fn count_refusal(&mut self) {
         self.refusals += 1;
@@ -250,7 +256,7 @@ impl Account {
             (LedgerAccount::Receivable, due),
             (LedgerAccount::Balance, -nanos(self.balance)),
             (LedgerAccount::Deferred, -nanos(self.fee.unearned())),
-            (LedgerAccount::Accrued, accrued + nanos(self.uninvoiced)),
+            (LedgerAccount::Accrued, accrued + self.uninvoiced.map(nanos).iter().sum::<i128>()),
             (LedgerAccount::Mrr, nanos(self.recurring)),
         ];
         let balances = self.books.balances();

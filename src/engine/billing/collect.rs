@@ -77,8 +77,9 @@ impl Account {
         actions: &mut Vec<Action>,
     ) -> Result<(), Overflow> {
         if draft.fate == Fate::Keep {
+            let kept = &mut self.uninvoiced[usize::from(draft.is_discounted)];
             for segment in &draft.segments {
-                self.uninvoiced = plus(self.uninvoiced, segment.charged)?;
+                *kept = plus(*kept, segment.charged)?;
             }
             return Ok(());
         }
@@ -95,10 +96,11 @@ impl Account {
         }
     }
 
-    /// What was served and never invoiced is billed in one line, because there is somebody to pay it again, or nobody ever.
+    /// What was served and never invoiced is billed in one line, and one for what a discount was promised on, because there is
+    /// somebody to pay it again, or nobody ever.
     pub(super) fn bill_uninvoiced(&mut self, catalog: &Catalog) -> Result<Money, Overflow> {
-        let exact = std::mem::take(&mut self.uninvoiced);
-        self.line(exact, false, catalog)
+        let [exact, discounted] = std::mem::take(&mut self.uninvoiced);
+        plus(self.line(exact, false, catalog)?, self.line(discounted, true, catalog)?)
     }
 
     /// The fee is invoiced, and earned from the beginning of its period on; at once, where that is over by now.

@@ -8,11 +8,11 @@ use crate::money::{Money, div_half_even};
 pub fn list_prices(plan: &Plan) -> PerMeter<Option<UnitPrice>> {
     let allowed = plan.allowance.iter().flatten().count();
     let overage = |meter: usize| plan.overage[meter].as_ref().filter(|_| plan.past_allowance == PastAllowance::Overage);
-    std::array::from_fn(|meter| match (overage(meter), &plan.prices[meter]) {
-        (Some(price), _) | (None, Some(price)) => of_one(price),
+    std::array::from_fn(|meter| {
+        let stated = overage(meter).or(plan.prices[meter].as_ref()).and_then(of_one);
         // A fee that pays for several allowances says nothing of each.
-        (None, None) if allowed == 1 => plan.allowance[meter].and_then(|units| share_of_fee(plan, units)),
-        (None, None) => None,
+        let allowance = plan.allowance[meter].filter(|_| allowed == 1);
+        stated.or_else(|| share_of_fee(plan, allowance?))
     })
 }
 

@@ -108,7 +108,7 @@ impl Account {
             closing: Vec::new(),
             segments_begun: 0,
             changes: 0,
-            uninvoiced: Money::ZERO,
+            uninvoiced: [Money::ZERO; 2],
             has_card: cohort.has_card,
             wallet: cohort.wallet,
             fee: FeePeriod::NONE,

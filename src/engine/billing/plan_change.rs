@@ -18,6 +18,8 @@ use crate::time::{Now, Span, Time};
 /// A change to a dearer plan that the processor has been asked to collect for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Upgrade {
+    /// From which price version to which.
+    from: u32,
     terms: u32,
     purpose: Purpose,
     /// What the new plan costs for the rest of the period, and what is credited of the old one.
@@ -60,7 +62,8 @@ impl Account {
         let (charge, credit) = self.prorated(now.billing, new, catalog)?;
         let due = minus(charge, credit)?;
         let periods = [self.fee.ends, self.usage.ends];
-        let upgrade = Upgrade { terms, purpose: self.next_change(), charge, credit, periods };
+        let from = self.terms;
+        let upgrade = Upgrade { from, terms, purpose: self.next_change(), charge, credit, periods };
         let asked = minus(due, self.balance.min(due.max(Money::ZERO)))?;
         if asked <= Money::ZERO {
             return self.upgrade_paid(now.billing, upgrade, Money::ZERO, catalog, actions);
@@ -99,7 +102,7 @@ impl Account {
     }
 
     /// An upgrade for which this much was captured; the balance settles the rest. When a period has ended while the
-    /// processor was thinking, the new one is what is paid for.
+    /// processor was thinking, or a price has changed for all, it is what holds now that is paid for.
     pub(super) fn upgrade_paid(
         &mut self,
         at: Time,
@@ -109,12 +112,16 @@ impl Account {
         actions: &mut Vec<Action>,
     ) -> Result<(), Overflow> {
         self.count_change(true);
-        let (charge, credit) = if upgrade.periods == [self.fee.ends, self.usage.ends] {
+        self.next_plan = None;
+        let terms = catalog.for_all(upgrade.terms, at).unwrap_or(upgrade.terms);
+        let is_as_asked =
+            upgrade.from == self.terms && upgrade.terms == terms && upgrade.periods == [self.fee.ends, self.usage.ends];
+        let (charge, credit) = if is_as_asked {
             (upgrade.charge, upgrade.credit)
         } else {
-            self.prorated(at, &catalog.terms[upgrade.terms as usize], catalog)?
+            self.prorated(at, &catalog.terms[terms as usize], catalog)?
         };
-        self.switch(at, upgrade.terms, charge, credit, catalog)?;
+        self.switch(at, terms, charge, credit, catalog)?;
         let settled = plus(credit, captured)?;
         self.keep_credit(charge, settled)?;
         let rest = minus(charge, settled)?.max(Money::ZERO);
@@ -218,7 +225,6 @@ impl Account {
         if old.fee_period.is_none() && old.usage_period == new.fee_period && self.usage_cycle.is_some() {
             self.fee = self.usage_period_as_fee();
         }
-        self.next_plan = None;
         self.adopt(terms, at, catalog);
         let usage_before = self.usage_cycle;
         self.realign(at, cohort, new, old);

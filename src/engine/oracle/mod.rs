@@ -69,8 +69,8 @@ struct Seat<'w> {
     segment: u32,
     /// Calls in flight that should have been refused.
     leaks: BTreeMap<HoldId, Leak<'w>>,
-    /// The last of them that credit did not cover.
-    uncovered: Option<(u16, Cause)>,
+    /// The route of the last of them that credit did not cover, until what is missing has shown.
+    uncovered: Option<u16>,
     /// What had been overdrawn so far.
     overdrawn: Money,
 }
@@ -217,11 +217,12 @@ impl<'w> Oracle<'w> {
         let overdrawn = account.books().moved(Movement::Overdraw);
         let more = i128::from(overdrawn.nanos()) - i128::from(seat.overdrawn.nanos());
         seat.overdrawn = overdrawn;
-        // What is missing may show only with the next call to be settled, for which there had been enough.
-        let own = seat.leaks.get(&hold).filter(|leak| leak.cause == Cause::CreditExhausted);
-        let of = own.map(|leak| (leak.route, leak.cause)).or(seat.uncovered);
-        if let (1.., Some((route, cause))) = (more, of) {
-            table.route(route).leaks[cause.index()].nanos += more;
+        if more > 0 {
+            // What is missing may show only with the next call to be settled, for which there had been enough; or without
+            // any that should have been refused, where credit has expired under way.
+            let own = seat.leaks.get(&hold).filter(|leak| leak.cause == Cause::CreditExhausted);
+            let route = own.map(|leak| leak.route).or_else(|| seat.uncovered.take()).unwrap_or(hold.route);
+            table.route(route).leaks[Cause::CreditExhausted.index()].nanos += more;
         }
     }
 
@@ -263,7 +264,7 @@ impl<'w> Seat<'w> {
     fn leaked(&mut self, hold: HoldId, route: u16, cause: Cause, exhausted: [bool; METERS_MAX]) {
         self.leaks.insert(hold, Leak { route, cause, exhausted, plan: self.judge.plan() });
         if cause == Cause::CreditExhausted {
-            self.uncovered = Some((route, cause));
+            self.uncovered = Some(route);
         }
     }
 }

@@ -208,7 +208,7 @@ fn play(seed: u64, steps: u64) -> (String, Vec<(String, String)>) {
         let open = [LedgerAccount::Receivable, LedgerAccount::Deferred, LedgerAccount::Mrr];
         assert_eq!(open.map(|account| story.holds(account)), ["$0.00", "$0.00", "$0.00"]);
         // Usage of a time in which nothing was invoiced stays what it is.
-        assert!(story.account.uninvoiced > usd("0") || story.holds(LedgerAccount::Accrued) == "$0.00");
+        assert!(story.account.uninvoiced != [usd("0"); 2] || story.holds(LedgerAccount::Accrued) == "$0.00");
     }
     (format!("{:#?}", state(&story.account)), story.asked())
 }

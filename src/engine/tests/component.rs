@@ -12,7 +12,7 @@ use crate::billing::gate::Decision;
 use crate::billing::headroom::Passed;
 use crate::billing::hold::HoldId;
 use crate::distribution::Distribution;
-use crate::model::{Cohort, PerMeter, Plan, Scenario, Upstream};
+use crate::model::{Breaks, Client, Cohort, Fault, PerMeter, Plan, Scenario, Upstream};
 use crate::outcome::Outcome;
 use crate::record::Recorder;
 use crate::sim::{Ended, Observer, Tried, play_component};
@@ -119,6 +119,26 @@ fn calls_of_a_component_settled_together_are_the_calls_settled_one_by_one() {
         together.set(together.get() + settles_together_as_one_by_one(seed, world));
     });
     assert!(together.get() > 3_000, "{}", together.get());
+}
+
+/// Two outages, each of which spends all tokens that a client has for retrying, and time in between to earn them again: by
+/// calls that are settled together too.
+#[test]
+fn calls_that_are_settled_together_earn_the_tokens_that_retries_spend() {
+    let mut scenario = line(1, secs(3_600), Distribution::Constant(1e6), 64);
+    scenario.cohorts[0].arrivals = poisson(secs(1));
+    scenario.cohorts[0].client = Client::preset("aws-standard").unwrap();
+    let breaks = Breaks::UpstreamDown { upstream: 0 };
+    scenario.faults = [600, 2_400].map(|at| Fault { at: secs(at), lasts: secs(600), breaks: breaks.clone() }).to_vec();
+    let world = world(scenario.clone());
+    let ((outcome, accounts, together), alone) = (kept::<true>(&world), kept::<false>(&world));
+    assert!(together > 1_500, "{together}");
+    assert_eq!((&outcome, &accounts), (&alone.0, &alone.1));
+    // With one outage there are about half as many further attempts: the second is not met without a token.
+    scenario.faults.truncate(1);
+    let (once, ..) = kept::<true>(&super::world(scenario));
+    let [once, twice] = [once, outcome].map(|outcome| outcome.cohorts[0].retried);
+    assert!(once > 80 && twice > once + 80, "{once}, {twice}");
 }
 
 /// With one place, two calls of different consumers at the same moment: the second waits for the first.

@@ -13,7 +13,7 @@ use crate::billing::gate::Decision;
 use crate::billing::invoice::Purpose::{Change, Last, Period, Usage};
 use crate::billing::ledger::{LedgerAccount, Movement};
 use crate::billing::tally::Count;
-use crate::model::{Cohort, Dunning, Fees, Finally, Plan, Scenario, Share};
+use crate::model::{Cohort, Discount, Dunning, Fees, Finally, Plan, Scenario, Share};
 use crate::time::{Span, Time};
 
 const NANOSECOND: Span = Span::from_ns(1);
@@ -136,6 +136,23 @@ fn whoever_is_unpaid_and_pays_goes_on() {
     assert_eq!(party.moved(Movement::Earn), "$110.32");
     let mrr = [Movement::MrrNew, Movement::MrrChurn, Movement::MrrReactivation].map(|movement| party.moved(movement));
     assert_eq!(mrr, ["$30.00", "$30.00", "$30.00"]);
+}
+
+/// Twelve calls at a dollar, in grace in April; unpaid from the 21st on, so April is kept. At half price that is $6 on 11 May,
+/// beside $10.16 for the rest of that month.
+#[test]
+fn what_was_kept_while_unpaid_is_billed_with_its_discount() {
+    let mut scenario = declined(days(60), &[20], Finally::Unpaid);
+    scenario.plans[0].prices[0] = Some(per_unit("1"));
+    scenario.cohorts[0].discount = Some(Discount { off: Share { parts: 1, of: 2 }, length: None });
+    let mut party = Story::begin(&scenario, &[]);
+    party.will_answer(&[BROKE; 2]);
+    party.calls(after(days(40)), 12);
+    party.until(after(days(71)));
+    party.charged.clear();
+    party.new_card(after(days(71)));
+    party.asks(&[("2026-05-11", "$15.00"), ("2026-05-11", "$16.16")]);
+    assert_eq!(party.moved(Movement::Discount), "$6.00");
 }
 
 /// As above, but the rest of May is declined: past due once more, with a run and a grace of its own.

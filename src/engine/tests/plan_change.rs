@@ -164,6 +164,42 @@ fn an_upgrade_that_is_paid_in_the_next_period_is_charged_for_that() {
     party.asks(&[("2026-05-01", "$90.00")]);
 }
 
+/// Asked for at noon of 10 April, when $61.50 are charged and $20.50 credited: $41 are paid. From the 11th on everyone's small
+/// plan costs $15, or everyone's large one $60; the answer comes at noon of that day, with 19.5 days left.
+fn paid_after_a_new_price(plan: usize, becomes: Plan) -> Story {
+    let mut scenario = two(monthly("30"), monthly("90"));
+    scenario.changes = vec![Change { at: days(41), plan, becomes, applies_to: AppliesTo::All }];
+    let mut party = Story::begin(&scenario, &[]);
+    party.until_date("2026-04-02");
+    party.processor_takes_its_time();
+    party.charged.clear();
+    let asked = party.at("2026-04-10T12:00:00");
+    party.change_plan(asked, 1);
+    party.answer(asked + hours(24), Paid);
+    assert_eq!(party.account.plan(&party.catalog), 1);
+    party
+}
+
+/// $20 of the old fee have been credited by then: of the new one, it is $9.75. $58.50 are charged; with $41 paid and $10 kept,
+/// $2.25 are left over.
+#[test]
+fn an_upgrade_credits_the_fee_that_a_new_price_has_left() {
+    let mut party = paid_after_a_new_price(0, monthly("15"));
+    assert_eq!(party.moved(Movement::CreditFee), "$29.75");
+    party.until_date("2026-05-01");
+    party.asks(&[("2026-04-10T12:00:00", "$41.00"), ("2026-05-01", "$87.75")]);
+}
+
+/// $39 are charged and $19.50 credited; with $41 paid, $21.50 are left over.
+#[test]
+fn an_upgrade_is_to_the_price_that_holds_when_it_is_paid() {
+    let mut party = paid_after_a_new_price(1, monthly("60"));
+    assert_eq!(party.moved(Movement::CreditFee), "$19.50");
+    party.answer(party.at("2026-05-01"), Paid);
+    party.until_date("2026-06-01");
+    party.asks(&[("2026-04-10T12:00:00", "$41.00"), ("2026-05-01", "$38.50"), ("2026-06-01", "$60.00")]);
+}
+
 /// The consumer leaves while the upgrade is being paid for: it does not happen, its payment is not captured, and the last
 /// invoice is asked for once.
 #[test]
@@ -319,6 +355,23 @@ fn a_downgrade_can_be_given_up() {
         party.until_date("2026-04-01");
         assert_eq!(party.asked().last().unwrap().1, fee);
     }
+}
+
+/// A new price for everyone on 11 April does not undo what was chosen on the 5th.
+#[test]
+fn a_downgrade_survives_a_new_price() {
+    let mut scenario = two(monthly("60"), monthly("30"));
+    scenario.changes = vec![Change { at: days(41), plan: 0, becomes: monthly("63"), applies_to: AppliesTo::All }];
+    let mut party = Story::begin(&scenario, &[]);
+    party.change_plan(party.at("2026-04-05"), 1);
+    party.until_date("2026-05-01");
+    party.asks(&[
+        ("2026-03-01", "$60.00"),
+        ("2026-04-01", "$60.00"),
+        ("2026-04-11", "$2.00"),
+        ("2026-05-01", "$30.00"),
+    ]);
+    assert_eq!(party.count(Count::Downgrades), 1);
 }
 
 /// A year with monthly usage, chosen down in May: the yearly fee ends in March, and the months of usage go on until then.

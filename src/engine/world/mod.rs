@@ -310,7 +310,7 @@ impl World {
             Happening::Leave => self.react(party, now, Act::Churn),
             Happening::React(index) => match self.reactions[party.consumer().cohort as usize][index].act {
                 Act::SlowDown { lasts, .. } => {
-                    party.account.tally.count(Count::Slowed);
+                    party.account.slows_down(now);
                     self.slow_down(party, now, index, lasts);
                     Ok(())
                 }
