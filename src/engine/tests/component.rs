@@ -129,7 +129,7 @@ fn calls_that_are_settled_together_earn_the_tokens_that_retries_spend() {
     scenario.cohorts[0].arrivals = poisson(secs(1));
     scenario.cohorts[0].client = Client::preset("aws-standard").unwrap();
     let breaks = Breaks::UpstreamDown { upstream: 0 };
-    scenario.faults = [600, 2_400].map(|at| Fault { at: secs(at), lasts: secs(600), breaks: breaks.clone() }).to_vec();
+    scenario.faults = [600, 2_400].map(|at| Fault { at: secs(at), lasts: secs(600), breaks }).to_vec();
     let world = world(scenario.clone());
     let ((outcome, accounts, together), alone) = (kept::<true>(&world), kept::<false>(&world));
     assert!(together > 1_500, "{together}");
