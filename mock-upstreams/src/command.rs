@@ -5,6 +5,8 @@
 //! mock-outcome: latency_ns=12345;status=200;usage=input_tokens:120,output_tokens:30
 //! mock-outcome: latency_ns=12345;first_ns=345
 //! mock-outcome: hops=search:0:30000000,ranker:1:8000000;status=500
+//! mock-outcome: fault=reset
+//! mock-outcome: told=absent
 //! mock-usage: input_tokens:120,output_tokens:30
 //! mock-failed-hop: 1 ranker
 //! ```
@@ -18,6 +20,8 @@ use std::time::Duration;
 use hyper::StatusCode;
 use hyper::header::HeaderName;
 
+use crate::chat::Told;
+use crate::fault::Fault;
 use crate::latency::MAX_LATENCY;
 
 pub use self::hops::{Hop, Hops, MAX_HOPS, is_name};
@@ -56,6 +60,10 @@ pub struct Command<'a> {
     pub status: Option<StatusCode>,
     /// What the answer says was used.
     pub usage: Option<Usage<'a>>,
+    /// What goes wrong in place of the answer, or within it.
+    pub fault: Option<Fault>,
+    /// How a chat completion tells its usage.
+    pub told: Option<Told>,
 }
 
 /// Amounts by name, such as `input_tokens:120,output_tokens:30`: never empty, checked when made.
@@ -67,8 +75,8 @@ pub struct Usage<'a>(&'a str);
 pub enum CommandError {
     /// A part is not `name=value`, or its name is unknown.
     #[error(
-        "expected parts `latency_ns=…`, `first_ns=…`, `hops=…`, `status=…` and `usage=…`, each optional, with `;` between \
-         them"
+        "expected parts `latency_ns=…`, `first_ns=…`, `hops=…`, `status=…`, `usage=…`, `fault=…` and `told=…`, each \
+         optional, with `;` between them"
     )]
     UnknownPart,
     /// A part is there twice.
@@ -92,6 +100,12 @@ pub enum CommandError {
     /// The usage is not amounts by name.
     #[error("usage must be `name:amount` pairs with `,` between them: names of A-Z a-z 0-9 _ . -, whole amounts")]
     Usage,
+    /// There is no such fault.
+    #[error("`fault` must be stall, reset, half_header, garbage, endless, huge or cut")]
+    Fault,
+    /// There is no such way to tell a usage.
+    #[error("`told` must be normal, absent, zero or cut")]
+    Told,
 }
 
 // === Command ===
@@ -107,6 +121,12 @@ impl<'a> Command<'a> {
                 Some(("hops", value)) => once("hops", &mut command.hops, Hops::parse(value)?)?,
                 Some(("status", value)) => once("status", &mut command.status, parse_status(value)?)?,
                 Some(("usage", value)) => once("usage", &mut command.usage, Usage::parse(value)?)?,
+                Some(("fault", value)) => {
+                    once("fault", &mut command.fault, Fault::named(value).ok_or(CommandError::Fault)?)?;
+                }
+                Some(("told", value)) => {
+                    once("told", &mut command.told, Told::named(value).ok_or(CommandError::Told)?)?;
+                }
                 _ => return Err(CommandError::UnknownPart),
             }
         }
@@ -145,8 +165,16 @@ impl fmt::Display for Command<'_> {
             write!(f, "{gap}status={}", status.as_u16())?;
             gap = ";";
         }
-        match self.usage {
-            Some(usage) => write!(f, "{gap}usage={usage}"),
+        if let Some(usage) = self.usage {
+            write!(f, "{gap}usage={usage}")?;
+            gap = ";";
+        }
+        if let Some(fault) = self.fault {
+            write!(f, "{gap}fault={fault}")?;
+            gap = ";";
+        }
+        match self.told {
+            Some(told) => write!(f, "{gap}told={told}"),
             None => Ok(()),
         }
     }
@@ -262,6 +290,9 @@ mod tests {
             ("status=101", CommandError::Status),
             ("status=600", CommandError::Status),
             ("status=70000", CommandError::Status),
+            ("fault=slow", CommandError::Fault),
+            ("fault=cut;fault=cut", CommandError::Repeated("fault")),
+            ("told=", CommandError::Told),
             ("usage=", CommandError::Usage),
             ("usage=tokens", CommandError::Usage),
             ("usage=:5", CommandError::Usage),
@@ -296,6 +327,8 @@ mod tests {
                 hops,
                 status: (present & 2 != 0).then_some(status),
                 usage: (present & 4 != 0).then_some(usage),
+                fault: Fault::ALL.get((present >> 32) as usize % 9).copied(),
+                told: Told::ALL.get((present >> 40) as usize % 6).copied(),
             };
             assert_eq!(Command::parse(&command.to_string()), Ok(command));
         }

@@ -2,6 +2,7 @@
 //! the request alone, never on what other requests drew before it.
 
 use std::convert::Infallible;
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use rand::TryRng;
 use rand::rand_core::utils::fill_bytes_via_next_word;
@@ -15,6 +16,12 @@ impl Draws {
     /// The draws of the `request`-th request on the `thread`-th thread.
     pub(crate) fn of(seed: u64, thread: u64, request: u64) -> Self {
         Self(mix(mix(mix(seed ^ GOLDEN) ^ thread).wrapping_add(request.wrapping_mul(GOLDEN))))
+    }
+
+    /// Draws that no other thread nor process has: for what must differ between runs, such as the names of traces.
+    pub(crate) fn of_this_process() -> Self {
+        // The standard library seeds its hash tables from the system.
+        Self(RandomState::new().build_hasher().finish())
     }
 
     /// The next 64 random bits.

@@ -31,6 +31,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 
+use crate::fault;
 use crate::timer::Timer;
 
 mod listener;
@@ -245,10 +246,14 @@ where
     if stream.set_nodelay(true).is_err() {
         return; // The client is gone already.
     }
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(service.clone()));
+    let (line, parting) = fault::line(stream);
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(line), service_fn(service.clone()));
     let watched = connections.watch(connection);
     spawn_local(async move {
         // What breaks a connection is the service's to notice: its future, or its body, is dropped.
-        drop(watched.await);
+        let ended = watched.await;
+        if let Err(error) = ended {
+            parting.end(&error);
+        }
     });
 }

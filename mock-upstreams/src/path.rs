@@ -12,19 +12,38 @@ use crate::reply::Later;
 use crate::timer::Timer;
 
 /// The services that a request comes to.
+#[derive(Debug, Default)]
 pub(crate) struct Path(Vec<Stop>);
 
-struct Stop {
-    name: String,
-    depth: usize,
-    latency: Duration,
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    pub(crate) name: Arc<str>,
+    pub(crate) depth: usize,
+    pub(crate) latency: Duration,
+}
+
+/// A request that has been everywhere.
+pub(crate) struct Arrived {
+    /// The places that it still keeps.
+    pub(crate) places: Vec<OwnedSemaphorePermit>,
+    /// What is still to come, where only the first part was waited for; it has the places then.
+    pub(crate) rest: Option<Later>,
 }
 
 impl Path {
     pub(crate) fn new(hops: Hops<'_>) -> Self {
-        Self(
-            hops.iter().map(|hop| Stop { name: hop.name.to_owned(), depth: hop.depth, latency: hop.latency }).collect(),
-        )
+        Self(hops.iter().map(|hop| Stop { name: hop.name.into(), depth: hop.depth, latency: hop.latency }).collect())
+    }
+
+    /// The request comes to one more.
+    pub(crate) fn push(&mut self, stop: Stop) {
+        self.0.push(stop);
+    }
+
+    /// The services, in the order in which the request comes to them.
+    pub(crate) fn stops(&self) -> &[Stop] {
+        &self.0
     }
 
     /// Waits for a place at each service and for its work; a place is kept until all that is called from there have
@@ -35,21 +54,21 @@ impl Path {
         timer: &Timer,
         arrival: Instant,
         first: Option<Duration>,
-    ) -> Option<Later> {
+    ) -> Arrived {
         let mut held: Vec<(usize, Vec<OwnedSemaphorePermit>)> = Vec::new();
         let mut at = arrival;
         for (number, stop) in self.0.iter().enumerate() {
             held.retain(|(depth, _)| *depth < stop.depth);
             let first = first.filter(|_| number + 1 == self.0.len());
-            let worked = work(services.get(&stop.name), timer, at, stop.latency, first).await;
+            let worked = work(services.get(&*stop.name), timer, at, stop.latency, first).await;
             if let Some(rest) = worked.rest {
                 let places = held.into_iter().flat_map(|(_, places)| places).chain(rest.places).collect();
-                return Some(Later { places, ..rest });
+                return Arrived { places: Vec::new(), rest: Some(Later { places, ..rest }) };
             }
             held.push((stop.depth, worked.places));
             at = worked.ends;
         }
-        None
+        Arrived { places: held.into_iter().flat_map(|(_, places)| places).collect(), rest: None }
     }
 
     /// The number of the last hop, from 0, and its name.

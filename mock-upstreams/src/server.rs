@@ -1,5 +1,6 @@
 //! The mock's server: its service on a [`Host`], and what it has counted.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -11,8 +12,10 @@ use tokio::sync::Semaphore;
 
 pub use self::counters::Counters;
 use self::counters::ThreadCounters;
+use crate::calls::check;
+use crate::direct::Director;
 use crate::host::{Host, Seat};
-use crate::service::{Service, ServiceSpec, Shared};
+use crate::service::{DEFAULT_SERVICE, Service, ServiceSpec, Shared};
 
 pub(crate) mod counters;
 
@@ -23,11 +26,19 @@ pub struct Options {
     pub listen: SocketAddr,
     /// OS threads; more than there are cores gain nothing.
     pub threads: NonZeroUsize,
-    /// How requests are answered.
+    /// How requests are answered that name no other service.
     pub service: ServiceSpec,
+    /// The services that requests can name, by their host (`Host: ranker`, `Host: ranker.test`) or the first segment of
+    /// their path (`/ranker/…`). Where there are any, answers tell the trace and the way of the request. Of these specs
+    /// `named` has no meaning.
+    pub services: BTreeMap<String, ServiceSpec>,
+    /// Whether `/echo` and `/healthz` have a meaning of their own.
+    pub endpoints: bool,
     /// Whether a [`mock-outcome`](crate::OUTCOME_HEADER) header decides the answer. For drivers on loopback, and off by
     /// default: whoever can send the header can hold requests for an hour.
     pub obey: bool,
+    /// Who commands the requests that do not carry a command which is obeyed; `None`: nobody, the service's spec decides.
+    pub director: Option<Director>,
 }
 
 impl Default for Options {
@@ -37,7 +48,10 @@ impl Default for Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             threads: NonZeroUsize::MIN,
             service: ServiceSpec::default(),
+            services: BTreeMap::new(),
+            endpoints: false,
             obey: false,
+            director: None,
         }
     }
 }
@@ -50,19 +64,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens and serves. When this returns, every thread accepts connections. Errors as [`Host::start`].
+    /// Listens and serves. When this returns, every thread accepts connections. Errors as [`Host::start`], and as
+    /// [`io::ErrorKind::InvalidInput`] when a service has no proper name, is named as the default one is, or cannot call what
+    /// it says.
     pub fn start(options: &Options) -> io::Result<Self> {
+        check_services(options)?;
         let counters: Arc<[ThreadCounters]> = (0..options.threads.get()).map(|_| ThreadCounters::default()).collect();
-        let places = |capacity: NonZeroU32| Arc::new(Semaphore::new(capacity.get() as usize));
-        let named = options.service.named.iter().map(|(name, capacity)| (name.clone(), places(*capacity)));
-        let shared = Shared {
-            counters: Arc::clone(&counters),
-            places: options.service.capacity.map(places),
-            named: Arc::new(named.collect()),
-        };
-        let (spec, obey) = (options.service.clone(), options.obey);
+        let shared = Shared { counters: Arc::clone(&counters), places: Arc::new(places(options)) };
+        let played = options.clone();
         let make = move |seat: &Seat| {
-            let service = Rc::new(Service::new(spec.clone(), obey, seat, shared.clone()));
+            let service = Rc::new(Service::new(&played, seat, shared.clone()));
             move |request| {
                 let service = Rc::clone(&service);
                 async move { service.answer(request).await }
@@ -88,7 +99,26 @@ impl Server {
     }
 }
 
-fn read(counters: &[ThreadCounters]) -> Counters {
+fn check_services(options: &Options) -> io::Result<()> {
+    let wrong = |message: String| io::Error::new(io::ErrorKind::InvalidInput, message);
+    let mut all: BTreeMap<_, _> = options.services.iter().map(|(name, spec)| (name.as_str(), spec)).collect();
+    if all.insert(DEFAULT_SERVICE, &options.service).is_some() {
+        return Err(wrong(format!("`{DEFAULT_SERVICE}` is the name of the service that has no other")));
+    }
+    check(&all).map_err(|found| wrong(found.message))
+}
+
+/// The places of every service that has few.
+fn places(options: &Options) -> BTreeMap<String, Arc<Semaphore>> {
+    let places =
+        |(name, capacity): (&str, NonZeroU32)| (name.to_owned(), Arc::new(Semaphore::new(capacity.get() as usize)));
+    let default = options.service.capacity.map(|capacity| (DEFAULT_SERVICE, capacity));
+    let commanded = options.service.named.iter().map(|(name, capacity)| (name.as_str(), *capacity));
+    let named = options.services.iter().filter_map(|(name, spec)| Some((name.as_str(), spec.capacity?)));
+    commanded.chain(default).chain(named).map(places).collect()
+}
+
+pub(crate) fn read(counters: &[ThreadCounters]) -> Counters {
     counters.iter().map(ThreadCounters::read).sum()
 }
 

@@ -45,12 +45,10 @@ impl Errors {
         self.up_to.iter().find(|(share, _)| share.hit(word)).map(|(_, status)| *status)
     }
 
-    fn with(mut self, status: StatusCode, share: Share) -> Result<Self, ErrorsError> {
-        let before = self.up_to.last().map_or(0.0, |(share, _)| share.0);
-        // Percentages that sum to a hundred may round to a little more.
-        let sum = before + share.0;
-        let sum = if sum > 1.0 && sum < 1.0 + 1e-9 { 1.0 } else { sum };
-        self.up_to.push((Share::new(sum).ok_or(ErrorsError::Sum)?, status));
+    /// These and one more, of a status from 400 to 599; errors when they are more than all.
+    pub fn with(mut self, status: StatusCode, share: Share) -> Result<Self, ErrorsError> {
+        let before = self.up_to.last().map_or(Share::NONE, |(share, _)| *share);
+        self.up_to.push((before.plus(share).ok_or(ErrorsError::Sum)?, status));
         Ok(self)
     }
 }
@@ -87,6 +85,13 @@ impl Share {
     /// The share as a number; `None` unless it is from 0 to 1.
     pub fn new(share: f64) -> Option<Self> {
         (0.0..=1.0).contains(&share).then_some(Self(share))
+    }
+
+    /// Both together; `None` when that is more than all.
+    pub(crate) fn plus(self, other: Self) -> Option<Self> {
+        let sum = self.0 + other.0;
+        // Percentages that sum to a hundred may round to a little more.
+        Self::new(if sum > 1.0 && sum < 1.0 + 1e-9 { 1.0 } else { sum })
     }
 
     /// Whether 64 random bits fall into the share.

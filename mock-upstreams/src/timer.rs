@@ -167,6 +167,12 @@ impl Sleep {
         self.deadline
     }
 
+    /// Waits until another instant from now on.
+    pub(crate) fn reset(&mut self, deadline: Instant) {
+        self.leave();
+        self.deadline = deadline;
+    }
+
     /// The first poll: done if the deadline has passed, else enters the timer.
     fn begin(&mut self, waker: &Waker) -> Poll<()> {
         if Instant::now() >= self.deadline {

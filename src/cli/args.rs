@@ -149,6 +149,7 @@ Examples:
         subcommand,
         after_help = "\
 Examples:
+  farebox serve upstreams scenarios/quickstart.yaml
   farebox serve gateway scenarios/quickstart.yaml --upstream 127.0.0.1:9001
   farebox serve gateway --help"
     )]
@@ -345,6 +346,19 @@ Examples:
   farebox serve gateway scenarios/quickstart.yaml --listen 127.0.0.1:9151 --upstream 127.0.0.1:9001
   curl -H 'x-api-key: key-000000' http://127.0.0.1:9151/")]
     Gateway(ServeGateway),
+
+    /// The scenario's upstreams, behind a gateway of yours
+    ///
+    /// Each request comes to the upstreams of the route that its path begins with, as in `load`: they take their latencies and
+    /// have their capacities, they fail with their statuses, and the answer's header `mock-usage` says what the route's
+    /// attributes are. Faults of the scenario come when they are due, from the start of the server on. Ctrl-C ends it and
+    /// prints what it has answered.
+    #[command(after_help = "\
+Examples:
+  farebox serve upstreams scenarios/quickstart.yaml
+  farebox serve upstreams scenarios/quickstart.yaml --listen 127.0.0.1:9301 --seed 7
+  farebox serve gateway scenarios/quickstart.yaml --upstream 127.0.0.1:9001")]
+    Upstreams(ServeUpstreams),
 }
 
 /// What `serve gateway` takes.
@@ -362,6 +376,26 @@ pub struct ServeGateway {
     /// Serve on so many threads
     #[arg(long, value_name = "N", default_value = "1", value_parser = threads)]
     pub threads: NonZeroUsize,
+}
+
+/// What `serve upstreams` takes.
+#[derive(Debug, clap::Args)]
+pub struct ServeUpstreams {
+    /// What is played.
+    #[command(flatten)]
+    pub played: Played,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9001", value_parser = address)]
+    pub listen: SocketAddr,
+    /// Serve on so many threads
+    #[arg(long, value_name = "N", default_value = "1", value_parser = threads)]
+    pub threads: NonZeroUsize,
+    /// Draw from this seed instead of the scenario's
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
+    pub seed: Option<u64>,
+    /// Allow to listen on an address that other machines can reach
+    #[arg(long)]
+    pub allow_remote: bool,
 }
 
 /// What to import.

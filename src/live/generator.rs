@@ -670,6 +670,7 @@ impl Caller {
             hops: (!is_single).then_some(hops),
             status: fails.and_then(|status| StatusCode::from_u16(status).ok()),
             usage,
+            ..Command::default()
         };
         HeaderValue::try_from(command.to_string()).expect("a command has visible ASCII characters only")
     }

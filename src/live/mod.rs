@@ -6,6 +6,7 @@
 //! - [`generator`]: open-loop load, latency from the intended start.
 //! - [`lockstep`]: the same calls in the twin's order and at the twin's times.
 //! - [`proof`]: compares, replays, lists differences.
+//! - [`upstreams`]: decides what the mock of a scenario's upstreams answers whoever calls them.
 //! - [`stage`]: puts them together for one load; [`result`] is what it has shown, as plain data.
 //!
 //! Nothing here computes a price or decides a refusal: that is `farebox_engine::billing`.
@@ -23,3 +24,4 @@ mod route;
 mod slow;
 pub mod stage;
 mod stamp;
+pub mod upstreams;

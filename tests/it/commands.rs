@@ -784,3 +784,17 @@ fn doctor_for_people_has_a_line_for_each_check() {
     assert_eq!(lines.count(), 8, "{answer}");
     assert!(answer.stdout.starts_with("For a load over 64 connections\n"), "{answer}");
 }
+
+// === serve ===
+
+#[test]
+fn upstreams_are_served_to_other_machines_only_where_that_is_allowed() {
+    let folder = Folder::new("serve-upstreams").with("scenario.yaml", STARTER);
+    expect![[r#"
+        exit code 2
+        --- stderr ---
+        error: `0.0.0.0:0` can be reached from other machines
+        hint: listen on 127.0.0.1, or add `--allow-remote`
+    "#]]
+    .assert_eq(&folder.farebox("serve upstreams scenario.yaml --listen 0.0.0.0:0").run().to_string());
+}

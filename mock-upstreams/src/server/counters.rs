@@ -5,6 +5,8 @@ use std::ops::Add;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::fault::Fault;
+
 /// Requests since the server started. `received − answered − abandoned` are in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -12,8 +14,11 @@ pub struct Counters {
     pub received: u64,
     /// Requests whose answer was handed to the connection, whatever its status.
     pub answered: u64,
-    /// Requests that ended without an answer: the client went away, or a shutdown cut them off.
+    /// Requests that ended without an answer: the client went away, a shutdown cut them off, or a fault left none.
     pub abandoned: u64,
+    /// Requests that met a fault, by [`Fault::index`]: each is among the answered or the abandoned ones as well, or still
+    /// in flight.
+    pub faults: [u64; Fault::ALL.len()],
 }
 
 impl Add for Counters {
@@ -24,6 +29,7 @@ impl Add for Counters {
             received: self.received + other.received,
             answered: self.answered + other.answered,
             abandoned: self.abandoned + other.abandoned,
+            faults: std::array::from_fn(|fault| self.faults[fault] + other.faults[fault]),
         }
     }
 }
@@ -42,6 +48,7 @@ pub(crate) struct ThreadCounters {
     received: AtomicU64,
     answered: AtomicU64,
     abandoned: AtomicU64,
+    faults: [AtomicU64; Fault::ALL.len()],
 }
 
 impl ThreadCounters {
@@ -50,7 +57,13 @@ impl ThreadCounters {
             received: self.received.load(Ordering::Relaxed),
             answered: self.answered.load(Ordering::Relaxed),
             abandoned: self.abandoned.load(Ordering::Relaxed),
+            faults: self.faults.each_ref().map(|fault| fault.load(Ordering::Relaxed)),
         }
+    }
+
+    /// A request meets a fault.
+    pub(crate) fn count(&self, fault: Fault) {
+        self.faults[fault.index()].fetch_add(1, Ordering::Relaxed);
     }
 }
 

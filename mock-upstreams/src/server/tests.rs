@@ -102,7 +102,7 @@ fn every_path_gets_200_and_json_of_the_size_asked_for() {
             assert_eq!(reply.body.len(), body_bytes);
             assert!(reply.body.starts_with(r#"{"mock":""#) && reply.body.ends_with(r#""}"#));
         }
-        assert_eq!(server.counters(), Counters { received: 3, answered: 3, abandoned: 0 });
+        assert_eq!(server.counters(), Counters { received: 3, answered: 3, abandoned: 0, ..Counters::default() });
     }
 }
 
@@ -214,7 +214,7 @@ fn threads_share_one_port() {
     for client in &mut clients {
         assert_eq!(client.get("").status, 200);
     }
-    assert_eq!(server.shutdown(PATIENCE), Counters { received: 24, answered: 24, abandoned: 0 });
+    assert_eq!(server.shutdown(PATIENCE), Counters { received: 24, answered: 24, abandoned: 0, ..Counters::default() });
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn a_shutdown_lets_requests_in_flight_end() {
     assert_eq!(idle.get("").status, 200);
     busy.send("GET / HTTP/1.1\r\nhost: mock\r\nmock-outcome: latency_ns=20000000\r\n\r\n");
     wait_until(&server, |counters| counters.received == 2);
-    assert_eq!(server.shutdown(PATIENCE), Counters { received: 2, answered: 2, abandoned: 0 });
+    assert_eq!(server.shutdown(PATIENCE), Counters { received: 2, answered: 2, abandoned: 0, ..Counters::default() });
     assert_eq!(busy.reply().status, 200);
     assert!(idle.is_closed() && busy.is_closed());
 }
@@ -260,7 +260,7 @@ fn a_shutdown_cuts_off_what_outlives_its_grace() {
     client.send(&format!("GET / HTTP/1.1\r\nhost: mock\r\n{HELD}\r\n"));
     wait_until(&server, |counters| counters.received == 1);
     let counters = server.shutdown(Duration::from_millis(1));
-    assert_eq!(counters, Counters { received: 1, answered: 0, abandoned: 1 });
+    assert_eq!(counters, Counters { received: 1, answered: 0, abandoned: 1, ..Counters::default() });
     assert!(client.is_closed());
 }
 
@@ -340,3 +340,6 @@ fn a_body_in_two_parts_begins_before_it_ends() {
     assert_eq!((whole.status, whole.body.len()), (200, 64));
     server.shutdown(Duration::ZERO);
 }
+
+mod faults;
+mod played;
