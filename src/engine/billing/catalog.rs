@@ -7,7 +7,8 @@ use crate::billing::limit::{LIMITS_MAX, LimitTerms};
 use crate::draw::Address;
 use crate::model::{
     AppliesTo, Arrivals, Cohort, Discount, Dunning, Fees, Joined, Length, METERS_MAX, OnClientAbort, PastAllowance,
-    PerMeter, Period, Plan, Prepaid, Price, REQUESTS, Rollover, Scenario, SpendControl, UnitPrice, Upstream,
+    PerMeter, Period, Plan, Prepaid, Price, PriceVersion, REQUESTS, Rollover, Scenario, SpendControl, UnitPrice,
+    Upstream,
 };
 use crate::money::{Currency, Money, Overflow};
 use crate::time::{HOUR, MINUTE, Span, Time};
@@ -167,18 +168,14 @@ impl Catalog {
     /// When a limit cannot be kept exactly; the scenario's reader refuses that.
     pub fn new(scenario: &Scenario) -> Result<Self, Overflow> {
         let mut terms: Vec<_> = Vec::new();
-        let mut versions: Vec<Vec<Version>> = Vec::new();
-        let mut add = |plan: &Plan, index: usize, from: Time, applies_to, versions: &mut Vec<Version>| {
-            versions.push(Version { from, terms: terms.len() as u32, applies_to });
+        let mut versions: Vec<Vec<Version>> = vec![Vec::new(); scenario.plans.len()];
+        for PriceVersion { index, plan, change, .. } in scenario.price_versions() {
+            let (from, applies_to) = match change {
+                Some(change) => (Time::START + change.at, change.applies_to),
+                None => (Time::from_ns(i64::MIN), AppliesTo::New),
+            };
+            versions[index].push(Version { from, terms: terms.len() as u32, applies_to });
             terms.push(PlanTerms::new(plan, index, from, scenario));
-        };
-        for (index, plan) in scenario.plans.iter().enumerate() {
-            let mut own = Vec::new();
-            add(plan, index, Time::from_ns(i64::MIN), AppliesTo::New, &mut own);
-            for change in scenario.changes.iter().filter(|change| change.plan == index) {
-                add(&change.becomes, index, Time::START + change.at, change.applies_to, &mut own);
-            }
-            versions.push(own);
         }
         let cohorts = Address::seed(scenario.seed).named("cohort");
         let mut statuses = Cause::ALL.map(Cause::status);

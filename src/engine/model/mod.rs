@@ -18,7 +18,9 @@ pub use cohort::{
 };
 pub use fault::{Breaks, Fault};
 pub use payments::{Dunning, Fees, Finally, Payments, Processor, Returns};
-pub use plan::{AppliesTo, Change, GrantTerms, Limit, PastAllowance, Plan, Prepaid, Rate, Rollover, TopUp};
+pub use plan::{
+    AppliesTo, Change, GrantTerms, Limit, PastAllowance, Plan, Prepaid, PriceVersion, Rate, Rollover, TopUp,
+};
 pub use price::{Price, Tier, UnitPrice};
 pub use sessions::Sessions;
 pub use shape::{HOURS, Shape, WEEK};
@@ -113,6 +115,17 @@ impl Scenario {
 }
 
 impl Scenario {
+    /// The price versions of all plans: a plan as it is at the start, then its changes in their order. What numbers them numbers
+    /// them in this order.
+    pub fn price_versions(&self) -> impl Iterator<Item = PriceVersion<'_>> {
+        self.plans.iter().enumerate().flat_map(|(index, plan)| {
+            let changes = self.changes.iter().filter(move |change| change.plan == index);
+            let later = changes.map(|change| (&change.becomes, Some(change)));
+            let all = (0..).zip(std::iter::once((plan, None)).chain(later));
+            all.map(move |(version, (plan, change))| PriceVersion { index, version, plan, change })
+        })
+    }
+
     /// The most that one call of a route can use, per meter.
     pub fn most(&self, route: usize) -> PerMeter<u64> {
         let mut most = PerMeter::default();

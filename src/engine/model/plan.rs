@@ -174,6 +174,19 @@ pub struct TopUp {
     pub at_most: Option<u32>,
 }
 
+/// A plan with the terms that it has from some moment on.
+#[derive(Clone, Copy, Debug)]
+pub struct PriceVersion<'a> {
+    /// Index into [`Scenario::plans`](super::Scenario::plans).
+    pub index: usize,
+    /// Which version of that plan, from 0.
+    pub version: u32,
+    /// The terms.
+    pub plan: &'a Plan,
+    /// The change that brings it; `None`: it is there at the start.
+    pub change: Option<&'a Change>,
+}
+
 /// A plan gets other terms inside the run.
 #[derive(Clone, Debug)]
 pub struct Change {

@@ -128,16 +128,8 @@ impl<'w> Judge<'w> {
 
     /// The plan as the scenario has it, in the price version in force.
     pub(super) fn plan(&self) -> &'w Plan {
-        let (world, terms) = (self.world, self.terms);
-        let plan = world.catalog.terms[terms as usize].plan;
-        let version = world.catalog.versions[plan].iter().position(|version| version.terms == terms);
-        match version.expect("an account's terms are a version of its plan") {
-            0 => &world.scenario.plans[plan],
-            later => {
-                let mut changes = world.scenario.changes.iter().filter(|change| change.plan == plan);
-                &changes.nth(later - 1).expect("each later version is a change").becomes
-            }
-        }
+        let found = self.world.scenario.price_versions().nth(self.terms as usize);
+        found.expect("an account's terms are a price version").plan
     }
 
     fn compiled(&self) -> &'w PlanTerms {

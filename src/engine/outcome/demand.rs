@@ -44,19 +44,11 @@ impl Demand {
 
 /// In the order of the names of plans, of versions, and of the names of meters.
 pub(super) fn demand(scenario: &Scenario, record: &CohortRecord) -> Vec<Demand> {
-    let refused = versions(scenario).zip(&record.lost);
-    let rows = refused.flat_map(|((version, plan), units)| of_version(scenario, version, plan, units));
+    let refused = scenario.price_versions().zip(&record.lost);
+    let rows = refused.flat_map(|(of, units)| of_version(scenario, of.version, of.plan, units));
     let mut demand = Vec::new();
     add(&mut demand, &rows.collect::<Vec<_>>());
     demand
-}
-
-/// The price versions of all plans, in the order of [`Catalog::terms`](crate::billing::catalog::Catalog::terms).
-fn versions(scenario: &Scenario) -> impl Iterator<Item = (u32, &Plan)> {
-    scenario.plans.iter().enumerate().flat_map(|(index, plan)| {
-        let changes = scenario.changes.iter().filter(move |change| change.plan == index);
-        (0..).zip(std::iter::once(plan).chain(changes.map(|change| &change.becomes)))
-    })
 }
 
 /// A meter that is none of the plan's business is not what its consumers pay for; a plan that prices none has its calls
