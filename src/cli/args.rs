@@ -10,6 +10,10 @@ use jiff::civil::DateTime;
 
 use super::exit::Exit;
 
+mod load;
+
+pub use load::{Load, Target};
+
 /// The smallest useful scenario, shown where somebody needs one to start from.
 pub const SMALLEST_SCENARIO: &str = "\
 scenario: hello
@@ -131,8 +135,11 @@ Examples:
     #[command(after_help = "\
 Examples:
   farebox load scenarios/quickstart.yaml
-  farebox load scenarios/quickstart.yaml --rate 5k/s --duration 30s")]
-    Load(Live),
+  farebox load scenarios/quickstart.yaml --rate 5k/s --duration 30s
+  farebox load scenarios/quickstart.yaml --closed --rate 50k/s
+  farebox load scenarios/quickstart.yaml --target http://127.0.0.1:8080/v1 --keys keys.csv \\
+      --key-header authorization --key-prefix 'Bearer '")]
+    Load(Load),
 
     /// Simulate and load, check that both took the same decisions, and report
     ///
@@ -187,6 +194,7 @@ Examples:
 Examples:
   farebox doctor
   farebox doctor scenarios/quickstart.yaml
+  farebox doctor --load
   farebox doctor --format json")]
     Doctor(Doctor),
 
@@ -483,6 +491,9 @@ pub struct Doctor {
     /// Check against what the load of this scenario needs; of a scenario's defaults if not given
     #[arg(value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
+    /// Try as well how many calls a second the load generator makes of a server that does nothing
+    #[arg(long)]
+    pub load: bool,
     /// What to print
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

@@ -20,6 +20,7 @@ use super::printer::Printer;
 use super::scenario_file;
 use crate::control::Control;
 use crate::forecast;
+use crate::live::generator::null::NoCeiling;
 use crate::live::stage::LiveError;
 use crate::scenario;
 
@@ -67,6 +68,17 @@ impl Plan {
             Some(problem) => Err(Failure::new(Exit::ScenarioWrong, problem)),
             None => Ok(plan),
         }
+    }
+
+    /// Makes each next call of the load once the one before is answered, over as many connections as it has.
+    pub fn close(&mut self) -> Result<(), Failure> {
+        let live = &mut Arc::make_mut(&mut self.scenario).live;
+        if !live.stages.is_empty() {
+            let message = "--closed: a closed load has no stages: the answers say when calls are made";
+            return Err(Failure::new(Exit::Usage, message).hint("give it one rate with `--rate`"));
+        }
+        live.closed = live.closed.or(Some(live.connections));
+        Ok(())
     }
 
     /// Changes how often the simulation is repeated.
@@ -136,9 +148,19 @@ impl Plan {
 pub fn set_pace(pace: &args::Pace, live: &mut Live) -> Result<(), Failure> {
     if let Some(text) = &pace.rate {
         live.rate_per_s = scenario::rate_per_s(text).map_err(wrong_option("--rate"))?;
+        live.stages.clear();
     }
     if let Some(text) = &pace.duration {
+        if !live.stages.is_empty() {
+            let message = "--duration: the load lasts as long as the stages of its rate";
+            return Err(Failure::new(Exit::Usage, message).hint("give it one rate with `--rate` as well"));
+        }
         live.duration = scenario::duration(text).map_err(wrong_option("--duration"))?;
+    }
+    let [begins, ends] = live.measured();
+    if begins == ends {
+        let message = "nothing of so short a load is left to be measured beside its warm-up and cool-down";
+        return Err(Failure::new(Exit::Usage, message).hint("give it a longer `--duration`"));
     }
     Ok(())
 }
@@ -178,6 +200,11 @@ pub fn live_error(error: LiveError) -> Failure {
             .hint("raise the limit with `ulimit -n`, or write fewer `live.connections`"),
         other => Failure::new(Exit::Environment, "the load could not take place").because(other),
     }
+}
+
+/// A self-test that could not take place.
+pub fn no_ceiling(error: NoCeiling) -> Failure {
+    Failure::new(Exit::Environment, "the generator could not be tried").because(error)
 }
 
 fn environment<E: Into<Box<dyn std::error::Error + Send + Sync>>>(message: &'static str) -> impl FnOnce(E) -> Failure {

@@ -166,12 +166,38 @@ impl Progress {
 
     /// Does work that counts what it has done, and shows the count meanwhile.
     pub fn follow<T>(&self, done: &AtomicU64, work: impl FnOnce() -> T) -> T {
+        self.watch(done, || {}, work)
+    }
+
+    /// The same, and says each second what `says` has to say; where nobody sees it, it is not asked.
+    pub fn follow_saying<T>(
+        &self,
+        done: &AtomicU64,
+        mut says: impl FnMut() -> String + Send,
+        work: impl FnOnce() -> T,
+    ) -> T {
+        if self.0.is_hidden() {
+            return self.follow(done, work);
+        }
+        let mut draws = 0;
+        let each_second = || {
+            draws += 1;
+            if draws % DRAWS_PER_S == 0 {
+                self.0.set_message(visible(&says()).into_owned());
+                draws = 0;
+            }
+        };
+        self.watch(done, each_second, work)
+    }
+
+    fn watch<T>(&self, done: &AtomicU64, mut each_draw: impl FnMut() + Send, work: impl FnOnce() -> T) -> T {
         let between_draws = Duration::from_secs(1) / u32::from(DRAWS_PER_S);
         let (working, over) = mpsc::channel::<()>();
         thread::scope(|scope| {
             scope.spawn(move || {
                 while over.recv_timeout(between_draws) == Err(RecvTimeoutError::Timeout) {
                     self.set(done.load(Ordering::Relaxed));
+                    each_draw();
                 }
             });
             let result = work();

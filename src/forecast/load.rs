@@ -1,6 +1,6 @@
 //! What the load on sockets needs: connections by Little's law, and what its billing clock covers.
 
-use farebox_engine::model::{Arrivals, Limit, Rate, Scenario};
+use farebox_engine::model::{Arrivals, Excess, Limit, Rate, Scenario};
 use farebox_engine::money::thousands;
 use farebox_engine::time::{DAY, SECOND, Span, Time};
 use farebox_engine::world::schedule::Pace;
@@ -19,7 +19,7 @@ const LOAD_MOST: Span = Span::from_ns(3_652 * DAY);
 /// What `load` and the live half of `run` will do.
 #[derive(Clone, Debug, Serialize)]
 pub struct LoadForecast {
-    /// Calls a second, as asked for.
+    /// Calls a second, as asked for; of stages, the mean.
     pub rate_per_s: f64,
     /// How long, in ns.
     pub duration_ns: u64,
@@ -31,8 +31,8 @@ pub struct LoadForecast {
     pub latency_ns: f64,
     /// Calls in flight on average, as if every call were served (Little's law: calls ÷ duration × latency).
     pub in_flight_mean: f64,
-    /// Calls a second in the busiest quarter of an hour of the billing clock, as the shapes have it; where calls come in
-    /// sessions, at the end, when most of them are under way.
+    /// Calls a second in the busiest quarter of an hour of the billing clock, as the shapes have it, at the highest rate of
+    /// its stages; where calls come in sessions, at the end, when most of them are under way.
     pub peak_rate_per_s: f64,
     /// What the calls in flight then exceed in one moment of a hundred; `null` where the mean is infinite. They are Poisson
     /// where the calls or the sessions are, because none waits for another (M/G/∞) and a session has one call at a time; of
@@ -41,10 +41,20 @@ pub struct LoadForecast {
     /// Whether many sessions are not over when it ends.
     #[serde(skip)]
     pub(super) cuts_sessions: bool,
+    /// Whether its rate goes up and down.
+    #[serde(skip)]
+    pub(super) has_stages: bool,
+    /// What of it is measured, in ns: all but its warm-up and cool-down.
+    pub measured_ns: u64,
+    /// Whether each next call is made once the one before is answered: then the rate says only how many calls there are.
+    pub is_closed: bool,
     /// Connections that are allowed; each carries one call at a time.
     pub connections: u32,
     /// Calls in flight that are allowed.
     pub in_flight: u32,
+    /// What happens to those beyond.
+    #[serde(skip)]
+    pub(super) excess: Excess,
     /// Billing time that the load covers, in ns.
     pub billing_ns: u64,
     /// Billing time that passes in a second, in ns.
@@ -59,7 +69,9 @@ impl LoadForecast {
         let per_ns = calls_per_ns(scenario, offered);
         let in_flight_mean = if per_ns > 0.0 { per_ns * latency_ns } else { 0.0 };
         let cuts_sessions = offered.iter().any(|of| of.made.is_some_and(|made| made.share < 0.99));
-        let (asked_per_ns, faster) = (live.rate_per_s / SECOND as f64, 1.0 / pace.stretch);
+        // A stage plays everything faster, the hours of the shapes included, so its busiest is as much busier.
+        let peak = live.peak();
+        let (asked_per_ns, faster) = (peak * live.rate_per_s / SECOND as f64, peak / pace.stretch);
         let at_end: Vec<_> = offered.iter().map(|of| of.made.map_or(1.0, |made| made.at_end)).collect();
         let busiest = Busiest::new(traffic, &at_end, end, faster, asked_per_ns, latency_ns);
         let billing = |at: Time| pace.clock.at(at).billing.since(Time::START).ns();
@@ -71,11 +83,15 @@ impl LoadForecast {
             latency_ns,
             in_flight_mean,
             cuts_sessions,
+            has_stages: !live.stages.is_empty(),
+            measured_ns: live.measured()[1].since(live.measured()[0]).ns(),
+            is_closed: live.closed.is_some(),
             peak_rate_per_s: busiest.rate * SECOND as f64,
             in_flight_p99: (busiest.in_flight.is_finite() && busiest.variance.is_finite())
                 .then(|| arrivals::quantile(ENOUGH, busiest.in_flight, busiest.variance)),
-            connections: live.connections,
+            connections: live.closed.unwrap_or(live.connections),
             in_flight: live.in_flight,
+            excess: live.excess,
             billing_ns: billing(pace.until),
             billing_ns_per_s: billing(Time::from_ns(SECOND.cast_signed())),
         }
@@ -86,8 +102,21 @@ impl LoadForecast {
         self.peak_rate_per_s > self.rate_per_s * (1.0 + 1e-6)
     }
 
+    /// What happens to calls beyond those in flight that are allowed.
+    pub(super) const fn beyond(&self) -> &'static str {
+        match self.excess {
+            Excess::Drop => "what comes beyond is dropped",
+            Excess::Queue => "what comes beyond waits",
+            Excess::Fail => "what comes beyond ends the load",
+        }
+    }
+
     /// What of it cannot work, in sentences.
     pub(super) fn warnings(&self) -> Vec<String> {
+        // As many calls are in flight as there are connections, however long they take.
+        if self.is_closed {
+            return Vec::new();
+        }
         let Some(most) = self.in_flight_p99 else {
             let endless =
                 "the upstream's latency has no finite mean, so no number of connections is enough for the load";
@@ -98,6 +127,7 @@ impl LoadForecast {
             thousands(self.in_flight_mean.round() as u128),
             thousands(most.into()),
             match (self.has_peak(), self.cuts_sessions) {
+                (true, _) if self.has_stages => " of its busiest stage",
                 (true, _) => " of its busiest quarter of an hour",
                 (false, true) => " of its end",
                 (false, false) => "",
@@ -114,10 +144,12 @@ impl LoadForecast {
         });
         let dropped = u64::from(self.in_flight) < most;
         let dropped = dropped.then(|| {
-            format!(
-                "{needs}, and `live.in_flight` allows {}: calls will be dropped; write at least {most}",
-                self.in_flight
-            )
+            let beyond = match self.excess {
+                Excess::Drop => "calls will be dropped",
+                Excess::Queue => "calls will wait for a place",
+                Excess::Fail => "the load will end there, and not be valid",
+            };
+            format!("{needs}, and `live.in_flight` allows {}: {beyond}; write at least {most}", self.in_flight)
         });
         connections.into_iter().chain(dropped).collect()
     }

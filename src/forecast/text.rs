@@ -120,12 +120,22 @@ fn load(forecast: &Forecast) -> String {
         ),
         row("in flight at the p99", p99, "as if every call were served".to_owned()),
         row("connections allowed", thousands(load.connections.into()), "one call at a time each".to_owned()),
-        row("in flight allowed", thousands(load.in_flight.into()), "what comes beyond is dropped".to_owned()),
+        row("in flight allowed", thousands(load.in_flight.into()), load.beyond().to_owned()),
         row("billing time", length(load.billing_ns), format!("{} each second", length(load.billing_ns_per_s))),
     ];
-    if load.has_peak() {
+    if load.measured_ns < load.duration_ns {
+        let note = "without its warm-up and cool-down".to_owned();
+        rows.insert(1, row("measured", length(load.measured_ns), note));
+    }
+    if load.is_closed {
+        rows.retain(|[label, ..]| !label.starts_with("in flight") && !label.starts_with("connections"));
+        let note =
+            "a closed loop: the answers say when calls are made, at most those above in at most that time".to_owned();
+        rows.insert(1, row("connections", thousands(load.connections.into()), note));
+    } else if load.has_peak() {
         let peak = format!("{} a second", decimal(load.peak_rate_per_s));
-        rows.insert(1, row("in the busiest quarter of an hour", peak, "what the p99 is of".to_owned()));
+        let busiest = if load.has_stages { "in the busiest stage" } else { "in the busiest quarter of an hour" };
+        rows.insert(1, row(busiest, peak, "what the p99 is of".to_owned()));
     } else if load.cuts_sessions {
         let peak = format!("{} a second", decimal(load.peak_rate_per_s));
         let note = "what the p99 is of: sessions have then begun, and many are not over".to_owned();

@@ -3,7 +3,7 @@
 //! - [`accounts`]: every account behind a lock of its own, which is never held across an await; the wall clock.
 //! - [`gateway`]: the hyper service: key, gate, upstream, answer. `exchange` owns a call's hold until it is resolved.
 //! - `pool`: keep-alive connections of one thread.
-//! - [`generator`]: open-loop load, latency from the intended start.
+//! - [`generator`]: the load, latency from the intended start; [`validity`]: whether it says something.
 //! - [`lockstep`]: the same calls in the twin's order and at the twin's times.
 //! - [`proof`]: compares, replays, lists differences.
 //! - [`upstreams`]: decides what the mock of a scenario's upstreams answers whoever calls them.
@@ -25,3 +25,4 @@ mod slow;
 pub mod stage;
 mod stamp;
 pub mod upstreams;
+pub mod validity;

@@ -2,23 +2,21 @@
 //! one seed differ, because clocks do.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use farebox_engine::billing::cause::Cause;
+use farebox_engine::model::Live;
 use farebox_engine::money::Overflow;
 use farebox_engine::outcome::Outcome;
 use farebox_engine::time::{SECOND, Time};
 use farebox_engine::world::World;
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::generator::{CallError, Times};
+use super::generator::null::Ceiling;
+use super::generator::{Ending, LoadResult, Times, Worked};
 use super::proof::{self, Comparison, Difference, Extent, Side};
 use super::stage::FreeRun;
-
-/// At most one call in so many may be dropped, or find no connection.
-const DROPPED_MOST: u64 = 1_000;
-/// How late the 99th percentile of calls may be written.
-const LATE_MOST_NS: u64 = 50_000_000;
+use super::validity::Validity;
 
 /// A percentile is shown when so many samples lie beyond it; with fewer it would be an accident.
 const BEYOND: f64 = 10.0;
@@ -28,10 +26,34 @@ const BEYOND: f64 = 10.0;
 pub struct LoadReport {
     /// What became of the calls at the gateway, and the money.
     pub outcome: Outcome,
-    /// Whether an interrupt has cut the load short: then the figures are partial.
-    pub interrupted: bool,
     /// How much billing time passed in each second of the load, in ns. Rate limits go by the wall's time all the same.
     pub billing_ns_per_s: u64,
+    /// What the generator has seen.
+    #[serde(flatten)]
+    pub sockets: Sockets,
+}
+
+/// What a load on a gateway that is not ours has shown: it has no books.
+#[derive(Clone, Debug, Serialize)]
+pub struct ForeignReport {
+    /// Where the calls went.
+    pub target: String,
+    /// Why there is no money here.
+    pub books: &'static str,
+    /// What the generator has seen.
+    #[serde(flatten)]
+    pub sockets: Sockets,
+}
+
+/// What the generator of a load has seen. Counts are of the whole load; times and rates of its measured part.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sockets {
+    /// Whether it says something, and if not, why not.
+    pub validity: Validity,
+    /// Whether an interrupt has cut the load short: then the figures are partial.
+    pub interrupted: bool,
+    /// Whether each next call was made once the one before was answered, whatever the schedule said.
+    pub is_closed: bool,
     /// Calls that the schedule asked for.
     pub offered: u64,
     /// Attempts at them beside the first of each: what clients tried again.
@@ -40,23 +62,73 @@ pub struct LoadReport {
     pub recovered: u64,
     /// Attempts that were sent.
     pub sent: u64,
+    /// Connections that were made for them; making one is part of the service time of the attempt that needed it.
+    pub connected: u64,
+    /// Attempts that were sent more than a millisecond after their intended start.
+    pub late: u64,
     /// Attempts that were not sent, because too many were in flight, or no connection was free until the load was over.
     pub dropped: u64,
+    /// Attempts that were answered to the end.
+    pub completed: u64,
     /// Answers by HTTP status.
     pub statuses: BTreeMap<u16, u64>,
+    /// Attempts that were served, refused and failed, as the generator saw it.
+    pub classes: BTreeMap<&'static str, u64>,
+    /// Attempts that were refused, by the kind of the reason.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// What answers of a gateway that is not ours gave as their reasons, as `status reason`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub reasons: BTreeMap<String, u64>,
     /// Calls without an answer, by kind.
     pub errors: BTreeMap<&'static str, u64>,
     /// Calls that were still in flight when the drain was over.
     pub unfinished: u64,
-    /// From the intended start to the last byte, by class of the answer.
+    /// What of the load is measured.
+    pub measured: Measured,
+    /// From the intended start to the last byte, by class of the answer; a closed load intends no start.
     pub latency_ns: BTreeMap<&'static str, Percentiles>,
     /// From the intended start to the first byte of answers that were streamed; nothing where none was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_token_ns: Option<Percentiles>,
     /// From writing the request to the last byte.
     pub service_ns: Percentiles,
-    /// How late calls were written after their intended start: behind schedule, or waiting for a connection.
-    pub lateness_ns: Percentiles,
+    /// How late calls were written after their intended start: behind schedule, or waiting for a connection; nothing in a
+    /// closed load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lateness_ns: Option<Percentiles>,
+    /// How late they were released: what of the lateness is the generator's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_ns: Option<Percentiles>,
+    /// CPU time by role; `generator` alone where the system does not tell of other threads, or they are elsewhere.
+    pub cpu: BTreeMap<&'static str, Cpu>,
+    /// The most that this generator can do here, where that was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<Ceiling>,
+}
+
+/// The measured part of a load: without its warm-up and cool-down.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Measured {
+    /// When it begins, in ns since the start.
+    pub from_ns: u64,
+    /// When it ends.
+    pub until_ns: u64,
+    /// Attempts a second that were due in it.
+    pub offered_per_s: f64,
+    /// Attempts a second that were answered in it, whenever they were due.
+    pub answered_per_s: f64,
+}
+
+/// What threads of one role have worked.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Cpu {
+    /// How many threads, and their CPU time in ns.
+    #[serde(flatten)]
+    pub worked: Worked,
+    /// What of the load's time the one that worked most was on a processor; 1 is all of it.
+    pub busiest_share: f64,
+    /// CPU time of them all for each attempt that was sent, in ns.
+    pub ns_per_attempt: u64,
 }
 
 /// A distribution in ns.
@@ -77,23 +149,13 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    fn of(times: &Times) -> Self {
-        Self { max: times.max_ns, ..Self::new(&times.histogram) }
-    }
-
-    fn new(histogram: &Histogram<u64>) -> Self {
+    pub(super) fn of(times: &Times) -> Self {
+        let histogram = &times.histogram;
         let at = |q: f64| {
             let known = histogram.len() as f64 * (1.0 - q) >= BEYOND;
             known.then(|| histogram.value_at_quantile(q))
         };
-        Self {
-            count: histogram.len(),
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: histogram.max(),
-        }
+        Self { count: histogram.len(), p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: times.max_ns }
     }
 }
 
@@ -102,49 +164,116 @@ impl LoadReport {
     ///
     /// # Errors
     /// Those of [`FreeRun::outcome`].
-    pub fn new(world: &World, run: &FreeRun) -> Result<Self, Overflow> {
-        let load = &run.load;
+    pub fn new(world: &World, run: &FreeRun, ceiling: Option<Ceiling>) -> Result<Self, Overflow> {
+        let others =
+            run.worked.iter().flat_map(|[gateway, upstreams]| [("gateway", *gateway), ("upstreams", *upstreams)]);
+        let seen = Seen {
+            live: &world.scenario.live,
+            load: &run.load,
+            lasted: run.lasted,
+            interrupted: run.interrupted,
+            others: others.collect(),
+            ceiling,
+            is_ours: true,
+        };
         Ok(Self {
             outcome: run.outcome(world)?,
-            interrupted: run.interrupted,
             billing_ns_per_s: world.schedule.pace().clock.at(Time::from_ns(SECOND as i64)).billing.ns().cast_unsigned(),
-            offered: load.offered,
-            retried: load.retried,
-            recovered: load.recovered,
-            sent: load.offered + load.retried - load.dropped,
-            dropped: load.dropped,
-            statuses: load.statuses.clone(),
-            errors: load.errors.iter().map(|(error, calls)| (error.name(), *calls)).collect(),
-            unfinished: load.unfinished,
-            latency_ns: load.latency.iter().map(|(class, times)| (class.name(), Percentiles::of(times))).collect(),
-            first_token_ns: (!load.first_token.histogram.is_empty()).then(|| Percentiles::of(&load.first_token)),
-            service_ns: Percentiles::new(&load.service),
-            lateness_ns: Percentiles::new(&load.lateness),
+            sockets: Sockets::new(&seen),
         })
-    }
-
-    /// Why the generator could not offer what was asked, if it could not: then the run says nothing about the gateway.
-    pub fn limit(&self) -> Option<Limit> {
-        if self.dropped * DROPPED_MOST > self.offered {
-            return Some(Limit::Dropped(self.dropped));
-        }
-        let unconnected = self.errors.get(CallError::Connect.name()).copied().unwrap_or(0);
-        if unconnected * DROPPED_MOST > self.offered {
-            return Some(Limit::Unconnected(unconnected));
-        }
-        self.lateness_ns.p99.filter(|ns| *ns > LATE_MOST_NS).map(Limit::Late)
     }
 }
 
-/// Why a generator could not offer what was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// Too many calls were in flight, for the limit or for the connections: this many were not sent.
-    Dropped(u64),
-    /// This many calls found no connection.
-    Unconnected(u64),
-    /// One call in a hundred was written later than this many ns after its intended start.
-    Late(u64),
+/// What a report of a load is made of.
+#[derive(Clone, Debug)]
+pub struct Seen<'a> {
+    /// What was asked for.
+    pub live: &'a Live,
+    /// What the generator has counted.
+    pub load: &'a LoadResult,
+    /// How long it was at it.
+    pub lasted: Duration,
+    /// Whether it was canceled.
+    pub interrupted: bool,
+    /// What other roles have worked in this process.
+    pub others: Vec<(&'static str, Worked)>,
+    /// The generator's ceiling, where it was tried.
+    pub ceiling: Option<Ceiling>,
+    /// Whether the gateway is the run's own: then nobody but this machine is to blame for a connection that is refused.
+    pub is_ours: bool,
+}
+
+impl Sockets {
+    /// What a generator has seen.
+    pub fn new(seen: &Seen<'_>) -> Self {
+        let Seen { live, load, .. } = seen;
+        let is_closed = live.closed.is_some();
+        let own = Percentiles::of;
+        let cpu = [("generator", load.worked)].into_iter().chain(seen.others.iter().copied());
+        Self {
+            validity: Validity::of(seen),
+            interrupted: seen.interrupted,
+            is_closed,
+            offered: load.offered,
+            retried: load.retried,
+            recovered: load.recovered,
+            sent: load.sent,
+            connected: load.connected,
+            late: load.late,
+            dropped: load.dropped,
+            completed: load.answered(),
+            statuses: counted(load, |ending| Some(ending.status)),
+            classes: counted(load, |ending| Some(ending.class.name())),
+            refused: counted(load, |ending| Some(ending.kind()?.name())),
+            reasons: load.reasons.iter().map(|((status, word), calls)| (format!("{status} {word}"), *calls)).collect(),
+            errors: load.errors.iter().map(|(error, calls)| (error.name(), *calls)).collect(),
+            unfinished: load.unfinished,
+            measured: Measured::of(live, load),
+            latency_ns: load.latency.iter().map(|(class, times)| (class.name(), own(times))).collect(),
+            first_token_ns: (!load.first_token.histogram.is_empty()).then(|| own(&load.first_token)),
+            service_ns: own(&load.service),
+            lateness_ns: (!is_closed).then(|| own(&load.lateness)),
+            lag_ns: (!is_closed).then(|| own(&load.lag)),
+            cpu: cpu.map(|(role, worked)| (role, Cpu::of(worked, seen))).collect(),
+            ceiling: seen.ceiling,
+        }
+    }
+}
+
+/// Answers by something of how they ended.
+fn counted<K: Ord>(load: &LoadResult, by: impl Fn(Ending) -> Option<K>) -> BTreeMap<K, u64> {
+    let mut counts = BTreeMap::new();
+    for (ending, calls) in &load.ends {
+        if let Some(key) = by(*ending) {
+            *counts.entry(key).or_default() += calls;
+        }
+    }
+    counts
+}
+
+impl Measured {
+    pub(super) fn of(live: &Live, load: &LoadResult) -> Self {
+        let [from, until] = live.measured();
+        let until = load.exhausted.map_or(until, |at| until.min(at).max(from));
+        let seconds = until.since(from).as_secs_f64();
+        let per_s = |calls: u64| if seconds > 0.0 { calls as f64 / seconds } else { 0.0 };
+        Self {
+            from_ns: from.ns().cast_unsigned(),
+            until_ns: until.ns().cast_unsigned(),
+            offered_per_s: per_s(load.measured_offered),
+            answered_per_s: per_s(load.measured_answered),
+        }
+    }
+}
+
+impl Cpu {
+    fn of(worked: Worked, seen: &Seen<'_>) -> Self {
+        Self {
+            worked,
+            busiest_share: worked.busiest_ns as f64 / (seen.lasted.as_nanos() as f64).max(1.0),
+            ns_per_attempt: worked.cpu_ns / seen.load.sent.max(1),
+        }
+    }
 }
 
 // === Proofs ===

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use farebox_engine::log::{self, History};
-use farebox_engine::model::{Scenario, Upstream};
+use farebox_engine::model::{Live, Scenario, Upstream};
 use farebox_engine::money::Overflow;
 use farebox_engine::oracle::Oracle;
 use farebox_engine::outcome::Outcome;
@@ -20,7 +20,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::accounts::{Logging, WallClock};
 use super::gateway::{self, Counts, Finished, Gateway, StartError};
-use super::generator::{self, LoadResult};
+use super::generator::dress::{Dress, Foreign};
+use super::generator::null::{self, Ceiling, NoCeiling};
+use super::generator::watch::Watch;
+use super::generator::{self, LoadResult, Role, Shares, Worked};
 use super::lockstep::{self, OutOfStep};
 use crate::control::Control;
 
@@ -69,6 +72,20 @@ pub struct FreeRun {
     pub end: Now,
     /// Whether it was canceled before all calls were made.
     pub interrupted: bool,
+    /// How long the generator was at it, until every call had ended.
+    pub lasted: Duration,
+    /// What the threads of the gateway and of the mock upstreams have worked meanwhile; `None` where the system does not
+    /// tell.
+    pub worked: Option<[Worked; 2]>,
+}
+
+/// What is watched and told of a load from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Conduct<'a> {
+    /// Says stop, and hears how many calls were made.
+    pub control: &'a Control,
+    /// Shows it while it goes on.
+    pub watch: &'a Arc<Watch>,
 }
 
 impl FreeRun {
@@ -109,21 +126,78 @@ pub fn twins(world: &World) -> Result<Vec<History>, Overflow> {
 
 /// Offers the world's schedule to the gateway at its own pace, on the wall's clock.
 pub fn free_run(world: &Arc<World>, threads: NonZeroUsize, control: &Control) -> Result<FreeRun, LiveError> {
+    free_run_watched(world, threads, Conduct { control, watch: &Arc::new(Watch::new(threads.get())) })
+}
+
+/// The same, for somebody who watches.
+pub fn free_run_watched(world: &Arc<World>, threads: NonZeroUsize, conduct: Conduct<'_>) -> Result<FreeRun, LiveError> {
     let threads = at_most_cores(threads);
-    let origin = Instant::now() + HEAD_START;
     let live = &world.scenario.live;
-    let stage = Stage::open(world, gateway::Time::Wall(origin), threads, live.connections as usize)?;
-    let options = generator::Options {
-        target: stage.gateway.addr(),
-        threads,
-        connections: live.connections,
-        in_flight: live.in_flight,
-        origin,
-        token: stage.token.clone(),
-    };
-    let load = generator::load(world, &options, control)?;
+    let shares = Shares::of(world, threads, places(live).min(in_flight(live)));
+    let origin = Instant::now() + HEAD_START;
+    let stage = Stage::open(world, gateway::Time::Wall(origin), threads, places(live) as usize)?;
+    let dress = Dress::Own { token: stage.token.clone() };
+    let options = options(live, stage.gateway.addr(), origin, dress);
+    let before = generator::of_roles(&ROLES);
+    let began = Instant::now();
+    let load = generator::load(world, shares, &options, conduct.control, conduct.watch)?;
+    let lasted = began.elapsed();
+    let worked = before.zip(generator::of_roles(&ROLES)).map(|(before, after)| worked(&before, &after));
     let Finished { histories, end, counts } = stage.close(WallClock::now)?;
-    Ok(FreeRun { load, counts, histories, end, interrupted: control.is_canceled() })
+    let interrupted = conduct.control.is_canceled();
+    Ok(FreeRun { load, counts, histories, end, interrupted, lasted, worked })
+}
+
+/// Offers the world's schedule to a gateway that is not ours: there are no accounts, so nothing but its answers is known.
+pub fn load_elsewhere(
+    world: &Arc<World>,
+    target: SocketAddr,
+    foreign: Foreign,
+    threads: NonZeroUsize,
+    conduct: Conduct<'_>,
+) -> Result<(LoadResult, Duration), LiveError> {
+    let threads = at_most_cores(threads);
+    let live = &world.scenario.live;
+    check_descriptors(u64::from(places(live)) + DESCRIPTORS_BESIDE)?;
+    let shares = Shares::of(world, threads, places(live).min(in_flight(live)));
+    let options = options(live, target, Instant::now() + HEAD_START, Dress::Foreign(foreign));
+    let began = Instant::now();
+    let load = generator::load(world, shares, &options, conduct.control, conduct.watch)?;
+    Ok((load, began.elapsed()))
+}
+
+/// Whose threads are looked at, in the order of [`FreeRun::worked`].
+const ROLES: [Role; 2] = [Role::Gateway, Role::Upstreams];
+
+fn worked(before: &[Worked], after: &[Worked]) -> [Worked; 2] {
+    std::array::from_fn(|role| Worked {
+        threads: after[role].threads,
+        cpu_ns: after[role].cpu_ns.saturating_sub(before[role].cpu_ns),
+        busiest_ns: after[role].busiest_ns.saturating_sub(before[role].busiest_ns),
+    })
+}
+
+/// Over how many connections a load goes.
+fn places(live: &Live) -> u32 {
+    live.closed.unwrap_or(live.connections)
+}
+
+/// How many calls may be in flight at once: in a closed load one over each connection, because nobody waits for another.
+fn in_flight(live: &Live) -> u32 {
+    live.closed.map_or(live.in_flight, |connections| connections.max(live.in_flight))
+}
+
+fn options(live: &Live, target: SocketAddr, origin: Instant, dress: Dress) -> generator::Options {
+    generator::Options {
+        target,
+        connections: places(live),
+        in_flight: in_flight(live),
+        excess: live.excess,
+        is_closed: live.closed.is_some(),
+        measured: live.measured(),
+        origin,
+        dress,
+    }
 }
 
 /// Plays the twins' calls on sockets, in the twins' order and at the twins' times.
@@ -138,6 +212,17 @@ pub fn lockstep(
     let out_of_step = lockstep::play(world, twins, stage.gateway.addr(), &stage.token, threads, control)?;
     let Finished { histories, .. } = stage.close(|_| world.end())?;
     Ok(Lockstep { out_of_step, histories })
+}
+
+/// The generator's ceiling on this machine, with as many threads as a load has.
+pub fn self_test(
+    threads: NonZeroUsize,
+    connections: u32,
+    lasts: Duration,
+    control: &Control,
+) -> Result<Ceiling, NoCeiling> {
+    raise_descriptor_limit();
+    null::self_test(at_most_cores(threads), connections, lasts, control)
 }
 
 /// More threads than cores would only wait for each other, and make calls late.
@@ -158,11 +243,7 @@ impl Stage {
         threads: NonZeroUsize,
         connections: usize,
     ) -> Result<Self, LiveError> {
-        let (needed, allowed) =
-            (connections as u64 * DESCRIPTORS_PER_CALL + DESCRIPTORS_BESIDE, raise_descriptor_limit());
-        if needed > allowed {
-            return Err(LiveError::Descriptors { needed, allowed });
-        }
+        check_descriptors(connections as u64 * DESCRIPTORS_PER_CALL + DESCRIPTORS_BESIDE)?;
         let service = service(&world.scenario);
         let upstream =
             Server::start(&mock_upstreams::Options { obey: true, service, ..mock_upstreams::Options::default() })?;
@@ -184,6 +265,11 @@ impl Stage {
         self.upstream.shutdown(Duration::ZERO);
         Ok(finished)
     }
+}
+
+fn check_descriptors(needed: u64) -> Result<(), LiveError> {
+    let allowed = raise_descriptor_limit();
+    if needed > allowed { Err(LiveError::Descriptors { needed, allowed }) } else { Ok(()) }
 }
 
 /// The mock of all upstreams: of a single one, that is the service itself.

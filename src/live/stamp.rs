@@ -14,7 +14,7 @@ use std::fmt::Write;
 use std::str::SplitAsciiWhitespace;
 
 use farebox_engine::time::{Now, Time};
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{HeaderMap, HeaderName};
 
 /// The header.
 pub(crate) const STAMP: HeaderName = HeaderName::from_static("farebox-stamp");
@@ -49,14 +49,13 @@ pub(crate) struct Step {
 }
 
 impl Stamp {
-    /// The header value.
-    pub(crate) fn header(self, token: &str) -> HeaderValue {
-        let mut text = format!("{token} {} {}", self.call, self.attempt);
+    /// Writes the header's value.
+    pub(crate) fn write(self, token: &str, text: &mut String) {
+        write!(text, "{token} {} {}", self.call, self.attempt).expect("a String takes everything");
         let steps = self.scheduled.into_iter().flat_map(|scheduled| [Some(scheduled.decided), scheduled.served]);
         for Step { turn, now } in steps.flatten() {
             write!(text, " {turn} {} {}", now.traffic.ns(), now.billing.ns()).expect("a String takes everything");
         }
-        HeaderValue::try_from(text).expect("digits and a token of hex digits are a header value")
     }
 
     /// Reads the header; `None` without the token, and when it is not well-formed.
@@ -92,7 +91,9 @@ mod tests {
             Some(Scheduled { decided, served: Some(step(9, i64::MAX / 7)) }),
         ] {
             let stamp = Stamp { call: u64::MAX, attempt: 7, scheduled };
-            let headers = HeaderMap::from_iter([(STAMP, stamp.header("c0ffee"))]);
+            let mut text = String::new();
+            stamp.write("c0ffee", &mut text);
+            let headers = HeaderMap::from_iter([(STAMP, text.parse().unwrap())]);
             assert_eq!(Stamp::read(&headers, "c0ffee"), Some(stamp));
             assert_eq!(Stamp::read(&headers, "c0ffef"), None);
             assert_eq!(Stamp::read(&headers, "c0ff"), None);

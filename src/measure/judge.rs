@@ -2,11 +2,12 @@
 
 use std::cmp::Ordering;
 
-use farebox_engine::model::{Line, Threshold};
+use farebox_engine::model::{Line, Scenario, Threshold};
 use serde::Serialize;
 
+use super::answers::Answers;
 use super::interval::Pair;
-use super::{Subject, Unit, unit};
+use super::{Measured, Subject, Unit, Unmeasured, unit};
 
 /// How a threshold was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,12 +45,28 @@ pub struct Judged {
     pub unit: Unit,
 }
 
-/// Judges every threshold of the scenario; the point decides, but `strict` fails what its interval leaves unsettled too.
-pub fn judge(subject: &Subject<'_>, strict: bool) -> Vec<Judged> {
-    subject.scenario.thresholds.iter().map(|threshold| judge_one(subject, threshold, strict)).collect()
+impl Judged {
+    /// What was measured says nothing, and why: it fails.
+    pub fn void(&mut self, why: &str) {
+        let reason = Some(why.to_owned());
+        (self.measured, self.interval, self.found, self.fails, self.reason) =
+            (None, None, Found::NotMeasured, true, reason);
+    }
 }
 
-fn judge_one(subject: &Subject<'_>, threshold: &Threshold, strict: bool) -> Judged {
+/// Judges every threshold of the scenario; the point decides, but `strict` fails what its interval leaves unsettled too.
+pub fn judge(subject: &Subject<'_>, strict: bool) -> Vec<Judged> {
+    let measure = |threshold: &Threshold| subject.measure(threshold.measure, &threshold.selector);
+    subject.scenario.thresholds.iter().map(|threshold| judge_one(threshold, strict, measure(threshold))).collect()
+}
+
+/// Judges every threshold of the scenario by the answers of a gateway that is not ours.
+pub fn judge_answers(scenario: &Scenario, answers: &Answers<'_>, strict: bool) -> Vec<Judged> {
+    let measure = |threshold: &Threshold| answers.measure(threshold.measure, &threshold.selector);
+    scenario.thresholds.iter().map(|threshold| judge_one(threshold, strict, measure(threshold))).collect()
+}
+
+fn judge_one(threshold: &Threshold, strict: bool, measured: Result<Measured, Unmeasured>) -> Judged {
     let Line { parts, of } = threshold.line;
     let line = parts as f64 / of as f64;
     let judged = Judged {
@@ -62,7 +79,7 @@ fn judge_one(subject: &Subject<'_>, threshold: &Threshold, strict: bool) -> Judg
         reason: None,
         unit: unit(threshold.measure),
     };
-    let measured = match subject.measure(threshold.measure, &threshold.selector) {
+    let measured = match measured {
         Ok(measured) => measured,
         Err(reason) => return Judged { reason: Some(reason), ..judged },
     };

@@ -1,6 +1,7 @@
 //! What an outcome shows, as numbers with their evidence: a value that is exact, an interval where there is one, and the
 //! reason where there is none. Everything here is derived on reading, in a fixed order; nothing is measured.
 
+pub mod answers;
 pub mod interval;
 pub mod judge;
 mod unpaid;
@@ -520,6 +521,9 @@ fn of_a_load(
 ) -> Result<Measured, Unmeasured> {
     if selector.cohort.is_some() || selector.plan.is_some() {
         return Err("a load tells latency apart by outcome alone".to_owned());
+    }
+    if latency.is_empty() {
+        return Err("no answer was measured from an intended start".to_owned());
     }
     let became = selector.outcome.unwrap_or(Became::Served).name();
     let value = latency.get(became).map_or(Pair { parts: 0, of: 0 }, |latency| of_latency(latency, statistic));

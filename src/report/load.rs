@@ -4,32 +4,135 @@ use farebox_engine::money::thousands;
 use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND};
 
 use super::text::{Row, counted, duration, row, table};
-use crate::live::result::{LoadReport, Percentiles};
+use crate::live::result::{Cpu, ForeignReport, LoadReport, Measured, Percentiles, Sockets};
+use crate::live::validity::Reason;
 
 /// The page about the sockets; what became of the calls is the outcome's page.
 pub fn render(load: &LoadReport) -> String {
+    let note = "of billing time in each second; rate limits go by the wall's";
+    page(&load.sockets, vec![row("compressed", span(load.billing_ns_per_s), note)])
+}
+
+/// The page about a load on a gateway that is not ours.
+pub fn render_foreign(load: &ForeignReport) -> String {
+    let mut rows = vec![row("target", load.target.clone(), ""), row("books", "none", load.books)];
+    let of = |name: &str, calls: u64| row(name, thousands(calls.into()), "");
+    rows.extend(load.sockets.classes.iter().map(|(class, calls)| of(class, *calls)));
+    rows.extend(load.sockets.refused.iter().map(|(kind, calls)| of(&format!("refused: {kind}"), *calls)));
+    rows.extend(load.sockets.reasons.iter().map(|(reason, calls)| of(&format!("said: {reason}"), *calls)));
+    page(&load.sockets, rows)
+}
+
+fn page(load: &Sockets, beside: Vec<Row>) -> String {
     let count = |label: &str, calls: u64| row(label, thousands(calls.into()), "");
-    let mut rows = vec![count("offered", load.offered)];
+    let mut rows = vec![row("verdict", load.validity.verdict.name(), "")];
+    rows.extend(load.validity.reasons.iter().map(|reason| row("", "", why(*reason, load))));
+    rows.push(count("offered", load.offered));
     if load.retried > 0 {
         rows.push(row("tried again", thousands(load.retried.into()), "attempts beside the first of each call"));
         rows.push(row("served by a retry", thousands(load.recovered.into()), "of the calls"));
     }
-    rows.extend([count("sent", load.sent), count("dropped", load.dropped)]);
+    rows.push(row("sent", thousands(load.sent.into()), format!("over {}", counted(load.connected, "connection"))));
+    if !load.is_closed {
+        rows.push(row("sent late", thousands(load.late.into()), "more than 1 ms after the intended start"));
+    }
+    rows.extend([count("dropped", load.dropped), count("completed", load.completed)]);
     rows.extend(load.statuses.iter().map(|(status, calls)| count(&format!("answered {status}"), *calls)));
     rows.extend(load.errors.iter().map(|(error, calls)| count(&format!("no answer: {error}"), *calls)));
-    let note = "of billing time in each second; rate limits go by the wall's";
-    rows.push(row("compressed", span(load.billing_ns_per_s), note));
+    rows.extend(beside);
     if load.interrupted {
         rows.push(row("PARTIAL", "", "interrupted before all calls were made"));
     }
     if load.unfinished > 0 {
         rows.push(count("unfinished", load.unfinished));
     }
+    table("Load", &rows) + &measured(load) + &times(load) + &work(load)
+}
+
+/// What of the load is measured, and what it came to a second.
+fn measured(load: &Sockets) -> String {
+    let Measured { from_ns, until_ns, offered_per_s, answered_per_s } = load.measured;
+    let window = format!("{} to {}", duration(from_ns), duration(until_ns));
+    let books = "of the load; the books and the counts above hold all of it, because accounts do not forget";
+    let per_s = |per_s: f64| format!("{per_s:.1} a second");
+    let offered = (!load.is_closed).then(|| row("offered", per_s(offered_per_s), "attempts that were due then"));
+    let answered = row(if load.is_closed { "throughput" } else { "answered" }, per_s(answered_per_s), "attempts");
+    let rows: Vec<_> = [row("measured", window, books)].into_iter().chain(offered).chain([answered]).collect();
+    table("Rates", &rows)
+}
+
+fn times(load: &Sockets) -> String {
+    if load.is_closed {
+        let note = "latency from the intended start does not exist: the answers say when calls are made";
+        return table("Service time", &[percentiles("service time", &load.service_ns), row("", "", note)]);
+    }
     let mut latency: Vec<_> = load.latency_ns.iter().map(|(class, ns)| percentiles(class, ns)).collect();
     latency.extend(load.first_token_ns.iter().map(|ns| percentiles("first token", ns)));
     latency.push(percentiles("service time", &load.service_ns));
-    latency.push(percentiles("sent late by", &load.lateness_ns));
-    table("Load", &rows) + &table("Latency from the intended start", &latency)
+    latency.extend(load.lateness_ns.iter().map(|ns| percentiles("sent late by", ns)));
+    latency.extend(load.lag_ns.iter().map(|ns| percentiles("of it the generator's", ns)));
+    table("Latency from the intended start", &latency)
+}
+
+/// What the threads have worked.
+fn work(load: &Sockets) -> String {
+    let of = |(role, cpu): (&&str, &Cpu)| {
+        let note = format!(
+            "{} an attempt; the busiest of {} {:.0}% of the time",
+            duration(cpu.ns_per_attempt),
+            counted(cpu.worked.threads, "thread"),
+            100.0 * cpu.busiest_share,
+        );
+        row(*role, duration(cpu.worked.cpu_ns), note)
+    };
+    let mut rows: Vec<_> = load.cpu.iter().map(of).collect();
+    if let Some(ceiling) = &load.ceiling {
+        let share = 100.0 * load.measured.answered_per_s / ceiling.per_s;
+        let note = format!("of a server that does nothing; this load has come to {share:.0}% of it");
+        rows.push(row("the generator's most", format!("{:.0} a second", ceiling.per_s), note));
+    }
+    table("CPU time", &rows)
+}
+
+/// Why a load is not valid, and what to do.
+pub fn why(reason: Reason, load: &Sockets) -> String {
+    let of = |attempts: u64| format!("{} of {}", thousands(attempts.into()), counted(load.offered, "call"));
+    match reason {
+        Reason::Overflow => {
+            "more calls were in flight than `live.in_flight` allows, and `beyond: fail` ends the load then".to_owned()
+        }
+        Reason::Dropped { attempts } => format!(
+            "{} were not sent because too many were in flight; lower the rate, or raise `live.in_flight` and `live.connections`",
+            of(attempts)
+        ),
+        Reason::NoPort { attempts } => {
+            format!(
+                "{} found no free port; write fewer `live.connections`, or widen `ip_local_port_range`",
+                of(attempts)
+            )
+        }
+        Reason::NoDescriptor { attempts } | Reason::Unconnected { attempts } => {
+            format!("{} found no connection; raise the limit of open files with `ulimit -n`", of(attempts))
+        }
+        Reason::NothingMeasured => "nothing was answered in the measured time".to_owned(),
+        Reason::Lag { ns } => format!(
+            "the generator was behind: 1 % of the calls were released more than {} late; lower the rate, or load with more cores",
+            duration(ns)
+        ),
+        Reason::Late { ns } => format!(
+            "1 % of the calls were sent more than {} late; raise `live.connections`, or lower the rate",
+            duration(ns)
+        ),
+        Reason::Busy { share } => {
+            format!(
+                "a thread of the generator worked {:.0}% of the time; lower the rate, or load with more cores",
+                100.0 * share
+            )
+        }
+        Reason::NearCeiling { per_s, ceiling_per_s } => format!(
+            "{per_s:.0} calls a second are within a fifth of the {ceiling_per_s:.0} that this generator makes of a server that does nothing: they are not the gateway's maximum"
+        ),
+    }
 }
 
 /// A span as people read it, in the largest unit that it has at least one of.

@@ -23,7 +23,12 @@ const SHOWN: [(&str, Measure); 9] = [
 
 /// Each threshold with its value and its verdict; nothing without any.
 pub fn render(thresholds: &[Judged], outcome: &Outcome) -> String {
-    let rows: Vec<_> = thresholds.iter().map(|judged| line(judged, currency(outcome))).collect();
+    render_in(thresholds, currency(outcome))
+}
+
+/// The same without an outcome, in this currency.
+pub fn render_in(thresholds: &[Judged], currency: Currency) -> String {
+    let rows: Vec<_> = thresholds.iter().map(|judged| line(judged, currency)).collect();
     if rows.is_empty() { String::new() } else { table("Thresholds", &rows) }
 }
 

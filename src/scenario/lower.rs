@@ -7,6 +7,7 @@ mod cohort;
 mod distribution;
 mod fault;
 mod gateway;
+mod live;
 mod payments;
 mod plan;
 mod prepaid;

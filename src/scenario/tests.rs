@@ -14,6 +14,7 @@ use farebox_engine::time::{Clock, DAY, HOUR, SECOND, Span as TimeSpan};
 use super::*;
 
 mod clients;
+mod live;
 mod lowered;
 mod table;
 mod upstreams;

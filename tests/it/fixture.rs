@@ -30,6 +30,6 @@ pub(crate) fn named(name: &str) -> Scenario {
 
 /// The load of a scenario, ready to be played.
 pub(crate) fn scaled(scenario: Scenario) -> Arc<World> {
-    let live = scenario.live;
+    let live = scenario.live.clone();
     Arc::new(World::scaled(Arc::new(scenario), &live).unwrap())
 }

@@ -10,6 +10,7 @@
 //! - `import`: access logs become traces, and nothing of them is passed over in silence.
 //! - `explain`: the stories of single consumers.
 //! - `live`: the gateway on sockets: refusals, aborts, what travels through it.
+//! - `load`: loads on sockets: what is measured, what happens when the gateway falls behind, targets of somebody's own.
 //! - `oracle`: which answers were wrong, on the page, in tables, thresholds and stories.
 //! - `proofs`: that both halves decide alike, and that the proofs can fail.
 //! - `prove`: textbook formulas beside what is simulated: whole answers of the command.
@@ -31,6 +32,7 @@ mod explain;
 mod fixture;
 mod import;
 mod live;
+mod load;
 mod oracle;
 mod program;
 mod proofs;

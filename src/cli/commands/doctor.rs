@@ -3,10 +3,12 @@
 //! Each check says what it found, even when all is well. Where a fact cannot be had, as outside of Linux, the check says
 //! that it does not know instead of guessing.
 
+use std::error::Error as _;
 use std::fmt::{self, Write as _};
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::thread;
@@ -22,12 +24,14 @@ use serde::Serialize;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::spawn_local;
 
+use super::load::{SELF_TEST, said_of};
 use crate::cli::args::{self, Format};
 use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::printer::Printer;
 use crate::cli::scenario_file;
+use crate::control::Control;
 use crate::forecast::text::length;
-use crate::live::stage::{DESCRIPTORS_BESIDE, DESCRIPTORS_PER_CALL};
+use crate::live::stage::{self, DESCRIPTORS_BESIDE, DESCRIPTORS_PER_CALL};
 
 /// The version of the JSON's layout: raised when a reader of the last one would misread this.
 const SCHEMA: u32 = 1;
@@ -80,7 +84,11 @@ pub fn doctor(args: &args::Doctor, printer: &mut Printer) -> Result<Verdict, Fai
         Some(file) => scenario_file::check(file, printer)?.scenario.live,
         None => Scenario::new("", Span::ZERO).live,
     };
-    let diagnosis = Diagnosis { schema: SCHEMA, connections: live.connections, checks: checks(live.connections) };
+    let mut checks = checks(live.connections);
+    if args.load {
+        checks.push(generator(live.connections));
+    }
+    let diagnosis = Diagnosis { schema: SCHEMA, connections: live.connections, checks };
     match args.format {
         Format::Text => printer.data(&render(&diagnosis))?,
         Format::Json => {
@@ -318,6 +326,18 @@ fn timer() -> Check {
         late if late > LATE_BROKEN => Check::broken("timer", found, advice),
         late if late > LATE_ODD => Check::odd("timer", found, advice),
         _ => Check::fine("timer", found),
+    }
+}
+
+/// What the load generator makes of a server that does nothing: no gateway can be shown to do more from here.
+fn generator(connections: u32) -> Check {
+    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    match stage::self_test(threads, connections, SELF_TEST, &Control::default()) {
+        Ok(ceiling) => Check::fine("generator", said_of(&ceiling)),
+        Err(error) => {
+            let why = error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+            Check::broken("generator", why, "raise `ulimit -n`, or write fewer `live.connections`")
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::cli::exit::{Exit, Verdict};
 use crate::cli::plan::Plan;
 use crate::measure::Subject;
+use crate::measure::answers::Answers;
 use crate::measure::judge::{self, Judged};
 use crate::report::{table, threshold};
 
@@ -35,17 +36,52 @@ impl Judgement {
 
 /// Adds the outcome, its tables and the thresholds to the results, and notes a threshold that fails.
 pub fn judge(plan: &mut Plan, subject: &Subject<'_>, strict: bool, verdict: &mut Verdict) -> Judgement {
+    judge_unless(plan, subject, strict, None, verdict)
+}
+
+/// The same of a run that may say nothing, and why: then no threshold holds.
+pub fn judge_unless(
+    plan: &mut Plan,
+    subject: &Subject<'_>,
+    strict: bool,
+    invalid: Option<&str>,
+    verdict: &mut Verdict,
+) -> Judgement {
     let outcome: &Outcome = subject.outcome;
     plan.add_json("outcome.json", outcome);
     for (name, text) in table::all(subject) {
         plan.add(name, text);
     }
-    let thresholds = judge::judge(subject, strict);
+    let thresholds = noted(plan, judge::judge(subject, strict), invalid, verdict);
+    Judgement { page: threshold::render(&thresholds, outcome), thresholds }
+}
+
+/// Judges the thresholds of a load on a gateway that is not ours.
+pub fn judge_answers(
+    plan: &mut Plan,
+    answers: &Answers<'_>,
+    strict: bool,
+    invalid: Option<&str>,
+    verdict: &mut Verdict,
+) -> Judgement {
+    let judged = judge::judge_answers(&plan.scenario, answers, strict);
+    let thresholds = noted(plan, judged, invalid, verdict);
+    Judgement { page: threshold::render_in(&thresholds, plan.scenario.currency), thresholds }
+}
+
+/// Adds the thresholds to the results, and notes one that fails.
+fn noted(plan: &mut Plan, judged: Vec<Judged>, invalid: Option<&str>, verdict: &mut Verdict) -> Vec<Judged> {
+    let mut thresholds = judged;
+    if let Some(why) = invalid {
+        for judged in &mut thresholds {
+            judged.void(why);
+        }
+    }
     if !thresholds.is_empty() {
         plan.add_json("thresholds.json", &thresholds);
     }
     if thresholds.iter().any(|judged| judged.fails) {
         verdict.note(Exit::ThresholdBroken);
     }
-    Judgement { page: threshold::render(&thresholds, outcome), thresholds }
+    thresholds
 }

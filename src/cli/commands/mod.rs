@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod doctor;
+mod elsewhere;
 pub mod explain;
 pub mod import;
 pub mod init;

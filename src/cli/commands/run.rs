@@ -20,6 +20,10 @@ use crate::report::{self, text};
 /// Plays the scenario of `args` in both halves.
 pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> {
     let mut plan = Plan::live(&args.live, printer)?;
+    if plan.scenario.live.closed.is_some() {
+        let message = "a closed load has no twin: its calls are not made when the schedule says";
+        return Err(Failure::new(Exit::ScenarioWrong, message).hint("use `farebox load`, or leave out `live.closed`"));
+    }
     plan.set_replications(args.replications);
     let outcome = simulate::outcome(&plan, printer)?;
     let mut verdict = Verdict::passed();
@@ -34,7 +38,7 @@ pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> 
     page += &text::render_gateway(&report.load.outcome);
     page += &report::load::render(&report.load);
     page += &report::run::render(&report);
-    check_generator(&report.load, &mut verdict, printer);
+    check_generator(&report.load.sockets, &mut verdict, printer);
     plan.finish(&page, &judgement.with(&report), verdict, printer)
 }
 
@@ -58,7 +62,7 @@ fn live(plan: &Plan, printer: &mut Printer) -> Result<Option<RunReport>, Failure
         lockstep: lockstep.into(),
         replay: replay.into(),
         free_running: FreeRunning::new(&world, &comparison),
-        load: LoadReport::new(&world, &free).map_err(plan::overflow)?,
+        load: LoadReport::new(&world, &free, None).map_err(plan::overflow)?,
     }))
 }
 

@@ -4,6 +4,7 @@
 mod client;
 mod cohort;
 mod fault;
+mod live;
 mod payments;
 mod plan;
 mod price;
@@ -17,6 +18,7 @@ pub use cohort::{
     Act, Arrivals, Card, Cohort, Discount, Funds, HandOut, Joined, Pattern, Process, Reaction, Trace, TraceRow, When,
 };
 pub use fault::{Breaks, Fault};
+pub use live::{Excess, Live, RateStage};
 pub use payments::{Dunning, Fees, Finally, Payments, Processor, Returns};
 pub use plan::{
     AppliesTo, Change, GrantTerms, Limit, PastAllowance, Plan, Prepaid, PriceVersion, Rate, Rollover, TopUp,
@@ -31,7 +33,7 @@ pub use upstream::{Errors, FAILED, Generates, HOPS_MOST, Hop, Upstream};
 
 use crate::distribution::Distribution;
 use crate::money::Currency;
-use crate::time::{Clock, Span};
+use crate::time::Span;
 
 /// How many meters a scenario may have, `requests` included: usage travels in arrays of this length.
 pub const METERS_MAX: usize = 4;
@@ -101,13 +103,7 @@ impl Scenario {
             payments: Payments::new(),
             faults: Vec::new(),
             gateway: Gateway::default(),
-            live: Live {
-                rate_per_s: 1_000.0,
-                duration: Span::from_secs(10),
-                clock: None,
-                connections: 64,
-                in_flight: 4_000,
-            },
+            live: Live::default(),
             replications: 1,
             thresholds: Vec::new(),
         }
@@ -236,20 +232,4 @@ pub enum OnClientAbort {
     Release,
     /// What had been sent to the client when it went.
     BillSent,
-}
-
-/// How `load` and `run` play the scenario.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Live {
-    /// Calls a second, all consumers together; the scenario's own arrivals are scaled to it.
-    pub rate_per_s: f64,
-    /// How long the load runs, on the wall.
-    pub duration: Span,
-    /// How billing time follows the wall's; `None`: at the pace of the scaled arrivals, so that a billing day of the
-    /// load has as many calls as a day of the scenario.
-    pub clock: Option<Clock>,
-    /// Connections to the gateway at most.
-    pub connections: u32,
-    /// Calls in flight at most; what comes beyond is dropped and counted.
-    pub in_flight: u32,
 }

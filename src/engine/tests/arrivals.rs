@@ -465,7 +465,8 @@ fn a_load_compresses_the_week_with_the_calls() {
         let scenario =
             Arc::new(begun(days(40), cohort(20, patterned(9.0, process, Some(office())), "America/New_York")));
         let rate_per_s = 20.0 * 9.0 / 86_400.0 * 3_600.0;
-        let live = Live { rate_per_s, duration: secs(40 * 24), clock: None, connections: 1, in_flight: 1 };
+        let live =
+            Live { rate_per_s, duration: secs(40 * 24), clock: None, connections: 1, in_flight: 1, ..Live::default() };
         let load = World::scaled(Arc::clone(&scenario), &live).unwrap();
         let whole = World::whole(scenario).unwrap();
         let multiples = (0..HOURS).map(|hour| office().multiple(hour)).filter(|multiple| *multiple > 0.0);
@@ -489,7 +490,8 @@ fn a_load_with_a_clock_follows_the_hours_of_that_clock() {
     for process in PROCESSES {
         let scenario = begun(days(40), cohort(50, patterned(9.0, process, Some(only(9))), "America/New_York"));
         let clock = Some(Clock::new(Span::from_ns(DAY), secs(1)));
-        let live = Live { rate_per_s: 500.0, duration: secs(28), clock, connections: 1, in_flight: 1 };
+        let live =
+            Live { rate_per_s: 500.0, duration: secs(28), clock, connections: 1, in_flight: 1, ..Live::default() };
         let world = World::scaled(Arc::new(scenario), &live).unwrap();
         let zone = TimeZone::get("America/New_York").unwrap();
         let mut counts = Vec::new();

@@ -12,9 +12,9 @@ use crate::draw::{Chance, Words};
 use crate::model::{
     Act, AppliesTo, Arrivals, Attribute, Breaks, Card, Change, Client, Cohort, Discount, Dunning, Errors, Fault, Fees,
     Finally, Funds, Generates, GrantTerms, HandOut, Joined, Length, Limit, Live, METERS_MAX, Meter, On402,
-    PastAllowance, Pattern, Payments, PerMeter, Period, Plan, Prepaid, Price, Process, Rate, Reaction, Returns,
-    Rollover, Route, Scenario, Sessions, Shape, Share, SpendControl, Tier, TopUp, Trace, TraceRow, UnitPrice, Upstream,
-    When,
+    PastAllowance, Pattern, Payments, PerMeter, Period, Plan, Prepaid, Price, Process, Rate, RateStage, Reaction,
+    Returns, Rollover, Route, Scenario, Sessions, Shape, Share, SpendControl, Tier, TopUp, Trace, TraceRow, UnitPrice,
+    Upstream, When,
 };
 use crate::money::Money;
 use crate::time::{Clock, DAY, HOUR, SECOND, Span};
@@ -257,12 +257,21 @@ pub(super) fn world_of(seed: u64, scenario: Scenario) -> World {
     let clock = Clock::new(scenario.horizon, secs(seconds));
     let rate = crate::world::schedule::mean_rate_per_s(&scenario);
     let calls = (rate * scenario.horizon.as_secs_f64()).min(400.0);
-    let live = Live {
+    let mut live = Live {
         rate_per_s: (calls / seconds as f64).max(0.01),
         duration: secs(seconds),
         clock: dice.one_of(&[Some(clock), Some(clock), None]),
-        ..scenario.live
+        ..scenario.live.clone()
     };
+    // Every other load has a slow half, a ramp and a spike.
+    if seed % 8 == 7 {
+        let stage = |share: f64, from: f64, to: f64| RateStage {
+            length: Span::from_ns((secs(seconds).ns() as f64 * share) as u64),
+            from_per_s: from * live.rate_per_s,
+            to_per_s: to * live.rate_per_s,
+        };
+        live.stages = vec![stage(0.5, 0.4, 0.4), stage(0.4, 0.4, 2.0), stage(0.1, 3.2, 3.2)];
+    }
     // No load is that goes further than a horizon may.
     if Pace::scaled(&scenario, &live).billed() > days(3_652) {
         return World::whole(scenario).unwrap();

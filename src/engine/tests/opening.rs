@@ -97,7 +97,8 @@ fn an_account_opens_on_a_slow_clock_as_on_a_fast_one() {
             limits: vec![Limit::TokenBucket { rate: Rate { requests: 1, per: Span::from_ns(1_000) }, burst: 10 }],
             ..Plan::new("daily")
         };
-        let live = Live { rate_per_s: 0.1, duration: secs(100), clock: None, connections: 1, in_flight: 1 };
+        let live =
+            Live { rate_per_s: 0.1, duration: secs(100), clock: None, connections: 1, in_flight: 1, ..Live::default() };
         let world =
             World::scaled(Arc::new(scenario(days(1), plan, Cohort::new("one", 1, poisson(gap)))), &live).unwrap();
         // Ten calls are expected in 100 s, and on the billing clock they take ten gaps.

@@ -558,7 +558,7 @@ fn without_limits_and_failures_all_is_plain_arithmetic() {
 #[test]
 fn a_scaled_load_keeps_the_books_too() {
     for_plain_seeds(5_000..5_200, |seed, plain| {
-        let mut live = plain.scenario.live;
+        let mut live = plain.scenario.live.clone();
         live.duration = secs(30);
         live.rate_per_s = [0.01, 1.0, 20.0][seed as usize % 3];
         let world = World::scaled(Arc::clone(&plain.scenario), &live).unwrap();

@@ -113,7 +113,7 @@ fn only_a_period_that_surely_renews_is_waited_for() {
             rate_per_s: 1.0,
             duration: secs(86_400),
             clock: Some(Clock::new(secs(pace), secs(1))),
-            ..scenario.live
+            ..scenario.live.clone()
         };
         let world = World::scaled(Arc::new(scenario), &live).unwrap();
         let mut party = world.open(super::FIRST).unwrap();

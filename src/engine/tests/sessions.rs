@@ -343,7 +343,8 @@ fn a_load_shortens_think_times_with_the_gaps() {
         Plan::new("free"),
         in_sessions(864.0, Distribution::Constant(3.0), constant(1_000)),
     ));
-    let live = Live { rate_per_s: 1.0, duration: secs(600), clock: None, connections: 1, in_flight: 1 };
+    let live =
+        Live { rate_per_s: 1.0, duration: secs(600), clock: None, connections: 1, in_flight: 1, ..Live::default() };
     let world = World::scaled(scenario, &live).unwrap();
     let seen = seen(&world, FIRST);
     let at = |place| seen.attempts[&(place, 1)].0;

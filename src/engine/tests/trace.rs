@@ -145,6 +145,6 @@ fn a_load_repeats_a_trace_past_the_horizon() {
     let scenario = Arc::new(played(trace, 4, secs(150)));
     let calls = |world: World| whole(&world).iter().map(Vec::len).sum::<usize>();
     assert_eq!(calls(World::whole(Arc::clone(&scenario)).unwrap()), 150);
-    let live = Live { rate_per_s: 500.0, duration: secs(2), ..scenario.live };
+    let live = Live { rate_per_s: 500.0, duration: secs(2), ..scenario.live.clone() };
     assert_eq!(calls(World::scaled(scenario, &live).unwrap()), 1_000);
 }

@@ -12,6 +12,7 @@ mod reaction;
 pub mod schedule;
 pub mod session;
 pub mod slow;
+mod stages;
 
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ use path::Paths;
 use processor::Processor;
 use reaction::Reaction;
 use schedule::{Call, Calls, Pace, Schedule};
+use stages::Stages;
 
 /// A scenario made ready to be played, in virtual time or on sockets. Shared by all threads.
 #[derive(Clone, Debug)]
@@ -61,19 +63,19 @@ impl World {
     /// The scenario as it stands: the whole horizon, both clocks equal.
     pub fn whole(scenario: Arc<Scenario>) -> Result<Self, Overflow> {
         let pace = Pace::whole(&scenario);
-        Self::paced(scenario, pace)
+        Self::paced(scenario, pace, None)
     }
 
     /// The load that `live` asks for: the scenario's arrivals scaled to its rate, for its duration, at its clock.
     pub fn scaled(scenario: Arc<Scenario>, live: &Live) -> Result<Self, Overflow> {
         let pace = Pace::scaled(&scenario, live);
-        Self::paced(scenario, pace)
+        Self::paced(scenario, pace, Stages::of(live))
     }
 
-    fn paced(scenario: Arc<Scenario>, pace: Pace) -> Result<Self, Overflow> {
+    fn paced(scenario: Arc<Scenario>, pace: Pace, stages: Option<Stages>) -> Result<Self, Overflow> {
         let catalog = Catalog::new(&scenario)?;
         let processor = Processor::new(&scenario, &catalog);
-        let schedule = Schedule::new(&scenario, &catalog, pace);
+        let schedule = Schedule::staged(&scenario, &catalog, pace, stages);
         let reactions = reaction::compile(&scenario);
         let faults = Faults::new(&scenario);
         let (paths, shared) = (Paths::new(&scenario, &faults), scenario.is_shared());

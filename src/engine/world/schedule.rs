@@ -17,6 +17,7 @@ use crate::model::{
 use crate::time::{Clock, DAY, SECOND, Span, Time};
 use crate::world::arrivals::{Activity, Forth, Rhythm};
 use crate::world::session::{self, FollowUps};
+use crate::world::stages::Stages;
 
 /// One arrival of one consumer; or an attempt at it, of which a client may make several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,6 +144,8 @@ pub struct Schedule {
     cohorts: Vec<CohortSchedule>,
     routes: Vec<Carried>,
     pace: Pace,
+    /// How the rate goes up and down around that of the pace.
+    stages: Option<Stages>,
 }
 
 #[derive(Clone, Debug)]
@@ -197,6 +200,11 @@ struct Spread {
 impl Schedule {
     /// The schedule of a scenario at a pace.
     pub fn new(scenario: &Arc<Scenario>, catalog: &Catalog, pace: Pace) -> Self {
+        Self::staged(scenario, catalog, pace, None)
+    }
+
+    /// The schedule of a scenario at a pace whose rate goes up and down.
+    pub(super) fn staged(scenario: &Arc<Scenario>, catalog: &Catalog, pace: Pace, stages: Option<Stages>) -> Self {
         let end = pace.clock.at(pace.until).billing;
         let cohorts =
             scenario.cohorts.iter().zip(&catalog.cohorts).zip(0..).map(|((cohort, terms), index)| CohortSchedule {
@@ -215,7 +223,7 @@ impl Schedule {
             });
         let cohorts = cohorts.collect();
         let routes = (0..scenario.routes.len()).map(|route| Carried::new(scenario, route)).collect();
-        Self { scenario: Arc::clone(scenario), cohorts, routes, pace }
+        Self { scenario: Arc::clone(scenario), cohorts, routes, pace, stages }
     }
 
     /// How the scenario's time is laid over traffic time.
@@ -262,6 +270,7 @@ impl Schedule {
         let clock = self.pace.clock;
         let from = self.joins(consumer).map_or(Time::START, |joins| clock.traffic_at(joins));
         let until = self.pace.until.min(clock.traffic_at(self.leaves(consumer, catalog)));
+        let even = self.stages.as_ref().map_or(from, |stages| stages.even(from));
         let source = match self.arrivals(consumer) {
             (Arrivals::Trace(trace), Some(spread)) => {
                 Source::Trace { rows: spread.of(consumer.index), trace, stretch: self.pace.stretch }
@@ -272,12 +281,13 @@ impl Schedule {
             },
             (Arrivals::Patterned(pattern), _) => {
                 let draws = |purpose: &str| self.stream(consumer, purpose);
-                let forth = Box::new(self.rhythm(consumer, pattern).forth(from, &draws));
+                let forth = Box::new(self.rhythm(consumer, pattern).forth(even, &draws));
                 if pattern.sessions.is_some() { Source::Sessions(forth) } else { Source::Patterned(forth) }
             }
             (Arrivals::Trace(_), None) => unreachable!("the rows of every trace are handed out"),
         };
-        Calls::new(source, self.load(consumer), from, until)
+        let coming = Coming { stages: self.stages.as_ref(), even };
+        Calls::new(source, self.load(consumer), coming, from, until)
     }
 
     /// The calls of one consumer before the start and not before `since` on the billing clock, in time order. A trace
@@ -646,7 +656,15 @@ pub struct Calls<'a> {
     /// See [`Schedule::step`].
     step: u64,
     at: Time,
+    coming: Coming<'a>,
     until: Time,
+}
+
+/// When the next call comes at an even rate, and what makes the rate uneven.
+#[derive(Clone, Copy, Debug)]
+struct Coming<'a> {
+    stages: Option<&'a Stages>,
+    even: Time,
 }
 
 #[derive(Clone, Debug)]
@@ -667,9 +685,9 @@ impl Iterator for Calls<'_> {
 }
 
 impl<'a> Calls<'a> {
-    fn new(source: Source<'a>, load: Load<'a>, from: Time, until: Time) -> Self {
+    fn new(source: Source<'a>, load: Load<'a>, coming: Coming<'a>, from: Time, until: Time) -> Self {
         let step = if let Source::Sessions(_) = source { Sessions::PLACES } else { 1 };
-        let mut calls = Self { source, load, index: 0, step, at: from, until };
+        let mut calls = Self { source, load, index: 0, step, at: from, coming, until };
         calls.come();
         // Rows from before the consumer subscribed are nobody's.
         while calls.at < from {
@@ -718,16 +736,20 @@ impl<'a> Calls<'a> {
         match &mut self.source {
             Source::Poisson { mean_gap_ns, gaps } => {
                 let draw = |stream, first, block: &mut _| distribution::gaps(*mean_gap_ns, stream, first, block);
-                self.at = self.at + Span::from_ns(gaps.of(self.index, draw));
+                self.coming.even = self.coming.even + Span::from_ns(gaps.of(self.index, draw));
             }
-            Source::Patterned(forth) => self.at = forth.call(self.index),
-            Source::Sessions(forth) => self.at = forth.call(self.index / Sessions::PLACES),
+            Source::Patterned(forth) => self.coming.even = forth.call(self.index),
+            Source::Sessions(forth) => self.coming.even = forth.call(self.index / Sessions::PLACES),
             Source::Trace { rows, trace, stretch } => {
                 let at = rows.get(self.index as usize).map(|number| Recorded::new(trace, *number).at(trace));
                 // Exact to a nanosecond up to 2⁵³ ns, 104 days; to 64 ns at ten years.
-                self.at = at.map_or(Time::NEVER, |at| Time::from_ns((at.ns() as f64 * *stretch) as i64));
+                self.coming.even = at.map_or(Time::NEVER, |at| Time::from_ns((at.ns() as f64 * *stretch) as i64));
             }
         }
+        self.at = match self.coming.stages {
+            None => self.coming.even,
+            Some(stages) => stages.instant(self.coming.even),
+        };
     }
 }
 

@@ -1,4 +1,4 @@
-//! The keys of upstreams, of the gateway before them, of what breaks, and of the load on real sockets.
+//! The keys of upstreams, of the gateway before them, and of what breaks.
 
 use super::Presence::{Default, Optional, Required};
 use super::Shape::{List as ListOf, Map, One, OneOrMap};
@@ -161,36 +161,3 @@ static FAULT: Table = keys(&[
 
 static FAULT_KIND: Choice =
     Choice::of(&["processor_down", "processor_slow", "upstream_down", "upstream_slow", "billing_down", "policy_error"]);
-
-// === Live ===
-
-pub(super) static LIVE: Table = keys(&[
-    key(
-        "rate",
-        Default("1k/s"),
-        One(Unit::Rate),
-        "Calls of all consumers together; their own arrivals are scaled to it.",
-    ),
-    key("duration", Default("10s"), One(DURATION_ABOVE_ZERO), "How long the load runs."),
-    planned("warm_up", &["0s"], One(DURATION), "What is not measured at the start."),
-    key(
-        "clock",
-        Optional,
-        One(Unit::Clock),
-        "How fast the billing clock runs, `1h per 1s`; by default at the pace of the scaled arrivals.",
-    ),
-    key("connections", Default("64"), quantity(1, 65_535), "Connections to the gateway at most."),
-    key("in_flight", Default("{}"), Map(&IN_FLIGHT), "What happens when the gateway falls behind."),
-]);
-
-static IN_FLIGHT: Table = keys(&[
-    key("at_most", Default("4k"), quantity(1, 1_000_000), "Calls in flight at most."),
-    key(
-        "beyond",
-        Default("drop"),
-        One(Unit::Choice(&BEYOND)),
-        "What happens to calls beyond that: they are dropped, and counted.",
-    ),
-]);
-
-static BEYOND: Choice = Choice::of(&["drop"]);

@@ -7,6 +7,7 @@
 mod cohort;
 mod distribution;
 mod gateway;
+mod live;
 mod payments;
 mod plan;
 #[cfg(test)]
@@ -208,7 +209,7 @@ pub(super) static SCENARIO: Table = keys(&[
     key(
         "live",
         Default("{}"),
-        Map(&gateway::LIVE),
+        Map(&live::LIVE),
         "How `load` and `run` play the scenario on real sockets; `simulate` passes over it.",
     ),
     key("variants", Default("{}"), Map(&VARIANTS), "Overlays on this file, to compare."),

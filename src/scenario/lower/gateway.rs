@@ -1,23 +1,9 @@
-//! The gateway, what breaks, and the load on real sockets.
+//! The gateway.
 
-use farebox_engine::model::{Gateway, Live, OnClientAbort, SpendControl};
+use farebox_engine::model::{Gateway, OnClientAbort, SpendControl};
 
-use super::Lowering;
 use crate::scenario::cause;
 use crate::scenario::value::{Fields, Value};
-
-impl Lowering<'_> {
-    pub(super) fn live(&mut self, fields: &Fields) -> Option<Live> {
-        let in_flight = fields.map("in_flight")?;
-        Some(Live {
-            rate_per_s: self.calls(&fields.rate("rate")?)?.per_second(),
-            duration: fields.duration("duration")?.value,
-            clock: fields.clock("clock"),
-            connections: u32::try_from(fields.quantity("connections")?.value).ok()?,
-            in_flight: u32::try_from(in_flight.quantity("at_most")?.value).ok()?,
-        })
-    }
-}
 
 /// The gateway; `None` when something in it was wrong.
 pub(super) fn gateway(fields: &Fields) -> Option<Gateway> {

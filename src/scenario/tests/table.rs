@@ -36,8 +36,7 @@ fn what_is_not_supported_yet() {
         payments.webhooks.delay but 0ms
         payments.webhooks.duplicate but 0%
         payments.webhooks.reorder but 0%
-        payments.webhooks.lose but 0%
-        live.warm_up but 0s"#]]
+        payments.webhooks.lose but 0%"#]]
     .assert_eq(&unsupported.join("\n"));
 }
 

@@ -32,7 +32,6 @@ fn all(dice: &mut Dice) -> Vec<(&'static [&'static str], Node)> {
         (&["gateway", "on_client_abort"], word(dice, &["release", "bill_sent"])),
         (&["payments", "webhooks", "delay"], points()),
         (&["payments", "webhooks", "reorder"], value(Form::Percent, "1%")),
-        (&["live", "warm_up"], duration("5s")),
     ]
 }
 

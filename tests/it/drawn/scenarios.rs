@@ -366,13 +366,13 @@ fn live(dice: &mut Dice) -> Node {
         .with("rate", value(Form::Rate, dice.one_of(&["600/s", "900/s", "1k/s"])))
         .with("duration", value(Form::Duration, dice.one_of(&["1s", "800ms"])))
         .with("clock", value(Form::Clock, dice.one_of(&["45d per 1s", "90d per 1s", "150d per 1s", "400d per 1s"])));
-    let live = live.often(dice, 30, "warm_up", Form::Duration, &["0s"]);
+    let live = live.often(dice, 30, "warm_up", Form::Duration, &["0s", "100ms", "0.25s"]);
     let live = live.often(dice, 50, "connections", Form::Count, &["64", "128"]);
     if !dice.happens(40) {
         return live.node();
     }
     let in_flight = Keys::default().often(dice, 60, "at_most", Form::Count, &["1k", "4k"]);
-    live.with("in_flight", in_flight.often(dice, 60, "beyond", Form::Word, &["drop"]).node()).node()
+    live.with("in_flight", in_flight.often(dice, 60, "beyond", Form::Word, &["drop", "queue"]).node()).node()
 }
 
 fn variants(dice: &mut Dice, draft: &Draft) -> Node {
