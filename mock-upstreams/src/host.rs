@@ -1,10 +1,10 @@
-//! Hosting an HTTP/1.1 service: N threads, each with its own runtime, timer and listening socket, that share nothing but
+//! Hosting an HTTP service: N threads, each with its own runtime, timer and listening socket, that share nothing but
 //! the address and what the service itself shares.
 //!
 //! Life: [`Host::start`] returns when every thread accepts; [`Host::shutdown`] stops accepting, lets requests in flight
 //! end until a deadline, cuts off the rest and joins the threads. Dropping a host is a shutdown without grace.
 //!
-//! Connections are not limited: when the process runs out of descriptors, accepting pauses and goes on.
+//! What clients may do is in [`Limits`]. When the process runs out of descriptors, accepting pauses and goes on.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -15,26 +15,30 @@ use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::num::NonZeroUsize;
 use std::pin::pin;
-use std::sync::mpsc;
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 
-use crate::fault;
 use crate::timer::Timer;
 
+pub use self::connection::{Connections, Watch};
+use self::connection::{Counters, Shared};
+pub use self::limits::Limits;
+
+mod connection;
+mod limits;
 mod listener;
+mod pulse;
 
 /// A running host.
 #[derive(Debug)]
@@ -42,6 +46,7 @@ pub struct Host {
     addr: SocketAddr,
     stop: watch::Sender<Phase>,
     threads: Vec<JoinHandle<()>>,
+    counters: Arc<Counters>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,15 +76,38 @@ impl Host {
         M: Fn(&Seat) -> S + Clone + Send + 'static,
         S: Fn(Request<Incoming>) -> F + Clone + 'static,
         F: Future<Output = Result<Response<B>, E>> + 'static,
-        B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+        B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        Self::start_within(name, listen, threads, Limits::TRUSTING, make)
+    }
+
+    /// As [`Host::start`], and bears no more from its clients than `limits` say.
+    pub fn start_within<M, S, F, B, E>(
+        name: &str,
+        listen: SocketAddr,
+        threads: NonZeroUsize,
+        limits: Limits,
+        make: M,
+    ) -> io::Result<Self>
+    where
+        M: Fn(&Seat) -> S + Clone + Send + 'static,
+        S: Fn(Request<Incoming>) -> F + Clone + 'static,
+        F: Future<Output = Result<Response<B>, E>> + 'static,
+        B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
         let listeners = listener::open(listen, threads.get())?;
-        let mut host =
-            Self { addr: listeners[0].local_addr()?, stop: watch::Sender::new(Phase::Serving), threads: Vec::new() };
+        let mut host = Self {
+            addr: listeners[0].local_addr()?,
+            stop: watch::Sender::new(Phase::Serving),
+            threads: Vec::new(),
+            counters: Arc::default(),
+        };
         let (ready, outcomes) = mpsc::channel();
         for (index, listener) in listeners.into_iter().enumerate() {
-            let start = Start { index, listener, stop: host.stop.subscribe(), make: make.clone() };
+            let (stop, counters) = (host.stop.subscribe(), Arc::clone(&host.counters));
+            let start = Start { index, listener, limits, counters, stop, make: make.clone() };
             let ready = Ready(ready.clone());
             let thread = thread::Builder::new().name(format!("{name}-{index}")).spawn(move || start.run(ready))?;
             host.threads.push(thread);
@@ -93,6 +121,16 @@ impl Host {
     /// The address it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// The connections so far, of all threads.
+    pub fn connections(&self) -> Connections {
+        self.counters.read()
+    }
+
+    /// The same, for whoever asks later.
+    pub fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.counters))
     }
 
     /// Stops accepting, closes idle connections, gives requests in flight `grace` to end, cuts off the rest, and joins
@@ -145,6 +183,8 @@ impl fmt::Debug for Seat {
 struct Start<M> {
     index: usize,
     listener: StdTcpListener,
+    limits: Limits,
+    counters: Arc<Counters>,
     stop: watch::Receiver<Phase>,
     make: M,
 }
@@ -159,7 +199,7 @@ impl<M> Start<M> {
         M: Fn(&Seat) -> S,
         S: Fn(Request<Incoming>) -> F + Clone + 'static,
         F: Future<Output = Result<Response<B>, E>> + 'static,
-        B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+        B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
         match Builder::new_current_thread().enable_io().build_local(LocalOptions::default()) {
@@ -173,7 +213,7 @@ impl<M> Start<M> {
         M: Fn(&Seat) -> S,
         S: Fn(Request<Incoming>) -> F + Clone + 'static,
         F: Future<Output = Result<Response<B>, E>> + 'static,
-        B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+        B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
         let (timer, listener) = match open(self.listener) {
@@ -185,11 +225,14 @@ impl<M> Start<M> {
         let service = (self.make)(&seat);
         ready.report(Ok(()));
 
-        let connections = GracefulShutdown::new();
-        let accepting = accept(&listener, &seat.timer, |stream| connect(stream, &service, &connections));
+        let (limits, timer) = (self.limits, seat.timer.clone());
+        let graceful = RefCell::new(Some(GracefulShutdown::new()));
+        let shared = Rc::new(Shared { service, limits, timer, counters: self.counters, graceful });
+        let accepting = accept(&listener, &seat.timer, |stream| shared.connect(stream));
         let deadline = unless_stopped(self.stop, accepting).await;
         drop(listener);
-        seat.timer.timeout_at(deadline, connections.shutdown()).await;
+        let graceful = shared.graceful.take().expect("it is taken here alone");
+        seat.timer.timeout_at(deadline, graceful.shutdown()).await;
         seat.at_end.take().into_iter().for_each(|end| end());
     }
 }
@@ -234,26 +277,3 @@ async fn accept(listener: &TcpListener, timer: &Timer, connect: impl Fn(TcpStrea
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
-
-fn connect<S, F, B, E>(stream: TcpStream, service: &S, connections: &GracefulShutdown)
-where
-    S: Fn(Request<Incoming>) -> F + Clone + 'static,
-    F: Future<Output = Result<Response<B>, E>> + 'static,
-    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
-    E: Into<Box<dyn Error + Send + Sync>> + 'static,
-{
-    // An answer is one small write: it is not to wait for the acknowledgement of the one before.
-    if stream.set_nodelay(true).is_err() {
-        return; // The client is gone already.
-    }
-    let (line, parting) = fault::line(stream);
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(line), service_fn(service.clone()));
-    let watched = connections.watch(connection);
-    spawn_local(async move {
-        // What breaks a connection is the service's to notice: its future, or its body, is dropped.
-        let ended = watched.await;
-        if let Err(error) = ended {
-            parting.end(&error);
-        }
-    });
-}

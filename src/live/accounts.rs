@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use farebox_engine::billing::account::Consumer;
+use farebox_engine::billing::account::{Consumer, Status};
 use farebox_engine::billing::cause::{Cause, Failure};
 use farebox_engine::billing::gate::Decision;
 use farebox_engine::billing::hold::HoldId;
+use farebox_engine::billing::standing::Standing;
 use farebox_engine::log::{Entry, Event, History};
-use farebox_engine::model::PerMeter;
+use farebox_engine::model::{Act, PerMeter};
 use farebox_engine::money::Overflow;
 use farebox_engine::time::{Clock, Now, Span, Time};
 use farebox_engine::world::World;
@@ -167,10 +168,45 @@ impl Accounts {
         Ok(slot.party.next_deadline())
     }
 
-    /// What a client is told to wait that was refused for this cause; see [`World::retry_after`].
-    pub fn retry_after(&self, id: AccountId, when: When<'_>, route: u16, cause: Cause) -> Option<Span> {
+    /// What a client is told to wait that was refused for this cause, see [`World::retry_after`]; and the plan that it is
+    /// on.
+    pub fn retry_after(&self, id: AccountId, when: When<'_>, route: u16, cause: Cause) -> (Option<Span>, usize) {
         let slot = self.lock(id);
-        self.world.retry_after(&slot.party, when.read(), route, cause)
+        let wait = self.world.retry_after(&slot.party, when.read(), route, cause);
+        (wait, slot.party.account().plan(&self.world.catalog))
+    }
+
+    /// The account of a cohort's member.
+    pub fn of(&self, cohort: &str, index: u32) -> Option<AccountId> {
+        let cohorts = &self.world.scenario.cohorts;
+        let place = cohorts.iter().position(|known| known.name == cohort)?;
+        let before: u32 = cohorts[..place].iter().map(|cohort| cohort.count).sum();
+        (index < cohorts[place].count).then_some(AccountId(before + index))
+    }
+
+    /// What is written down of each account's events.
+    pub fn logging(&self) -> Logging {
+        self.logging
+    }
+
+    /// An account's status and how it stands, after what is due has been done.
+    pub fn standing(&self, id: AccountId, when: When<'_>) -> Result<(Status, Standing), Overflow> {
+        let mut slot = self.lock(id);
+        let now = when.read();
+        self.note(self.world.catch_up(&mut slot.party, now))?;
+        let account = slot.party.account();
+        Ok((account.status(), account.statement(now, &self.world.catalog)?))
+    }
+
+    /// Somebody does something to an account, see [`World::intervene`]; returns the status that it had. It is not logged,
+    /// so what is to be replayed must not have it.
+    pub fn intervene(&self, id: AccountId, when: When<'_>, act: Act) -> Result<Status, Overflow> {
+        let mut slot = self.lock(id);
+        let now = when.read();
+        self.note(self.world.catch_up(&mut slot.party, now))?;
+        let status = slot.party.account().status();
+        self.note(self.world.intervene(&mut slot.party, now, act))?;
+        Ok(status)
     }
 
     /// Whether the consumer has left by themselves, and will call no more.

@@ -14,11 +14,14 @@ use farebox_engine::billing::cause::{Cause, Failure};
 use farebox_engine::billing::hold::HoldId;
 use farebox_engine::model::PerMeter;
 use http_body_util::{BodyExt, Full};
+use hyper::Response;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::task::spawn_local;
 
 use super::accounts::{AccountId, When};
 use super::gateway::Worker;
+use super::gateway::inbound::Inbound;
+use super::gateway::meter::TokenMeter;
 use super::pool::Lease;
 use super::stamp::Step;
 
@@ -32,9 +35,18 @@ const BYTES_AFTER_ABORT: usize = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Exchange {
     worker: Rc<Worker>,
-    account: AccountId,
-    hold: HoldId,
+    hold: Hold,
     ending: Ending,
+    /// Since when, if it is measured.
+    began: Option<Instant>,
+}
+
+/// What was held of an account for a call of a route.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hold {
+    pub(crate) account: AccountId,
+    pub(crate) route: u16,
+    pub(crate) id: HoldId,
 }
 
 /// When the hold is resolved.
@@ -49,8 +61,8 @@ pub(crate) enum Ending {
 }
 
 impl Exchange {
-    pub(crate) fn new(worker: Rc<Worker>, account: AccountId, hold: HoldId, ending: Ending) -> Self {
-        Self { worker, account, hold, ending }
+    pub(crate) fn new(worker: Rc<Worker>, hold: Hold, ending: Ending, began: Option<Instant>) -> Self {
+        Self { worker, hold, ending, began }
     }
 
     pub(crate) fn ending(&self) -> Ending {
@@ -58,42 +70,65 @@ impl Exchange {
     }
 
     pub(crate) fn account(&self) -> AccountId {
-        self.account
+        self.hold.account
     }
 
-    /// The call was served and used this much.
-    pub(crate) fn settle(self, usage: PerMeter<u64>) {
+    /// The call was served with this status and used this much.
+    pub(crate) fn settle(self, usage: PerMeter<u64>, status: u16) {
         let worker = Rc::clone(&self.worker);
-        worker.count_served();
+        worker.counters().served(self.hold.route, status >= 300);
+        self.resolved();
         let when = match self.ending {
             Ending::Wall => When::Wall(worker.clock()),
             Ending::Scheduled(step) => When::At(step.now),
             Ending::Never => return,
         };
-        worker.accounts().served(self.account, when, self.hold, usage);
+        worker.accounts().served(self.hold.account, when, self.hold.id, usage);
     }
 
     /// The upstream has answered that the call failed so, and used this much for it.
     pub(crate) fn fail(self, failure: Failure, used: PerMeter<u64>) {
         let worker = Rc::clone(&self.worker);
-        worker.count(failure.cause);
+        worker.counters().ended(Some(self.hold.route), failure.cause);
+        self.resolved();
         let when = match self.ending {
             Ending::Wall => When::Wall(worker.clock()),
             Ending::Scheduled(step) => When::At(step.now),
             Ending::Never => return,
         };
-        worker.accounts().failed(self.account, when, self.hold, failure, used);
+        worker.accounts().failed(self.hold.account, when, self.hold.id, failure, used);
     }
 
     /// There is no answer, or not all of it.
     /// In lockstep no answer is lost: one that is has no turn among the events, so its hold stays open, and the proof
     /// finds it.
     pub(crate) fn lose(self, cause: Cause) {
-        let worker = Rc::clone(&self.worker);
-        worker.count(cause);
+        self.worker.counters().ended(Some(self.hold.route), cause);
+        self.resolved();
         if self.ending == Ending::Wall {
-            let when = When::Wall(worker.clock());
-            worker.accounts().failed(self.account, when, self.hold, Failure::lost(cause), PerMeter::default());
+            self.release(cause);
+        }
+    }
+
+    /// The client sent no request that could be forwarded whole; it is counted as that.
+    pub(crate) fn withdraw(self) {
+        self.resolved();
+        if self.ending == Ending::Wall {
+            self.release(Cause::ClientAbort);
+        }
+    }
+
+    fn release(&self, cause: Cause) {
+        let (worker, Hold { account, id, .. }) = (&self.worker, self.hold);
+        let when = When::Wall(worker.clock());
+        worker.accounts().failed(account, when, id, Failure::lost(cause), PerMeter::default());
+    }
+
+    fn resolved(&self) {
+        let counters = self.worker.counters();
+        counters.resolved();
+        if let Some(began) = self.began {
+            counters.took(began.elapsed());
         }
     }
 }
@@ -120,29 +155,68 @@ pub(crate) struct Passed {
 #[derive(Debug)]
 pub(crate) struct Open {
     /// The connection that the body comes from.
-    pub(crate) lease: Lease<Incoming>,
-    /// The hold to resolve and what the call used; `None` where that was done with the head.
-    pub(crate) unsettled: Option<(Exchange, PerMeter<u64>)>,
+    pub(crate) lease: Lease<Inbound>,
+    /// The hold to resolve; `None` where that was done with the head.
+    pub(crate) unsettled: Option<Unsettled>,
+}
+
+/// A call whose answer is on its way.
+#[derive(Debug)]
+pub(crate) struct Unsettled {
+    pub(crate) exchange: Exchange,
+    pub(crate) used: Used,
+    /// What it was answered with.
+    pub(crate) status: u16,
+}
+
+/// What a call has used.
+#[derive(Debug)]
+pub(crate) enum Used {
+    /// The head of its answer has said so.
+    Known(PerMeter<u64>),
+    /// The body may say so; `None`: it is no body that could.
+    InBody(Option<Box<TokenMeter>>),
+}
+
+impl Unsettled {
+    /// The whole answer has passed, or no more of it is read.
+    fn settle(self, is_whole: bool) {
+        let Self { exchange, used, status } = self;
+        let usage = match used {
+            Used::Known(usage) => usage,
+            Used::InBody(meter) => exchange.worker.counted(meter.filter(|_| is_whole).and_then(|meter| meter.end())),
+        };
+        exchange.settle(usage, status);
+    }
 }
 
 impl Open {
+    /// Some of the body has come.
+    fn feed(&mut self, frame: &Frame<Bytes>) {
+        if let Some(Unsettled { used: Used::InBody(Some(meter)), .. }) = &mut self.unsettled
+            && let Some(bytes) = frame.data_ref()
+        {
+            meter.feed(bytes);
+        }
+    }
+
     fn end(self) {
-        if let Some((exchange, usage)) = self.unsettled {
-            exchange.settle(usage);
+        if let Some(unsettled) = self.unsettled {
+            unsettled.settle(true);
         }
         self.lease.give_back();
     }
 
     fn break_off(self) {
-        if let Some((exchange, _)) = self.unsettled {
-            exchange.lose(Cause::UpstreamError);
+        if let Some(unsettled) = self.unsettled {
+            unsettled.exchange.lose(Cause::UpstreamError);
         }
     }
 
     /// Stopped reading: what the head said was used, the connection is of no use.
     fn cut(self) {
-        if let Some((exchange, usage)) = self.unsettled {
-            exchange.settle(usage);
+        if let Some(unsettled) = self.unsettled {
+            unsettled.settle(false);
         }
     }
 }
@@ -172,8 +246,11 @@ impl Body for Passed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let Self { body: Some(body), open } = &mut *self else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(&mut *body).poll_frame(context));
+        if let (Some(Ok(frame)), Some(open)) = (&frame, open) {
+            open.feed(frame);
+        }
         match &frame {
             Some(Ok(_)) if !body.is_end_stream() => {}
             Some(Ok(_)) | None => self.end(),
@@ -199,10 +276,10 @@ impl Drop for Passed {
     /// The client went away before the end: what is left of the body is read by a task of its own.
     fn drop(&mut self) {
         if let (Some(body), Some(open)) = (self.body.take(), self.open.take()) {
-            let worker = open.unsettled.as_ref().map(|(exchange, _)| Rc::clone(&exchange.worker));
-            match worker {
-                Some(worker) if worker.is_serving() => {
-                    worker.count(Cause::ClientAbort);
+            let exchange = open.unsettled.as_ref().map(|unsettled| &unsettled.exchange);
+            match exchange.map(|exchange| (Rc::clone(&exchange.worker), exchange.hold.route)) {
+                Some((worker, route)) if worker.is_serving() => {
+                    worker.counters().ended(Some(route), Cause::ClientAbort);
                     drop(spawn_local(read_out(worker, body, open)));
                 }
                 _ => drop(open),
@@ -211,11 +288,13 @@ impl Drop for Passed {
     }
 }
 
-async fn read_out(worker: Rc<Worker>, mut body: Incoming, open: Open) {
+async fn read_out(worker: Rc<Worker>, mut body: Incoming, mut open: Open) {
     let mut left = BYTES_AFTER_ABORT;
     let rest = async {
         while let Some(frame) = body.frame().await {
-            left = match left.checked_sub(frame?.data_ref().map_or(0, Bytes::len)) {
+            let frame = frame?;
+            open.feed(&frame);
+            left = match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
                 Some(left) => left,
                 None => return Ok(false),
             };
@@ -257,22 +336,27 @@ impl Body for Answer {
 
 // === Detached ===
 
-/// A future that goes on by itself when it is dropped before its end.
-pub(crate) struct Detached<T: 'static> {
+/// A call that goes on by itself when it is dropped before its answer has begun.
+pub(crate) struct Detached {
     worker: Rc<Worker>,
-    future: Option<Pin<Box<dyn Future<Output = T>>>>,
+    route: u16,
+    future: Option<Pin<Box<dyn Future<Output = Response<Answer>>>>>,
 }
 
-impl<T> Detached<T> {
-    pub(crate) fn new(worker: Rc<Worker>, future: impl Future<Output = T> + 'static) -> Self {
-        Self { worker, future: Some(Box::pin(future)) }
+impl Detached {
+    pub(crate) fn new(
+        worker: Rc<Worker>,
+        route: u16,
+        future: impl Future<Output = Response<Answer>> + 'static,
+    ) -> Self {
+        Self { worker, route, future: Some(Box::pin(future)) }
     }
 }
 
-impl<T> Future for Detached<T> {
-    type Output = T;
+impl Future for Detached {
+    type Output = Response<Answer>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response<Answer>> {
         let future = self.future.as_mut().expect("a future is not polled after it has ended");
         let output = ready!(future.as_mut().poll(context));
         self.future = None;
@@ -280,13 +364,21 @@ impl<T> Future for Detached<T> {
     }
 }
 
-impl<T> Drop for Detached<T> {
+impl Drop for Detached {
     fn drop(&mut self) {
         if let Some(future) = self.future.take()
             && self.worker.is_serving()
         {
-            self.worker.count(Cause::ClientAbort);
-            spawn_local(async move { drop(future.await) });
+            self.worker.counters().ended(Some(self.route), Cause::ClientAbort);
+            let worker = Rc::clone(&self.worker);
+            spawn_local(async move {
+                // That its client has gone is counted already.
+                if let Answer::Upstream(mut passed) = future.await.into_body()
+                    && let (Some(body), Some(open)) = (passed.body.take(), passed.open.take())
+                {
+                    read_out(worker, body, open).await;
+                }
+            });
         }
     }
 }

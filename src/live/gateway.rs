@@ -2,6 +2,8 @@
 //!
 //! One thread is one runtime with its own listener, upstream pool, timer and counters; threads share the accounts and
 //! nothing else. A request is answered by the thread that accepted its connection: no hop, no channel.
+//!
+//! [`head`] reads headers, `inbound` bounds bodies, [`meter`] counts tokens in answers, [`counters`] counts the rest.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -13,42 +15,45 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use farebox_engine::billing::cause::{Cause, Failure};
 use farebox_engine::billing::gate::{Admission, Decision};
 use farebox_engine::log::History;
-use farebox_engine::model::{HOPS_MOST, METERS_MAX, Meter, PerMeter, REQUESTS};
+use farebox_engine::model::{Meter, PerMeter};
 use farebox_engine::money::Overflow;
 use farebox_engine::time::{Now, Span, Time as Traffic};
 use farebox_engine::world::World;
-use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, UPGRADE};
-use hyper::header::{PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
-use hyper::{Request, Response, StatusCode, Uri};
-use mock_upstreams::host::{Host, Seat};
-use mock_upstreams::{FAILED_HOP_HEADER, Timer, USAGE_HEADER, Usage};
+use hyper::body::{Body, Incoming};
+use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use mock_upstreams::Timer;
+use mock_upstreams::host::{Connections, Host, Limits, Seat};
 use tokio::task::spawn_local;
 
 use super::accounts::{AccountId, Accounts, Logging, WallClock, When};
-use super::exchange::{Answer, Detached, Ending, Exchange, Open, Passed};
-use super::pool::{Lease, Pool, SendError};
-use super::problem::{CAUSE, problem};
+use super::exchange::{Answer, Detached, Ending, Exchange, Hold, Open, Passed, Unsettled, Used};
+use super::pool::{Lease, Pool};
+use super::problem::{Answers, CAUSE, Rejection};
 use super::route::Routes;
 use super::slow::{self, SLOW};
 use super::stamp::{STAMP, Scheduled, Stamp};
+use counters::{Own, Sum};
+pub(crate) use head::{API_KEY, METER};
+use inbound::Inbound;
+use meter::{TokenMeter, Tokens};
+
+pub mod admin;
+pub mod counters;
+pub mod head;
+pub(super) mod inbound;
+pub mod meter;
 
 /// How long an upstream may take to begin its answer.
 const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Where a consumer puts its key; a bearer token does as well.
-pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Tells the run's own generator that this consumer has left by themselves, and calls no more.
 pub(crate) const LEFT: HeaderName = HeaderName::from_static("farebox-left");
-/// An upstream calls amounts by attribute; `meter.tokens` is the sum that the meter `tokens` counts. No attribute has a
-/// dot in its name.
-pub(crate) const METER: &str = "meter.";
 /// Says that a request passed only because of grace.
 const WARNING: HeaderName = HeaderName::from_static("farebox-warning");
 
@@ -67,6 +72,27 @@ pub struct Options {
     pub logging: Logging,
     /// The token of the run whose stamps are honoured; `None`: no stamp is.
     pub token: Option<String>,
+}
+
+/// What a gateway bears from its clients, and what it does beside deciding.
+#[derive(Clone, Copy, Debug)]
+pub struct Front {
+    /// What it bears from their connections.
+    pub limits: Limits,
+    /// The longest body of a request, in bytes; above, the answer is 413.
+    pub body_bytes: u64,
+    /// Whether it measures how long calls take.
+    pub measures: bool,
+}
+
+impl Front {
+    /// The longest body of a request if nobody says otherwise.
+    pub const BODY_BYTES: u64 = 10 << 20;
+
+    /// For the run's own generator.
+    pub const TRUSTING: Self = Self { limits: Limits::TRUSTING, body_bytes: Self::BODY_BYTES, measures: false };
+    /// For clients that nobody knows.
+    pub const GUARDED: Self = Self { limits: Limits::GUARDED, body_bytes: Self::BODY_BYTES, measures: false };
 }
 
 /// Whose time the gateway decides by.
@@ -102,19 +128,16 @@ struct Shared {
     time: Time,
     upstream: SocketAddr,
     token: Option<String>,
-    counters: Vec<Counters>,
+    front: Front,
+    answers: Answers,
+    counters: Vec<Own>,
     /// Per meter its name, and the attributes that it sums.
     meters: Vec<Meter>,
+    /// Whether any of them counts what a chat completion says that it used.
+    counts_tokens: bool,
     routes: Routes,
     /// Whether any consumer may slow down.
     slows: bool,
-}
-
-/// One thread's counts; written by that thread alone.
-#[derive(Debug, Default)]
-struct Counters {
-    served: AtomicU64,
-    causes: [AtomicU64; Cause::ALL.len()],
 }
 
 /// One thread of the gateway.
@@ -122,7 +145,7 @@ struct Counters {
 pub(crate) struct Worker {
     shared: Arc<Shared>,
     index: usize,
-    upstream: Rc<Pool<Incoming>>,
+    upstream: Rc<Pool<Inbound>>,
     host: HeaderValue,
     timer: Timer,
     serving: Cell<bool>,
@@ -140,21 +163,31 @@ impl Time {
 // === Gateway ===
 
 impl Gateway {
-    /// Opens the accounts and serves. When this returns, every thread accepts connections.
+    /// Opens the accounts and serves clients that are trusted. When this returns, every thread accepts connections.
     pub fn start(world: Arc<World>, options: &Options) -> Result<Self, StartError> {
+        Self::start_before(world, options, Front::TRUSTING)
+    }
+
+    /// As [`Self::start`], for the clients that `front` expects.
+    pub fn start_before(world: Arc<World>, options: &Options, front: Front) -> Result<Self, StartError> {
+        let routes = world.scenario.routes.len();
+        let meters = world.scenario.meters.clone();
         let shared = Arc::new(Shared {
+            front,
+            answers: Answers::new(&world.scenario, &world.catalog.statuses),
             slows: world.slows(),
-            meters: world.scenario.meters.clone(),
+            counts_tokens: counts_tokens(&meters),
+            meters,
             routes: Routes::new(&world.scenario.routes),
             clock: WallClock::starting(options.time.origin(), world.schedule.pace().clock),
             time: options.time,
             accounts: Accounts::open(world, options.logging)?,
             upstream: options.upstream,
             token: options.token.clone(),
-            counters: (0..options.threads.get()).map(|_| Counters::default()).collect(),
+            counters: (0..options.threads.get()).map(|_| Own::new(routes)).collect(),
         });
         let for_threads = Arc::clone(&shared);
-        let host = Host::start("gateway", options.listen, options.threads, move |seat| {
+        let host = Host::start_within("gateway", options.listen, options.threads, front.limits, move |seat| {
             let worker = Worker::new(Arc::clone(&for_threads), seat);
             move |request| Rc::clone(&worker).answer(request)
         })?;
@@ -169,6 +202,16 @@ impl Gateway {
     /// What it has done so far.
     pub fn counts(&self) -> Counts {
         self.shared.counts()
+    }
+
+    /// What all threads have counted so far.
+    pub fn sum(&self) -> Sum {
+        self.shared.sum()
+    }
+
+    /// The connections of its clients.
+    pub fn connections(&self) -> Connections {
+        self.host.connections()
     }
 
     /// How many holds are open.
@@ -200,13 +243,14 @@ pub struct Finished {
 
 impl Shared {
     fn counts(&self) -> Counts {
-        let mut sum = Counts::default();
-        for counters in &self.counters {
-            sum.served += counters.served.load(Ordering::Relaxed);
-            for (sum, more) in sum.causes.iter_mut().zip(&counters.causes) {
-                *sum += more.load(Ordering::Relaxed);
-            }
-        }
+        let sum = self.sum();
+        Counts { served: sum.served(), causes: sum.causes() }
+    }
+
+    /// What all threads have counted.
+    fn sum(&self) -> Sum {
+        let mut sum = Sum::new(self.accounts.world().scenario.routes.len());
+        self.counters.iter().for_each(|own| sum.add(own));
         sum
     }
 }
@@ -244,29 +288,39 @@ impl Worker {
     }
 
     async fn answer(self: Rc<Self>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
+        if let Some(rejection) = self.rejects(&request) {
+            return Ok(self.reject(rejection));
+        }
         let account = match self.account(request.headers()) {
             Ok(account) => account,
-            Err(cause) => return Ok(self.refuse(cause, None)),
+            Err(cause) => return Ok(self.refuse(cause, None, None)),
         };
         let stamp = self.shared.token.as_deref().and_then(|token| Stamp::read(request.headers(), token));
         let scheduled = stamp.and_then(|stamp| stamp.scheduled);
         let Some(route) = self.shared.routes.find(request.uri().path()) else {
-            return Ok(self.refuse(Cause::RouteNotFound, None));
+            return Ok(self.refuse(Cause::RouteNotFound, None, None));
         };
         let decision =
             self.decide(account, stamp.map_or((0, 1), |stamp| (stamp.call, stamp.attempt)), route, scheduled).await;
         let mut answer = match decision {
             Err(overflow) => broken(overflow),
             Ok(Decision::Refuse(cause)) => {
-                let mut answer = self.refuse(cause, self.wait(account, cause, route, scheduled));
+                let (wait, plan) = self.wait(account, cause, route, scheduled);
+                let mut answer = self.refuse(cause, Some(route), wait);
+                if cause == Cause::RateLimited {
+                    self.shared.answers.add_policy(plan, wait, &mut answer);
+                }
                 if cause == Cause::Canceled && self.accounts().has_left(account) {
                     answer.headers_mut().insert(LEFT, HeaderValue::from_static("true"));
                 }
                 answer
             }
             Ok(Decision::Admit(admission)) => {
-                let exchange = Exchange::new(Rc::clone(&self), account, admission.hold, ending(scheduled));
-                Detached::new(Rc::clone(&self), Rc::clone(&self).forward(request, exchange, admission)).await
+                let began = self.shared.front.measures.then(Instant::now);
+                self.counters().admitted();
+                let hold = Hold { account, route, id: admission.hold };
+                let exchange = Exchange::new(Rc::clone(&self), hold, ending(scheduled), began);
+                Detached::new(Rc::clone(&self), route, Rc::clone(&self).forward(request, exchange, admission)).await
             }
         };
         // Only a run's own generator plays consumers, and needs to know.
@@ -279,11 +333,26 @@ impl Worker {
         Ok(answer)
     }
 
+    /// What no account is to hear of.
+    fn rejects(&self, request: &Request<Incoming>) -> Option<Rejection> {
+        if request.method() == Method::CONNECT {
+            Some(Rejection::Connect)
+        } else if head::has_two_hosts(request.headers()) {
+            Some(Rejection::TwoHosts)
+        } else if request.body().size_hint().lower() > self.shared.front.body_bytes {
+            Some(Rejection::BodyTooLong)
+        } else {
+            None
+        }
+    }
+
+    fn reject(&self, rejection: Rejection) -> Response<Answer> {
+        self.counters().rejected(rejection);
+        self.shared.answers.reject(rejection).map(Answer::Own)
+    }
+
     fn account(&self, headers: &HeaderMap) -> Result<AccountId, Cause> {
-        let key = match headers.get(API_KEY) {
-            Some(key) => key.as_bytes(),
-            None => bearer(headers).ok_or(Cause::NoCredential)?,
-        };
+        let key = head::key(headers).ok_or(Cause::NoCredential)?;
         self.shared.accounts.find(key).ok_or(Cause::UnknownCredential)
     }
 
@@ -305,18 +374,19 @@ impl Worker {
         decision
     }
 
-    fn refuse(&self, cause: Cause, wait: Option<Span>) -> Response<Answer> {
-        self.count(cause);
-        problem(cause, self.status(cause), wait).map(Answer::Own)
+    fn refuse(&self, cause: Cause, route: Option<u16>, wait: Option<Span>) -> Response<Answer> {
+        self.counters().ended(route, cause);
+        self.shared.answers.refuse(cause, wait).map(Answer::Own)
     }
 
-    /// The status that the scenario answers a cause with.
-    fn status(&self, cause: Cause) -> u16 {
-        self.accounts().world().catalog.statuses[cause.index()]
-    }
-
-    /// How long to wait, where waiting alone will help.
-    fn wait(&self, account: AccountId, cause: Cause, route: u16, scheduled: Option<Scheduled>) -> Option<Span> {
+    /// How long to wait, where waiting alone will help; and the plan that the account is on.
+    fn wait(
+        &self,
+        account: AccountId,
+        cause: Cause,
+        route: u16,
+        scheduled: Option<Scheduled>,
+    ) -> (Option<Span>, usize) {
         let when = scheduled.map_or(When::Wall(&self.shared.clock), |scheduled| When::At(scheduled.decided.now));
         self.accounts().retry_after(account, when, route, cause)
     }
@@ -331,11 +401,20 @@ impl Worker {
         let request = self.outgoing(request);
         let deadline = Instant::now() + UPSTREAM_TIMEOUT;
         let sent = self.timer.timeout_at(deadline, self.upstream.send(request)).await;
-        let (response, lease) = match sent.ok_or(Cause::UpstreamTimeout).and_then(|sent| sent.map_err(failed)) {
-            Ok(answered) => answered,
-            Err(cause) => {
+        let rejection = match &sent {
+            Some(Err(error)) => inbound::rejection(error),
+            _ => None,
+        };
+        if let Some(rejection) = rejection {
+            exchange.withdraw();
+            return self.reject(rejection);
+        }
+        let (response, lease) = match sent {
+            Some(Ok((response, lease))) if !response.status().is_informational() => (response, lease),
+            sent => {
+                let cause = if sent.is_some() { Cause::UpstreamError } else { Cause::UpstreamTimeout };
                 exchange.lose(cause);
-                return problem(cause, self.status(cause), None).map(Answer::Own);
+                return self.shared.answers.refuse(cause, None).map(Answer::Own);
             }
         };
         let mut response = self.pass(response, exchange, lease).await;
@@ -346,7 +425,8 @@ impl Worker {
     }
 
     /// What goes to the upstream: without what concerns this hop, and without the key, which is the consumer's secret.
-    fn outgoing(&self, mut request: Request<Incoming>) -> Request<Incoming> {
+    fn outgoing(&self, mut request: Request<Incoming>) -> Request<Inbound> {
+        *request.version_mut() = Version::HTTP_11;
         if request.uri().authority().is_some() {
             *request.uri_mut() = request.uri().path_and_query().map_or_else(Uri::default, |path| path.clone().into());
         }
@@ -355,26 +435,31 @@ impl Worker {
             headers.remove(AUTHORIZATION);
         }
         headers.remove(STAMP);
-        strip_hop_by_hop(headers);
+        head::strip_hop_by_hop(headers);
+        if self.shared.counts_tokens {
+            // What is packed cannot be counted as it passes.
+            headers.remove(ACCEPT_ENCODING);
+        }
         headers.insert(HOST, self.host.clone());
-        request
+        request.map(|body| Inbound::new(body, self.shared.front.body_bytes))
     }
 
     /// Passes an upstream's response on. What it used is known with its head; in lockstep, and when it says that the call
     /// failed, it is settled here, at its turn; else when the body has been read.
-    async fn pass(&self, response: Response<Incoming>, exchange: Exchange, lease: Lease<Incoming>) -> Response<Answer> {
-        let (mut head, body) = response.into_parts();
-        strip_hop_by_hop(&mut head.headers);
+    async fn pass(&self, response: Response<Incoming>, exchange: Exchange, lease: Lease<Inbound>) -> Response<Answer> {
+        let (mut parts, body) = response.into_parts();
+        head::strip_hop_by_hop(&mut parts.headers);
         // Only the gateway speaks under these names.
-        head.headers.remove(CAUSE);
-        head.headers.remove(WARNING);
-        head.headers.remove(SLOW);
-        let status = head.status.as_u16();
-        let failure = Cause::of_answer(status).map(|_| Failure::answered(failed_hop(&head.headers), status));
-        let usage = self.usage(&head.headers);
+        parts.headers.remove(CAUSE);
+        parts.headers.remove(WARNING);
+        parts.headers.remove(SLOW);
+        let status = parts.status.as_u16();
+        let failure = Cause::of_answer(status).map(|_| Failure::answered(head::failed_hop(&parts.headers), status));
+        let said = head::usage(&parts.headers, &self.shared.meters);
+        let usage = said.unwrap_or_else(head::one_request);
         let end = |exchange: Exchange| match failure {
             Some(failure) => exchange.fail(failure, usage),
-            None => exchange.settle(usage),
+            None => exchange.settle(usage, status),
         };
         let unsettled = match (exchange.ending(), failure) {
             (Ending::Scheduled(step), _) => {
@@ -388,27 +473,26 @@ impl Worker {
                 end(exchange);
                 None
             }
-            (_, None) => Some((exchange, usage)),
+            (_, None) => {
+                let used = match said {
+                    None if self.shared.counts_tokens => Used::InBody(TokenMeter::of(&parts.headers).map(Box::new)),
+                    _ => Used::Known(usage),
+                };
+                Some(Unsettled { exchange, used, status })
+            }
         };
-        Response::from_parts(head, Answer::Upstream(Passed::new(body, Open { lease, unsettled })))
+        Response::from_parts(parts, Answer::Upstream(Passed::new(body, Open { lease, unsettled })))
     }
 
-    /// What the upstream says a call used, per meter.
-    fn usage(&self, headers: &HeaderMap) -> PerMeter<u64> {
-        let mut usage = [0; METERS_MAX];
-        usage[REQUESTS] = 1;
-        let said = headers.get(&USAGE_HEADER).and_then(|value| value.to_str().ok());
-        let Some(said) = said.and_then(|said| Usage::parse(said).ok()) else { return usage };
-        for (name, amount) in said.amounts() {
-            for (meter, units) in self.shared.meters.iter().zip(&mut usage).skip(1) {
-                let is_counted = match name.strip_prefix(METER) {
-                    Some(own) => meter.name == own,
-                    None => meter.sum.iter().any(|attribute| attribute == name),
-                };
-                if is_counted {
-                    *units = units.saturating_add(amount);
-                }
+    /// What a call used of which its answer has said so much; `None`: nothing.
+    pub(crate) fn counted(&self, tokens: Option<Tokens>) -> PerMeter<u64> {
+        let mut usage = head::one_request();
+        match tokens {
+            Some(Tokens { input_tokens, output_tokens }) => {
+                head::add(&mut usage, &self.shared.meters, INPUT_TOKENS, input_tokens);
+                head::add(&mut usage, &self.shared.meters, OUTPUT_TOKENS, output_tokens);
             }
+            None => self.counters().unmetered(),
         }
         usage
     }
@@ -430,18 +514,18 @@ impl Worker {
         self.serving.get()
     }
 
-    pub(crate) fn count(&self, cause: Cause) {
-        bump(&self.shared.counters[self.index].causes[cause.index()]);
-    }
-
-    pub(crate) fn count_served(&self) {
-        bump(&self.shared.counters[self.index].served);
+    pub(crate) fn counters(&self) -> &Own {
+        &self.shared.counters[self.index]
     }
 }
 
-/// Only one thread writes a counter, so no read-modify-write of the processor is needed.
-fn bump(counter: &AtomicU64) {
-    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+/// The attributes that a chat completion tells of.
+const INPUT_TOKENS: &str = "input_tokens";
+/// See [`INPUT_TOKENS`].
+const OUTPUT_TOKENS: &str = "output_tokens";
+
+fn counts_tokens(meters: &[Meter]) -> bool {
+    meters.iter().flat_map(|meter| &meter.sum).any(|sum| sum == INPUT_TOKENS || sum == OUTPUT_TOKENS)
 }
 
 fn ending(scheduled: Option<Scheduled>) -> Ending {
@@ -450,40 +534,6 @@ fn ending(scheduled: Option<Scheduled>) -> Ending {
         Some(Scheduled { served: Some(step), .. }) => Ending::Scheduled(step),
         Some(Scheduled { served: None, .. }) => Ending::Never,
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let value = headers.get(AUTHORIZATION)?.as_bytes();
-    let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
-}
-
-/// RFC 9110 §7.6.1: what concerns one connection only.
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-    const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-    if let Some(named) = headers.remove(CONNECTION) {
-        for name in named.to_str().unwrap_or_default().split(',') {
-            headers.remove(name.trim());
-        }
-    }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER] {
-        headers.remove(name);
-    }
-    for name in [TRANSFER_ENCODING, UPGRADE] {
-        headers.remove(name);
-    }
-}
-
-/// Which hop of the call's path has failed, as far as the upstream says so: else the one that the gateway called.
-fn failed_hop(headers: &HeaderMap) -> u8 {
-    let said = headers.get(&FAILED_HOP_HEADER).and_then(|value| value.to_str().ok());
-    let number = said.and_then(|said| said.split(' ').next()?.parse().ok());
-    number.filter(|hop| usize::from(*hop) < HOPS_MOST).unwrap_or(0)
-}
-
-fn failed(_: SendError) -> Cause {
-    Cause::UpstreamError
 }
 
 /// The books are no longer complete; the run ends with the same error.

@@ -1,7 +1,8 @@
 //! The half with sockets: the gateway around the gate, the load generator, and the proofs that both halves agree.
 //!
 //! - [`accounts`]: every account behind a lock of its own, which is never held across an await; the wall clock.
-//! - [`gateway`]: the hyper service: key, gate, upstream, answer. `exchange` owns a call's hold until it is resolved.
+//! - [`gateway`]: the hyper service: key, gate, upstream, answer. `exchange` owns a call's hold until it is resolved;
+//!   [`problem`] is what the gateway answers itself; [`gateway::admin`] is for those who look after it.
 //! - `pool`: keep-alive connections of one thread.
 //! - [`generator`]: the load, latency from the intended start; [`validity`]: whether it says something.
 //! - [`lockstep`]: the same calls in the twin's order and at the twin's times.
@@ -17,7 +18,7 @@ pub mod gateway;
 pub mod generator;
 pub mod lockstep;
 mod pool;
-mod problem;
+pub mod problem;
 pub mod proof;
 pub mod result;
 mod route;

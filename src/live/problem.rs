@@ -1,41 +1,257 @@
-//! What the gateway answers itself: RFC 9457 problem details.
+//! What the gateway answers itself: RFC 9457 problem details, or the words of a vendor whose clients are to be tried.
+//!
+//! Every answer is made once, when the gateway starts. A refused request copies a reference to it.
 
 use bytes::Bytes;
-use farebox_engine::billing::cause::Cause;
+use farebox_engine::billing::cause::{Cause, Kind};
+use farebox_engine::model::{Dialect, Limit, PastAllowance, Rate, Scenario};
 use farebox_engine::time::{SECOND, Span};
 use http_body_util::Full;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Names the cause of an answer that the gateway gave itself, so that a client need not parse the body.
 pub(crate) const CAUSE: HeaderName = HeaderName::from_static("farebox-cause");
+/// draft-ietf-httpapi-ratelimit-headers-10: the limit, and what is left of it.
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// See [`RATE_LIMIT_POLICY`].
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// The answer to a request that is not forwarded, or whose upstream failed, with the status that the scenario gives the
-/// cause. `wait` says when waiting alone will help.
-pub(crate) fn problem(cause: Cause, status: u16, wait: Option<Span>) -> Response<Full<Bytes>> {
+/// Why something is no request that an account could hear of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// Its body is longer than the gateway takes.
+    BodyTooLong,
+    /// Its body is none, or breaks off.
+    BodyBroken,
+    /// It asks for a tunnel.
+    Connect,
+    /// It names two hosts.
+    TwoHosts,
+}
+
+impl Rejection {
+    /// Every one, in the order of its index.
+    pub const ALL: [Self; 4] = [Self::BodyTooLong, Self::BodyBroken, Self::Connect, Self::TwoHosts];
+
+    /// Its name in problem types and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BodyTooLong => "body_too_long",
+            Self::BodyBroken => "body_broken",
+            Self::Connect => "connect",
+            Self::TwoHosts => "two_hosts",
+        }
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyBroken | Self::TwoHosts => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::BodyTooLong => "The body of the request is too long",
+            Self::BodyBroken => "The body of the request is broken",
+            Self::Connect => "The gateway opens no tunnels",
+            Self::TwoHosts => "The request names more than one host",
+        }
+    }
+}
+
+/// Every answer that the gateway can give itself.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    /// By cause; for one where waiting alone will help, the second.
+    causes: Vec<[Answer; 2]>,
+    rejections: Vec<Answer>,
+    /// By plan, what a refusal for its rate tells of its only limit.
+    policies: Vec<Option<HeaderValue>>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    kind: HeaderValue,
+    body: Bytes,
+}
+
+impl Answers {
+    /// The answers of a scenario, with the status that it gives each cause.
+    pub(crate) fn new(scenario: &Scenario, statuses: &[u16]) -> Self {
+        let dialect = scenario.gateway.dialect;
+        let causes = Cause::ALL.iter().zip(statuses).map(|(cause, status)| {
+            [false, true].map(|has_wait| {
+                let status = StatusCode::from_u16(*status).expect("statuses are checked when the scenario is read");
+                let (kind, body) = body(dialect, *cause, status.as_u16(), has_wait);
+                Answer { status, kind: HeaderValue::from_static(kind), body: body.to_string().into() }
+            })
+        });
+        let policies = (0..scenario.plans.len()).map(|plan| policy(scenario, plan));
+        Self {
+            causes: causes.collect(),
+            rejections: Rejection::ALL.into_iter().map(rejected).collect(),
+            policies: policies.collect(),
+        }
+    }
+
+    /// The answer to a request that is not forwarded, or whose upstream failed. `wait` says when waiting alone will help.
+    pub(crate) fn refuse(&self, cause: Cause, wait: Option<Span>) -> Response<Full<Bytes>> {
+        let mut response = self.causes[cause.index()][usize::from(wait.is_some())].response();
+        let headers = response.headers_mut();
+        headers.insert(CAUSE, HeaderValue::from_static(cause.name()));
+        if let Some(wait) = wait {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.ns() / SECOND));
+        }
+        response
+    }
+
+    /// Tells of the limit of a plan that has refused a request for its rate, where it can have been only one.
+    pub(crate) fn add_policy<B>(&self, plan: usize, wait: Option<Span>, response: &mut Response<B>) {
+        let (Some(policy), Some(wait)) = (&self.policies[plan], wait) else { return };
+        let left = format!("\"rate\";r=0;t={}", wait.ns() / SECOND);
+        let headers = response.headers_mut();
+        headers.insert(RATE_LIMIT_POLICY, policy.clone());
+        headers.insert(RATE_LIMIT, HeaderValue::try_from(left).expect("digits are a header value"));
+    }
+
+    /// The answer to what is no request. The connection is closed, because what follows may not be one either.
+    pub(crate) fn reject(&self, rejection: Rejection) -> Response<Full<Bytes>> {
+        let mut response = self.rejections[rejection as usize].response();
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+}
+
+impl Answer {
+    fn response(&self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body.clone()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, self.kind.clone());
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+const PROBLEM: &str = "application/problem+json";
+const JSON: &str = "application/json";
+
+fn rejected(rejection: Rejection) -> Answer {
     let body = json!({
+        "type": format!("urn:farebox:problem:{}", rejection.name()),
+        "title": rejection.title(),
+        "status": rejection.status().as_u16(),
+        "code": rejection.name(),
+        "retryable": false,
+    });
+    Answer { status: rejection.status(), kind: HeaderValue::from_static(PROBLEM), body: body.to_string().into() }
+}
+
+/// The media type and the body of an answer.
+fn body(dialect: Dialect, cause: Cause, status: u16, has_wait: bool) -> (&'static str, Value) {
+    match dialect {
+        Dialect::Problem => (PROBLEM, problem(cause, status, has_wait)),
+        Dialect::OpenAi429 => (JSON, openai(cause)),
+        Dialect::OpenRouter402 => (JSON, openrouter(cause, status)),
+    }
+}
+
+/// RFC 9457 §3.1; `code` and `retryable` are extension members.
+fn problem(cause: Cause, status: u16, has_wait: bool) -> Value {
+    json!({
         "type": format!("urn:farebox:problem:{}", cause.name()),
         "title": title(cause),
         "status": status,
+        "detail": detail(cause, has_wait),
         "code": cause.name(),
-        "retryable": wait.is_some() || retryable(cause),
-    });
-    let mut response = Response::new(Full::from(body.to_string()));
-    *response.status_mut() = StatusCode::from_u16(status).expect("statuses are checked when the scenario is read");
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(CAUSE, HeaderValue::from_static(cause.name()));
-    if let Some(wait) = wait {
-        headers.insert(RETRY_AFTER, HeaderValue::from(wait.ns() / SECOND));
+        "retryable": has_wait || is_retryable(cause),
+    })
+}
+
+/// How `OpenAI` writes its errors: `type` and `code` tell them apart, and what billing refuses is `insufficient_quota`,
+/// whose `code` says which limit it was.
+fn openai(cause: Cause) -> Value {
+    let (kind, code) = match (cause, cause.kind()) {
+        (Cause::NoCredential, _) => ("invalid_request_error", Value::Null),
+        (Cause::UnknownCredential, _) => ("invalid_request_error", json!("invalid_api_key")),
+        (Cause::RouteNotFound, _) => ("invalid_request_error", json!("unknown_url")),
+        (Cause::SpendCap, _) => ("insufficient_quota", json!("organization_spend_limit_exceeded")),
+        (Cause::QuotaExhausted, _) => ("insufficient_quota", json!("organization_usage_limit_exceeded")),
+        (Cause::BillingUnavailable, _) | (_, Kind::Upstream) => ("server_error", Value::Null),
+        (Cause::RouteNotInPlan, _) => ("invalid_request_error", json!("model_not_found")),
+        (_, Kind::Limit) => ("requests", json!("rate_limit_exceeded")),
+        _ => ("insufficient_quota", json!("credit_balance_exhausted")),
+    };
+    json!({ "error": { "message": title(cause), "type": kind, "param": null, "code": code } })
+}
+
+/// How `OpenRouter` writes its errors: the status again, and for what the credit or the limit of a key refuses, which of
+/// the two it was.
+fn openrouter(cause: Cause, status: u16) -> Value {
+    let source = match cause {
+        Cause::CreditExhausted | Cause::PaymentRequired => Some("openrouter_credits"),
+        Cause::SpendCap | Cause::QuotaExhausted => Some("openrouter_key_limit"),
+        _ => None,
+    };
+    match source {
+        Some(source) => {
+            json!({ "error": { "code": status, "message": title(cause), "metadata": { "limit_source": source } } })
+        }
+        None => json!({ "error": { "code": status, "message": title(cause) } }),
     }
-    response
+}
+
+/// What a plan's only limit is, where no other can have refused, and no change of the plan replaces it.
+fn policy(scenario: &Scenario, index: usize) -> Option<HeaderValue> {
+    let plan = &scenario.plans[index];
+    let is_throttled = matches!(plan.past_allowance, PastAllowance::Throttle(_));
+    let changes = scenario.changes.iter().any(|change| change.plan == index);
+    let mut rates = plan.limits.iter().filter_map(|limit| match *limit {
+        Limit::TokenBucket { rate, .. }
+        | Limit::LeakyBucket { rate, .. }
+        | Limit::FixedWindow(rate)
+        | Limit::SlidingWindow(rate) => Some(rate),
+        Limit::Concurrency(_) => None,
+    });
+    let (Some(Rate { requests, per }), None, false, false) = (rates.next(), rates.next(), is_throttled, changes) else {
+        return None;
+    };
+    let seconds = per.ns() / SECOND;
+    let is_whole = seconds > 0 && per.ns().is_multiple_of(SECOND);
+    is_whole.then(|| HeaderValue::try_from(format!("\"rate\";q={requests};w={seconds}")).expect("digits"))
 }
 
 /// Whether the same request can pass later without anybody paying.
-fn retryable(cause: Cause) -> bool {
+fn is_retryable(cause: Cause) -> bool {
     matches!(cause, Cause::RateLimited | Cause::ConcurrencyLimited | Cause::UpstreamError | Cause::UpstreamTimeout)
+}
+
+/// What the client can do about it.
+fn detail(cause: Cause, has_wait: bool) -> &'static str {
+    match (cause, cause.kind()) {
+        _ if has_wait => "Wait as long as Retry-After says, and send the request again.",
+        (Cause::NoCredential | Cause::UnknownCredential, _) => {
+            "Send a key that is known, as x-api-key or as a bearer token."
+        }
+        (Cause::RouteNotFound, _) => "Call a route that there is.",
+        (Cause::RouteNotInPlan, _) => "Change to a plan that covers the route.",
+        (Cause::NoPaymentMethod, _) => "Add a payment method.",
+        (Cause::QuotaExhausted, _) => "Change to a plan with a larger allowance, or wait for the next period.",
+        (Cause::SpendCap, _) => "Raise the cap, or wait for the next period.",
+        (Cause::CreditExhausted, _) => "Buy credit.",
+        (Cause::BillingUnavailable, _) => "Send the request again later.",
+        (Cause::PolicyError, _) => "Ask whoever runs the gateway: the account is in order.",
+        (Cause::Canceled, _) => "Subscribe again.",
+        (_, Kind::Limit) => "Send the request again when fewer are under way.",
+        (Cause::ClientAbort, _) => "Nobody waits for this answer.",
+        (_, Kind::Upstream) => "The call was not billed.",
+        _ => "Pay what is due, or change the payment method.",
+    }
 }
 
 fn title(cause: Cause) -> &'static str {
@@ -66,3 +282,6 @@ fn title(cause: Cause) -> &'static str {
         Cause::ClientAbort => "The client went away",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -290,7 +290,7 @@ pub fn raise_descriptor_limit() -> u64 {
 }
 
 /// A word that nobody outside of this run can guess.
-fn token() -> io::Result<String> {
+pub fn token() -> io::Result<String> {
     let (high, low) = (getrandom::u64().map_err(io::Error::other)?, getrandom::u64().map_err(io::Error::other)?);
     Ok(format!("{high:016x}{low:016x}"))
 }

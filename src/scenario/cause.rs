@@ -56,6 +56,11 @@ pub(super) const KINDS: &[&str] = &["billing", "limit", "auth", "upstream"];
 /// What becomes of a request, and with its last one of a call.
 pub(super) const OUTCOMES: &[&str] = &["served", "refused", "failed", "recovered", "abandoned"];
 
+/// What `OpenAI` answers with 429 and others with 402. A call that is asked to pay for itself can only be asked with 402.
+pub(super) fn answered_429_by_openai() -> impl Iterator<Item = &'static str> {
+    REFUSALS.iter().copied().filter(|cause| status_of(cause) == 402 && *cause != "payment_required")
+}
+
 /// Whether what failed for this cause can be answered with this status; whether a refusal can is the scenario's to say.
 pub(super) fn may_have(cause: &str, status: u16) -> bool {
     match cause {

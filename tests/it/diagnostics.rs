@@ -355,13 +355,13 @@ fn what_is_not_supported_yet_is_valid_and_is_not_run() {
         --- stdout ---
         hello.yaml: `hello` is valid: 1 plan, 1 cohort, 100 consumers, 30 days, 1 variant; 2 things in it are not supported yet and cannot be run
         --- stderr ---
-        unsupported: `dialect` is not supported yet
-         --> hello.yaml:2:12
+        unsupported: `kong` is not supported yet
+         --> hello.yaml:2:21
           |
         2 | gateway: { dialect: kong }
-          |            ^^^^^^^
+          |                     ^^^^
           |
-          = help: leave it out, or write `dialect: problem`
+          = help: write one of `problem`, `openai_429`, `openrouter_402`
 
         unsupported: `nodes` is not supported yet
          --> hello.yaml:8:32
@@ -376,13 +376,13 @@ fn what_is_not_supported_yet_is_valid_and_is_not_run() {
     expect![[r#"
         exit code 3
         --- stderr ---
-        error: `dialect` is not supported yet
-         --> hello.yaml:2:12
+        error: `kong` is not supported yet
+         --> hello.yaml:2:21
           |
         2 | gateway: { dialect: kong }
-          |            ^^^^^^^
+          |                     ^^^^
           |
-          = help: leave it out, or write `dialect: problem`
+          = help: write one of `problem`, `openai_429`, `openrouter_402`
 
         error: `hello.yaml` has 1 error
         hint: `farebox validate` accepts it; this version cannot run it

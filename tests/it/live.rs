@@ -25,7 +25,12 @@ use tokio::net::TcpSocket;
 use crate::fixture;
 use wire::{Message, Wire, wait_until};
 
+mod admin;
+mod hostile;
+mod http2;
+mod metering;
 mod reconciled;
+mod serve;
 mod upstreams;
 mod wire;
 
@@ -460,7 +465,7 @@ fn who_has_no_key_is_told_so() {
     expect![[r#"
         HTTP/1.1 401 Unauthorized
         cache-control: no-store
-        content-length: 139
+        content-length: 211
         content-type: application/problem+json
         farebox-cause: no_credential
     "#]]
@@ -501,6 +506,40 @@ fn allowance_and_rate_refuse_with_their_own_causes() {
     assert_eq!(rig.upstream.counters().received, 5);
     assert_eq!((rig.count(Cause::QuotaExhausted), rig.count(Cause::RateLimited)), (1, 1));
     rig.quiesce();
+}
+
+/// The words and the statuses of a vendor; the header that names the cause is there all the same.
+#[test]
+fn a_refusal_is_written_in_the_dialect_of_the_scenario() {
+    for (dialect, status, expected) in [
+        (
+            "openai_429",
+            429,
+            json!({ "error": {
+                "message": "The prepaid balance does not cover this call",
+                "type": "insufficient_quota",
+                "param": null,
+                "code": "credit_balance_exhausted",
+            } }),
+        ),
+        (
+            "openrouter_402",
+            402,
+            json!({ "error": {
+                "code": 402,
+                "message": "The prepaid balance does not cover this call",
+                "metadata": { "limit_source": "openrouter_credits" },
+            } }),
+        ),
+    ] {
+        let poor = PLANS.replace("opening: $10", "opening: $0.001");
+        let rig = Rig::new(&format!("{poor}gateway: {{ dialect: {dialect} }}\n"));
+        let answer = rig.client().get(&keyed(SCRIPT, ""));
+        assert_eq!((answer.status(), answer.cause()), (status, Some("credit_exhausted")));
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap(), expected);
+        rig.quiesce();
+    }
 }
 
 /// Billing time runs so fast that the first renewal, which is declined, comes within a moment: one plan has no grace,

@@ -27,6 +27,7 @@ mod period;
 mod plan_change;
 pub mod price;
 mod settle;
+pub mod standing;
 mod steps;
 mod subscription;
 pub mod tally;

@@ -210,6 +210,20 @@ pub struct Gateway {
     pub on_client_abort: OnClientAbort,
     /// Other statuses for causes of refusal: the cause's name and the status.
     pub refusals: Vec<(&'static str, u16)>,
+    /// How a refusal is written.
+    pub dialect: Dialect,
+}
+
+/// How a gateway writes its refusals. The statuses that a dialect gives causes are among [`Gateway::refusals`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// RFC 9457.
+    #[default]
+    Problem,
+    /// As `OpenAI` does: what billing refuses is a 429.
+    OpenAi429,
+    /// As `OpenRouter` does: a 402 whose body names what has run out.
+    OpenRouter402,
 }
 
 /// How prepaid credit and spend caps are guarded.

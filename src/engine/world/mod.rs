@@ -330,6 +330,16 @@ impl World {
         }
     }
 
+    /// Somebody does something to an account from outside of the played world, as a reaction would. What was due by `now`
+    /// has been done. A subscription that has not begun, or is over, stays as it is.
+    pub fn intervene(&self, party: &mut Party, now: Now, act: Act) -> Result<(), Overflow> {
+        if party.account.status() == Status::Awaited || party.account.is_over() {
+            return Ok(());
+        }
+        self.react(party, now, act)?;
+        self.act(party, now)
+    }
+
     /// The consumer does something to the account.
     fn react(&self, party: &mut Party, now: Now, act: Act) -> Result<(), Overflow> {
         let Party { account, actions, cards, has_left, .. } = party;

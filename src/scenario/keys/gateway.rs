@@ -116,7 +116,12 @@ pub(super) static GATEWAY: Table = keys(&[
         OneOrMap(Unit::Choice(&WHEN_BILLING_DOWN), &CACHED),
         "What it does when billing does not answer.",
     ),
-    planned("dialect", &["problem"], One(Unit::Choice(&DIALECT)), "How a refusal is written."),
+    key(
+        "dialect",
+        Default("problem"),
+        One(Unit::Choice(&DIALECT)),
+        "How the live gateway writes a refusal: as RFC 9457 problem details, as OpenAI does, or as OpenRouter does. With `openai_429` the status of what would be a 402 is 429, simulated too, but for `payment_required`; `refusals` says otherwise.",
+    ),
     key("refusals", Default("{}"), Map(&REFUSALS), "Other statuses for causes of refusal."),
 ]);
 
@@ -124,7 +129,10 @@ static SPEND_CONTROL: Choice = Choice::of(&["reserve", "check_then_debit"]);
 static ON_CLIENT_ABORT: Choice = Choice::of(&["settle", "release", "bill_sent"]);
 static COUNTERS: Choice = Choice::of(&["exact", "local"]);
 static WHEN_BILLING_DOWN: Choice = Choice::of(&["closed", "open"]);
-static DIALECT: Choice = Choice::of(&["problem", "openai_429", "openrouter_402", "kong", "apisix", "x402", "mpp"]);
+static DIALECT: Choice = Choice {
+    words: &["problem", "openai_429", "openrouter_402", "kong", "apisix", "x402", "mpp"],
+    unsupported: &["kong", "apisix", "x402", "mpp"],
+};
 
 static SYNCED: Table =
     keys(&[key("synced", Required, One(DURATION_ABOVE_ZERO), "How often the nodes tell each other.")]);

@@ -32,7 +32,10 @@ fn what_is_not_supported_yet() {
         gateway.counters but exact
         gateway.entitlement_cache but 0s
         gateway.when_billing_down but closed
-        gateway.dialect but problem
+        gateway.dialect: kong
+        gateway.dialect: apisix
+        gateway.dialect: x402
+        gateway.dialect: mpp
         payments.webhooks.delay but 0ms
         payments.webhooks.duplicate but 0%
         payments.webhooks.reorder but 0%

@@ -1,6 +1,6 @@
 //! What the world around plans and consumers is in the model, and how plans change in it.
 
-use farebox_engine::model::{AppliesTo, Length, OnClientAbort, Returns, Scenario, Share, SpendControl};
+use farebox_engine::model::{AppliesTo, Dialect, Length, OnClientAbort, Returns, Scenario, Share, SpendControl};
 
 use super::lowered::{DOLLAR, days, money, per_unit, said, scenario, text};
 use super::*;
@@ -27,6 +27,28 @@ payments:
     assert_eq!(payments.refunds, Returns { chance: Chance::of(5, 1_000), after: days(7), ..Returns::default() });
     let back = Returns { chance: Chance::of(1, 1_000), after: days(30), fee: money(15 * DOLLAR), suspends: days(2) };
     assert_eq!(payments.chargebacks, back);
+}
+
+/// `OpenAI` answers with 429 what others answer with 402, but for a call that is asked to pay for itself; what the file says
+/// of a cause goes before.
+#[test]
+fn a_dialect_brings_its_statuses() {
+    let refusals = |gateway: &str| {
+        let Scenario { gateway, .. } = scenario("", "traffic: { rate: 1/h }", &format!("gateway: {gateway}\n"));
+        (gateway.dialect, gateway.refusals)
+    };
+    assert_eq!(refusals("{ dialect: problem }"), (Dialect::Problem, Vec::new()));
+    assert_eq!(refusals("{ dialect: openrouter_402 }"), (Dialect::OpenRouter402, Vec::new()));
+    let (dialect, statuses) = refusals("{ dialect: openai_429, refusals: { past_due: 403, rate_limited: 503 } }");
+    assert_eq!(dialect, Dialect::OpenAi429);
+    let status = |cause: &str| statuses.iter().find(|(name, _)| *name == cause).map(|(_, status)| *status);
+    let asked =
+        ["past_due", "rate_limited", "quota_exhausted", "credit_exhausted", "payment_required", "no_credential"];
+    assert_eq!(asked.map(status), [Some(403), Some(503), Some(429), Some(429), None, None]);
+    let mut names: Vec<_> = statuses.iter().map(|(name, _)| name).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), statuses.len(), "each cause has one status");
 }
 
 /// What an answer costs is counted by a meter: one that is there, or one of its own.

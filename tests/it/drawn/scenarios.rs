@@ -272,7 +272,7 @@ fn gateway(dice: &mut Dice, top: Keys) -> Keys {
     gateway = gateway.often(dice, 20, "counters", Form::Word, &["exact"]);
     gateway = gateway.often(dice, 20, "entitlement_cache", Form::Duration, &["0s"]);
     gateway = gateway.often(dice, 20, "when_billing_down", Form::Word, &["closed"]);
-    gateway = gateway.often(dice, 20, "dialect", Form::Word, &["problem"]);
+    gateway = gateway.often(dice, 20, "dialect", Form::Word, &["problem", "openai_429", "openrouter_402"]);
     if dice.happens(50) {
         let causes = ["quota_exhausted", "route_not_in_plan", "spend_cap", "rate_limited", "past_due"];
         let status = |dice: &mut Dice| value(Form::Count, dice.one_of(&["402", "429", "403", "503", "418"]));
