@@ -399,7 +399,11 @@ impl Observer for Recorder {
         add(&mut lost[terms as usize], usage);
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "the loop that calls it is most of a simulation, and it is in two of them"
+    )]
     fn latency(&mut self, consumer: Consumer, at: Time, latency: Span) {
         if at >= self.current.ends {
             self.go_to(at);

@@ -22,7 +22,7 @@ use crate::money::Overflow;
 use crate::time::{Now, Span, Time};
 use crate::world::World;
 use crate::world::path::Journey;
-use crate::world::schedule::Call;
+use crate::world::schedule::{Call, Drawn};
 
 pub use component::play_component;
 use player::{Player, Try};
@@ -197,24 +197,38 @@ impl<O: Observer> Solo<'_, O> {
         Ok(true)
     }
 
-    /// Makes the calls that go on the open tab, each served before the next, and settles it.
+    /// Makes the calls that go on the open tab, each served before the next, and settles it. What the loop reads and writes
+    /// is at hand in it: it is most of the work of a simulation.
     fn call_together(&mut self) -> Result<(), Overflow> {
-        while self.player.is_there {
-            let call = &self.player.call;
-            let at = call.at;
-            if !self.player.tab.takes(at) {
+        let Player { world, party, consumer, latencies, calls, call, is_there, tab, .. } = &mut self.player;
+        let (clock, only) = (world.schedule.pace().clock, world.only());
+        let errors = world.schedule.attempts(*consumer, Drawn::Error);
+        let (mut served, mut sum, mut longest) = (Time::START, 0, Span::ZERO);
+        while *is_there && tab.has_room() {
+            let Journey { takes: latency, fails } = match only {
+                Some(upstream) => {
+                    let works =
+                        latencies.of(call.index, |stream, first, block| upstream.latency.fill(stream, first, block));
+                    let fails = upstream.errors.drawn(|| errors.word(call.index));
+                    let takes = upstream.takes(Span::from_ns(works), &call.usage);
+                    Journey { takes, fails: fails.map(|status| Failure::answered(0, status)) }
+                }
+                None => world.journey(*consumer, call),
+            };
+            let lands = call.at + latency;
+            let is_alone = lands < calls.next_at() && tab.takes_answer(call.at, lands);
+            if !is_alone || fails.is_some() || !party.account.passes_limits(clock.at(call.at), &world.catalog) {
                 break;
             }
-            let tried = Try::first(call);
-            let Journey { takes, fails } = self.player.journey(&tried);
-            let lands = at + takes;
-            let is_alone = lands < self.player.calls.next_at() && self.player.tab.takes_answer(at, lands);
-            if !is_alone || fails.is_some() || !self.player.is_for_tab(at) {
-                break;
+            self.observer.latency(*consumer, call.at, latency);
+            if let Some(first) = world.first_token(call.route, &call.usage, latency) {
+                self.observer.first_token(*consumer, first);
             }
-            self.player.served_on_tab(&tried, lands, self.observer);
-            self.player.is_there = self.player.calls.next_into(&mut self.player.call);
+            tab.passed.count(call.route, &call.usage);
+            (served, sum, longest) = (lands, sum + latency.ns(), longest.max(latency));
+            *is_there = calls.next_into(call);
         }
+        (tab.served, tab.passed.latency_sum, tab.passed.latency_max) = (served, Span::from_ns(sum), longest);
         self.player.settle_tab(self.observer)
     }
 

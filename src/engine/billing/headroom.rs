@@ -46,7 +46,11 @@ impl Passed {
     }
 
     /// One more.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "the loop that calls it is most of a simulation, and it is in two of them"
+    )]
     pub fn count(&mut self, route: u16, usage: &PerMeter<u64>) {
         self.calls += 1;
         match self.by_route.get_mut(route as usize) {
@@ -178,7 +182,11 @@ impl Account {
     }
 
     /// Whether the limits let a call pass while no other is under way.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "the loop that calls it is most of a simulation, and it is in two of them"
+    )]
     pub fn may_pass_limits(&self, now: Now, catalog: &Catalog) -> bool {
         let plan = &catalog.terms[self.terms as usize];
         plan.limits.iter().zip(&self.limits).all(|(limit, state)| limit.admits(state, now.traffic, 0))

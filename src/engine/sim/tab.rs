@@ -41,10 +41,16 @@ impl Tab {
         self.is_open
     }
 
+    /// Whether one more call goes on it.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.passed.calls < self.room
+    }
+
     /// Whether one more call goes on it, made at that moment.
     #[inline]
     pub(super) fn takes(&self, at: Time) -> bool {
-        self.passed.calls < self.room && at < self.until && self.pending.is_none()
+        self.has_room() && at < self.until && self.pending.is_none()
     }
 
     /// Whether the answer to one of its calls comes in time.
