@@ -50,6 +50,21 @@ pub enum Status {
 }
 
 impl Status {
+    /// Its name in reports and answers, as `docs/BILLING.md` has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Awaited => "awaited",
+            Self::Incomplete => "incomplete",
+            Self::IncompleteExpired => "incomplete_expired",
+            Self::Trialing => "trialing",
+            Self::Active => "active",
+            Self::PastDue => "past_due",
+            Self::Unpaid => "unpaid",
+            Self::Paused => "paused",
+            Self::Canceled => "canceled",
+        }
+    }
+
     /// Whether a subscription may go from this status to another.
     pub fn may_become(self, next: Self) -> bool {
         use Status::{Active, Awaited, Canceled, Incomplete, IncompleteExpired, PastDue, Paused, Trialing, Unpaid};

@@ -54,18 +54,10 @@ pub(super) fn pace(keeps: Chance) -> String {
 /// `active on pro`.
 pub(super) fn standing(world: &World, account: &Account) -> String {
     let plan = &world.scenario.plans[account.plan(&world.catalog)].name;
-    let status = match account.status() {
-        Status::Awaited => return format!("not subscribed yet; will be on {plan}"),
-        Status::Incomplete => "incomplete",
-        Status::IncompleteExpired => "incomplete_expired",
-        Status::Trialing => "trialing",
-        Status::Active => "active",
-        Status::PastDue => "past_due",
-        Status::Unpaid => "unpaid",
-        Status::Paused => "paused",
-        Status::Canceled => "canceled",
-    };
-    format!("{status} on {plan}")
+    match account.status() {
+        Status::Awaited => format!("not subscribed yet; will be on {plan}"),
+        status => format!("{} on {plan}", status.name()),
+    }
 }
 
 /// What they paid, what they owe, and what they have.

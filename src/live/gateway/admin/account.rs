@@ -24,7 +24,7 @@ pub(super) fn document(scenario: &Scenario, consumer: Consumer, status: Status, 
     json!({
         "cohort": scenario.cohorts[consumer.cohort as usize].name,
         "index": consumer.index,
-        "status": status_name(status),
+        "status": status.name(),
         "plan": plan(standing.plan),
         "next_plan": standing.next_plan.map(plan),
         "has_payment_method": standing.has_card,
@@ -38,20 +38,6 @@ pub(super) fn document(scenario: &Scenario, consumer: Consumer, status: Status, 
         "limits": limits.collect::<Vec<_>>(),
         "calls_in_flight": standing.open_holds,
     })
-}
-
-fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Awaited => "awaited",
-        Status::Incomplete => "incomplete",
-        Status::IncompleteExpired => "incomplete_expired",
-        Status::Trialing => "trialing",
-        Status::Active => "active",
-        Status::PastDue => "past_due",
-        Status::Unpaid => "unpaid",
-        Status::Paused => "paused",
-        Status::Canceled => "canceled",
-    }
 }
 
 #[derive(Deserialize)]
