@@ -416,7 +416,7 @@ impl Observer for Recorder {
 
     fn passed(&mut self, consumer: Consumer, passed: &Passed) {
         let record = &mut self.cohorts[consumer.cohort as usize];
-        for (route, calls) in (0..).zip(&passed.by_route).filter(|(_, calls)| **calls > 0) {
+        for (route, calls) in passed.by_route() {
             let cell = record.route(route);
             cell.admitted += calls;
             cell.served += calls;

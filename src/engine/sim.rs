@@ -4,6 +4,7 @@
 //! ([`play`]). Those that share an upstream of limited capacity are one component, and are played together in the order of
 //! time ([`play_component`]). The order of events at one instant is: deadlines, answers of the upstream, new calls.
 
+mod calendar;
 mod component;
 mod player;
 mod tab;

@@ -3,7 +3,7 @@
 //! and what they do to the account is done in one step. The sums are the same, for what a part of the usage costs is a
 //! difference of two totals.
 
-use std::mem;
+use std::{iter, mem};
 
 use crate::billing::account::{Account, Status};
 use crate::billing::catalog::{Catalog, CohortTerms, Metered, Past, PlanTerms};
@@ -19,8 +19,11 @@ use crate::time::{Now, Span};
 pub struct Passed {
     /// How many.
     pub calls: u64,
-    /// Of each route, as far as any has been called.
-    pub by_route: Vec<u64>,
+    /// The route of the first of them. Its calls are those of no other route: where there is one route, nothing is counted
+    /// by route.
+    route: u16,
+    /// How many are of each route but that one, as far as any has been called.
+    of_others: Vec<u64>,
     /// What they used, per meter.
     pub usage: PerMeter<u64>,
     /// How long the upstream took for them, together.
@@ -39,10 +42,10 @@ pub const ALONE: u32 = 16;
 impl Passed {
     /// None of them any more; whether what they use is kept apart by route.
     pub fn clear(&mut self, is_split: bool) {
-        self.by_route.clear();
+        self.of_others.clear();
         self.usage_by_route.clear();
-        let (by_route, usage_by_route) = (mem::take(&mut self.by_route), mem::take(&mut self.usage_by_route));
-        *self = Self { by_route, usage_by_route, is_split, ..Self::default() };
+        let (of_others, usage_by_route) = (mem::take(&mut self.of_others), mem::take(&mut self.usage_by_route));
+        *self = Self { of_others, usage_by_route, is_split, ..Self::default() };
     }
 
     /// One more.
@@ -53,9 +56,8 @@ impl Passed {
     )]
     pub fn count(&mut self, route: u16, usage: &PerMeter<u64>) {
         self.calls += 1;
-        match self.by_route.get_mut(route as usize) {
-            Some(calls) => *calls += 1,
-            None => self.first_of(route),
+        if route != self.route {
+            self.of_another(route);
         }
         add(&mut self.usage, usage);
         if self.is_split {
@@ -69,10 +71,21 @@ impl Passed {
         add(&mut self.usage_by_route[route as usize], usage);
     }
 
-    #[cold]
-    fn first_of(&mut self, route: u16) {
-        self.by_route.resize(route as usize + 1, 0);
-        self.by_route[route as usize] = 1;
+    fn of_another(&mut self, route: u16) {
+        if self.calls == 1 {
+            self.route = route;
+            return;
+        }
+        let routes = self.of_others.len().max(route as usize + 1);
+        self.of_others.resize(routes, 0);
+        self.of_others[route as usize] += 1;
+    }
+
+    /// The routes that were called, and how often each.
+    pub fn by_route(&self) -> impl Iterator<Item = (u16, u64)> {
+        let of_first = self.calls - self.of_others.iter().sum::<u64>();
+        let others = (0..).zip(self.of_others.iter().copied()).filter(|(_, calls)| *calls > 0);
+        iter::once((self.route, of_first)).chain(others)
     }
 }
 
@@ -220,7 +233,7 @@ impl Account {
     /// or all past it.
     pub(super) fn together(&self, catalog: &Catalog, passed: &Passed) -> Result<(PerMeter<u64>, Pass), Overflow> {
         let (cohort, plan) = self.terms(catalog);
-        let routes = || cohort.most.iter().zip(&passed.by_route).filter(|(_, calls)| **calls > 0);
+        let routes = || passed.by_route().map(|(route, calls)| (&cohort.most[route as usize], calls));
         let (mut together, mut pass) = (PerMeter::default(), Pass::default());
         for metered in &plan.metered {
             let meter = metered.meter;
@@ -233,7 +246,7 @@ impl Account {
             pass.pays = if plan.prepaid.is_some() || plan.pays_per_request { Pays::Credit } else { Pays::Arrears };
             if let (Some(price), SpendControl::Reserve) = (&metered.credit, catalog.spend_control) {
                 for (most, calls) in routes() {
-                    let quote = times(price::at_most(price, most[meter])?, *calls)?;
+                    let quote = times(price::at_most(price, most[meter])?, calls)?;
                     pass.quote = pass.quote.checked_add(quote).ok_or(OVERFLOW)?;
                 }
             }

@@ -6,20 +6,18 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::hint::black_box;
-use std::mem;
 
 use super::Observer;
+use super::calendar::Calendar;
 use super::player::{Player, Try};
 use super::tab::Tab;
 use crate::billing::account::Consumer;
 use crate::billing::cause::Failure;
 use crate::billing::hold::HoldId;
 use crate::money::Overflow;
-use crate::time::{SECOND, Time};
+use crate::time::Time;
 use crate::world::World;
 use crate::world::path::{Journey, Work};
-use crate::world::schedule::mean_rate_per_s;
 
 /// An attempt behind the gateway, and whose.
 #[derive(Clone, Copy, Debug)]
@@ -315,93 +313,5 @@ impl Visits {
 impl Places {
     fn new(capacity: Option<u32>) -> Self {
         Self { free: capacity.unwrap_or(u32::MAX), line: VecDeque::new() }
-    }
-}
-
-// === When whose turn is ===
-
-/// When each player makes its next attempt: a calendar queue (Brown: "Calendar queues", CACM 31 (1988)). Time is cut into
-/// pages of a few attempts each, and a page is put in order when it is turned to.
-struct Calendar {
-    /// Pages to come, by number; what is past the last page is on it.
-    pages: Vec<Vec<(Time, u32)>>,
-    page_ns: u64,
-    current: usize,
-    /// The current page, the first of it last.
-    today: Vec<(Time, u32)>,
-    /// What was entered on the current page since.
-    added: BinaryHeap<Reverse<(Time, u32)>>,
-}
-
-/// Attempts on one page, on average.
-const PAGE: f64 = 32.0;
-const PAGES_MAX: usize = 1 << 18;
-
-impl Calendar {
-    fn new(world: &World) -> Self {
-        let pace = world.schedule.pace();
-        let until = pace.until.ns().max(1).cast_unsigned();
-        let attempts = mean_rate_per_s(&world.scenario) / pace.stretch * (until as f64 / SECOND as f64);
-        let pages = ((attempts / PAGE) as usize).clamp(1, PAGES_MAX);
-        Self {
-            pages: vec![Vec::new(); pages],
-            page_ns: until.div_ceil(pages as u64),
-            current: 0,
-            today: Vec::new(),
-            added: BinaryHeap::new(),
-        }
-    }
-
-    /// Enters a player's next attempt, which is not before the current page; one that never comes is not entered.
-    fn enter(&mut self, at: Time, player: u32) {
-        if at == Time::NEVER {
-            return;
-        }
-        let page = (at.ns().cast_unsigned() / self.page_ns).min(self.pages.len() as u64 - 1) as usize;
-        if page <= self.current {
-            self.added.push(Reverse((at, player)));
-        } else {
-            self.pages[page].push((at, player));
-        }
-    }
-
-    /// The first attempt and whose it is; [`Time::NEVER`] when there is none.
-    #[inline]
-    fn first(&mut self, players: &[Player]) -> (Time, u32) {
-        loop {
-            let added = self.added.peek().map(|Reverse(entry)| *entry);
-            if let Some(first) = self.today.last().copied().into_iter().chain(added).min() {
-                return first;
-            }
-            if self.current + 1 == self.pages.len() {
-                return (Time::NEVER, 0);
-            }
-            self.turn(players);
-        }
-    }
-
-    /// Goes to the next page. Whoever is on it is looked at once: their memory is then fetched for all of them at the same
-    /// time, where else each would be waited for in its turn.
-    fn turn(&mut self, players: &[Player]) {
-        self.current += 1;
-        let page = mem::take(&mut self.pages[self.current]);
-        let seen = page.iter().map(|(_, player)| players[*player as usize].glance()).fold(0, u64::wrapping_add);
-        black_box(seen);
-        self.today = page;
-        self.today.sort_unstable_by_key(|entry| Reverse(*entry));
-    }
-
-    /// Takes the first attempt out.
-    #[inline]
-    fn take(&mut self) {
-        let is_added = match (self.today.last(), self.added.peek()) {
-            (Some(planned), Some(Reverse(added))) => added < planned,
-            (planned, _) => planned.is_none(),
-        };
-        if is_added {
-            self.added.pop();
-        } else {
-            self.today.pop();
-        }
     }
 }

@@ -385,7 +385,6 @@ impl<'a> Player<'a> {
         let own = [
             i64::from(self.tab.is_open()),
             self.tab.passed.calls.cast_signed(),
-            self.tab.passed.by_route.first().map_or(0, |calls| calls.cast_signed()),
             at.ns(),
             usage[METERS_MAX - 1].cast_signed(),
             i64::from(self.is_there),

@@ -256,3 +256,33 @@ fn a_line_longer_than_a_hold_lasts_leaves_calls_unbilled() {
     assert!(count("late") > 20 && count("expired_holds") >= count("late"), "{:?}", outcome.cohorts[0].counts);
     assert!(outcome.cohorts[0].in_flight > 50);
 }
+
+/// When calls are decided.
+#[derive(Default)]
+struct Moments(Vec<Time>);
+
+impl Observer for Moments {
+    fn decided(&mut self, _: Consumer, _: &Call, now: Now, _: Decision) {
+        self.0.push(now.traffic);
+    }
+
+    fn served(&mut self, _: Consumer, _: &Call, _: HoldId, _: Now, _: Span) {}
+
+    fn failed(&mut self, _: Consumer, _: &Call, _: HoldId, _: Failure, _: Now) {}
+
+    fn closed(&mut self, _: &Account, _: &Tried) {}
+}
+
+/// Calls enough for several chapters of the calendar, most of them entered a chapter or more ahead.
+#[test]
+fn calls_of_all_consumers_are_made_in_the_order_of_time() {
+    let mut scenario = line(400, secs(3_600), Distribution::Constant(1e6), 64);
+    scenario.cohorts[0].arrivals = poisson(secs(36));
+    let world = world(scenario);
+    let mut made: Vec<_> = world.consumers().flat_map(|consumer| world.calls(consumer)).map(|call| call.at).collect();
+    made.sort_unstable();
+    assert!(made.len() > 2 * 512 * 32, "{}", made.len());
+    let mut seen = Moments::default();
+    play_component(&world, world.consumers(), &mut seen, &mut |_| true).unwrap();
+    assert!(seen.0 == made);
+}
