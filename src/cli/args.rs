@@ -142,7 +142,8 @@ Examples:
   farebox load scenarios/quickstart.yaml --rate 5k/s --duration 30s
   farebox load scenarios/quickstart.yaml --closed --rate 50k/s
   farebox load scenarios/quickstart.yaml --target http://127.0.0.1:8080/v1 --keys keys.csv \\
-      --key-header authorization --key-prefix 'Bearer '")]
+      --key-header authorization --key-prefix 'Bearer ' \\
+      --method POST --header 'content-type: application/json' --body @prompt.json")]
     Load(Load),
 
     /// Simulate and load, check that both took the same decisions, and report

@@ -13,20 +13,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use farebox_engine::billing::gate::Decision;
 use farebox_engine::billing::hold::HoldId;
 use farebox_engine::log::{Event, History};
 use farebox_engine::world::World;
-use http_body_util::Empty;
 use hyper::header::HeaderMap;
 use mock_upstreams::Timer;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::{JoinSet, spawn_local};
 
 use super::accounts::AccountId;
-use super::generator::{CallError, Caller, exchange};
-use super::pool::Pool;
+use super::generator::{CallError, Caller, Wires};
 use super::problem::CAUSE;
 use super::stamp::{Scheduled, Stamp, Step};
 use crate::control::Control;
@@ -136,7 +133,7 @@ pub fn connections(twins: &[History], threads: NonZeroUsize) -> usize {
 
 struct Player {
     caller: Caller,
-    pool: Rc<Pool<Empty<Bytes>>>,
+    wires: Wires,
     timer: Timer,
 }
 
@@ -150,7 +147,8 @@ async fn play_share(
 ) -> io::Result<Vec<OutOfStep>> {
     let timer = Timer::new()?;
     spawn_local(timer.clone().drive());
-    let player = Rc::new(Player { caller: Caller::new(Arc::clone(world), token), pool: Pool::new(target), timer });
+    let caller = Caller::new(Arc::clone(world), token, target);
+    let player = Rc::new(Player { caller, wires: Wires::new(target), timer });
     let mut differences = Vec::new();
     let mut playing = JoinSet::new();
     let mut open = 0;
@@ -209,8 +207,10 @@ impl Player {
 
     async fn call(self: Rc<Self>, account: AccountId, scripted: ScriptedCall) -> Result<(u64, u32), OutOfStep> {
         let at = scripted.stamp.scheduled.expect("every call of a script is scheduled").decided.now.traffic;
-        let request = self.caller.request(account, scripted.stamp, at);
-        let answer = self.timer.timeout_at(Instant::now() + TIMEOUT, exchange(&self.pool, request)).await;
+        let mut request = String::new();
+        self.caller.write(account, scripted.stamp, at, &mut request);
+        let exchange = self.wires.exchange(request.as_bytes(), 0);
+        let answer = self.timer.timeout_at(Instant::now() + TIMEOUT, exchange).await;
         let answer = answer.unwrap_or(Err(CallError::Timeout));
         let Stamp { call, attempt, .. } = scripted.stamp;
         let out_of_step = |live: String| OutOfStep { account, call, twin: scripted.twin, live };

@@ -1,9 +1,9 @@
-//! Keep-alive connections from one thread to one address: the gateway's to its upstream, the generator's to the gateway.
+//! Keep-alive connections from one of the gateway's threads to its upstream.
 //!
 //! A connection carries one exchange at a time; the one used last is used next, so few stay warm. There is no lock:
 //! nothing here leaves its thread.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -23,8 +23,6 @@ const IDLE_MAX: usize = 1_024;
 pub(crate) struct Pool<B> {
     address: SocketAddr,
     idle: RefCell<Vec<SendRequest<B>>>,
-    /// How many connections were made.
-    made: Cell<u64>,
 }
 
 /// A connection on loan: [`Lease::give_back`] returns it once the response has been read, dropping it closes it.
@@ -50,12 +48,7 @@ where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
 {
     pub(crate) fn new(address: SocketAddr) -> Rc<Self> {
-        Rc::new(Self { address, idle: RefCell::default(), made: Cell::new(0) })
-    }
-
-    /// How many connections were made so far.
-    pub(crate) fn made(&self) -> u64 {
-        self.made.get()
+        Rc::new(Self { address, idle: RefCell::default() })
     }
 
     /// Sends a request on an idle connection, else on a new one, and waits for the head of the response.
@@ -88,7 +81,6 @@ where
 
     async fn connect(&self) -> io::Result<SendRequest<B>> {
         let stream = TcpStream::connect(self.address).await?;
-        self.made.set(self.made.get() + 1);
         stream.set_nodelay(true)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         spawn_local(async move {

@@ -22,7 +22,8 @@ use farebox::live::validity::{Reason, Verdict};
 use farebox_engine::model::{Live, RateStage};
 use farebox_engine::time::Time;
 use farebox_engine::world::World;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::Method;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::net::TcpSocket;
 
@@ -268,13 +269,7 @@ fn offer(target: SocketAddr, foreign: impl FnOnce(&World) -> Foreign) -> LoadRes
 }
 
 fn plain(world: &World) -> Foreign {
-    Foreign {
-        key_header: HeaderName::from_static("x-api-key"),
-        keys: own_keys(world, ""),
-        host: HeaderValue::from_static("target"),
-        prefix: String::new(),
-        is_obeyed: false,
-    }
+    Foreign { keys: own_keys(world, ""), ..Foreign::default() }
 }
 
 /// A server that does this with each request; a connection goes on while it is given back.
@@ -353,7 +348,7 @@ fn requests_to_a_gateway_of_somebody_s_own_carry_nothing_of_ours() {
         keys: own_keys(world, "Bearer "),
         host: HeaderValue::from_static("api.example.com"),
         prefix: "/proxy".to_owned(),
-        is_obeyed: false,
+        ..Foreign::default()
     };
     let load = offer(target, foreign);
     assert_eq!((load.status(200), load.that(|ending| ending.class == Class::Served)), (load.offered, load.offered));
@@ -367,6 +362,30 @@ fn requests_to_a_gateway_of_somebody_s_own_carry_nothing_of_ours() {
     offer(target, obeying);
     let commanded = |request: String| request.contains("mock-outcome: latency_ns=0") && !request.contains("stamp");
     assert!(told.try_iter().any(commanded));
+}
+
+/// A paid API mostly takes POSTs: the request is the one that was asked for, to the byte, but for its key.
+#[test]
+fn requests_have_the_method_the_headers_and_the_body_that_were_asked_for() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let target = serve(move |mut stream, request| {
+        tell.send(request).unwrap_or_default();
+        stream.write_all(OK).unwrap_or_default();
+        Some(stream)
+    });
+    let foreign = |world: &World| Foreign {
+        method: Method::POST,
+        headers: vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+        // It ends as a head does, by which the server here knows that a request is whole.
+        body: "{\"prompt\": 1}\r\n\r\n".to_owned(),
+        ..plain(world)
+    };
+    let load = offer(target, foreign);
+    assert_eq!(load.status(200), load.offered);
+    let request = told.recv().unwrap();
+    let (line, rest) = request.split_once("x-api-key: key-0000").unwrap();
+    assert_eq!(line, "POST / HTTP/1.1\r\nhost: localhost\r\n");
+    assert_eq!(&rest[2..], "\r\ncontent-type: application/json\r\ncontent-length: 17\r\n\r\n{\"prompt\": 1}\r\n\r\n");
 }
 
 /// The built-in gateway, as if it were somebody else's: who is refused, and for what, is read from its answers.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueHint;
+use hyper::Method;
 use hyper::header::HeaderName;
 
 use super::Live;
@@ -49,6 +50,15 @@ pub struct Target {
     /// The `host` header, instead of the target's
     #[arg(long, value_name = "HOST", requires = "target")]
     pub host: Option<String>,
+    /// The method of every request
+    #[arg(long, value_name = "METHOD", requires = "target", default_value = "GET")]
+    pub method: Method,
+    /// A further header of every request, as `NAME: VALUE`; may be given more than once
+    #[arg(long, value_name = "HEADER", requires = "target")]
+    pub header: Vec<String>,
+    /// The body of every request, or `@FILE` for what is in that file; mostly with `--method POST` and a `content-type`
+    #[arg(long, value_name = "TEXT", requires = "target")]
+    pub body: Option<String>,
     /// The built-in mock upstream is behind it: tell it how long to take and what to answer
     #[arg(long, requires = "target")]
     pub obey: bool,

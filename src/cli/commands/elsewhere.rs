@@ -10,7 +10,7 @@ use farebox_engine::billing::cause::Kind;
 use farebox_engine::model::{Became, Scenario};
 use farebox_engine::world::World;
 use hyper::Uri;
-use hyper::header::HeaderValue;
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 
 use super::judged::judge_answers;
 use super::load::{ceiling, check_generator, latency, watched, worthless};
@@ -162,7 +162,38 @@ fn foreign(args: &args::Target, place: &Place, world: &World) -> Result<Foreign,
         keys,
         host: header(&host).map_err(|()| Failure::new(Exit::Usage, format!("--host `{host}` is no host")))?,
         prefix: place.prefix.clone(),
+        method: args.method.clone(),
+        headers: args.header.iter().map(|line| further(line)).collect::<Result<_, _>>()?,
+        body: args.body.as_deref().map_or_else(|| Ok(String::new()), body)?,
         is_obeyed: args.obey,
+    })
+}
+
+/// Headers that say where a request ends, or goes: they are the generator's own.
+const OWN: [HeaderName; 4] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION];
+
+/// A further header, as `NAME: VALUE`.
+fn further(line: &str) -> Result<(HeaderName, HeaderValue), Failure> {
+    let read =
+        line.split_once(':').and_then(|(name, value)| Some((name.trim().parse().ok()?, header(value.trim()).ok()?)));
+    let wrong = |message: String| Failure::new(Exit::Usage, message);
+    match read {
+        Some((name, _)) if OWN.contains(&name) => Err(wrong(format!("--header: `{name}` is the generator's own"))
+            .hint("`--host` sets the host; how long a body is follows from `--body`")),
+        Some(read) => Ok(read),
+        None => {
+            Err(wrong(format!("--header `{line}` is no header")).hint("write it as `content-type: application/json`"))
+        }
+    }
+}
+
+/// A body as it was typed, or of the file that it names.
+fn body(text: &str) -> Result<String, Failure> {
+    let Some(file) = text.strip_prefix('@') else { return Ok(text.to_owned()) };
+    fs::read_to_string(file).map_err(|error| {
+        Failure::new(Exit::Environment, format!("cannot read the body in {file}"))
+            .because(error)
+            .hint("a body is text in UTF-8; for one that begins with `@`, put it into a file")
     })
 }
 
@@ -244,6 +275,16 @@ mod tests {
             ["", "127.0.0.1:80", "ftp://127.0.0.1", "https://127.0.0.1", "http://", "http://me@host", "http://h/?a=b"]
         {
             assert_eq!(Place::read(wrong).map_err(|failure| failure.exit()), Err(Exit::Usage), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_further_header_is_a_name_and_a_value_and_none_of_the_generator_s_own() {
+        let (name, value) = further("Content-Type: application/json").unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!((name.as_str(), value.as_bytes()), ("content-type", &b"application/json"[..]));
+        for wrong in ["", "x", ": y", "a b: c", "x: a\r\ny: b", "Host: there", "content-length: 5", "connection: close"]
+        {
+            assert_eq!(further(wrong).map_err(|failure| failure.exit()), Err(Exit::Usage), "{wrong:?}");
         }
     }
 

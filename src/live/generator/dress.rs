@@ -2,12 +2,13 @@
 //! or to somebody else's, of which only its HTTP is known.
 
 use farebox_engine::billing::cause::{Cause, Kind};
-use hyper::Response;
 use hyper::header::{HeaderName, HeaderValue};
+use hyper::{Method, Response};
 use serde_json::Value;
 
 use super::answer::Heard;
 use super::tally::Class;
+use crate::live::gateway::API_KEY;
 use crate::live::problem::CAUSE;
 
 /// How much of a refusal's body is looked at.
@@ -36,8 +37,30 @@ pub struct Foreign {
     pub host: HeaderValue,
     /// What stands before the scenario's paths; empty, or `/…` without a slash at its end.
     pub prefix: String,
+    /// The method.
+    pub method: Method,
+    /// Further headers, the same with every request.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body of every request.
+    pub body: String,
     /// Whether our mock upstream is behind it, and is told what to do.
     pub is_obeyed: bool,
+}
+
+/// Requests as the plainest client makes them, of nobody.
+impl Default for Foreign {
+    fn default() -> Self {
+        Self {
+            key_header: API_KEY,
+            keys: Vec::new(),
+            host: HeaderValue::from_static("localhost"),
+            prefix: String::new(),
+            method: Method::GET,
+            headers: Vec::new(),
+            body: String::new(),
+            is_obeyed: false,
+        }
+    }
 }
 
 /// What an answer comes to.

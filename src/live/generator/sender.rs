@@ -10,26 +10,23 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use farebox_engine::model::Excess;
 use farebox_engine::time::Time;
 use farebox_engine::world::World;
 use farebox_engine::world::client::Budget;
-use http_body_util::Empty;
 use mock_upstreams::Timer;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
 use super::Options;
-use super::answer::exchange_keeping;
 use super::caller::Caller;
 use super::dress::Dress;
 use super::due::{Arrival, Due};
 use super::tally::{CallError, LoadResult};
 use super::watch::{Gauges, Watch};
+use super::wire::Wires;
 use crate::control::Control;
 use crate::live::accounts::{AccountId, WallClock};
-use crate::live::pool::Pool;
 use crate::live::slow::SlowConsumers;
 use crate::live::stamp::Stamp;
 
@@ -55,7 +52,7 @@ struct Shared {
     index: usize,
     caller: Caller,
     dress: Dress,
-    pool: Rc<Pool<Empty<Bytes>>>,
+    wires: Wires,
     timer: Timer,
     clock: WallClock,
     queue: RefCell<VecDeque<Due>>,
@@ -103,9 +100,9 @@ impl Sender {
             connections: share(options.connections).min(places),
             shared: Rc::new(Shared {
                 index,
-                caller: Caller::dressed(Arc::clone(world), &options.dress),
+                caller: Caller::dressed(Arc::clone(world), &options.dress, options.target),
                 dress: options.dress.clone(),
-                pool: Pool::new(options.target),
+                wires: Wires::new(options.target),
                 timer: Timer::new()?,
                 clock: WallClock::starting(options.origin, world.schedule.pace().clock),
                 queue: RefCell::default(),
@@ -145,7 +142,7 @@ impl Sender {
         }
         let drained = self.drain(control).await;
         let mut result = shared.result.replace(LoadResult::new());
-        result.connected = shared.pool.made();
+        result.connected = shared.wires.made();
         if drained.is_none() {
             // What has found no connection by now was never sent.
             let unsent = shared.queue.borrow().len() as u64;
@@ -271,10 +268,11 @@ impl Shared {
 
     /// One connection: takes the next call, makes it, records it.
     async fn connection(self: Rc<Self>) {
+        let mut request = String::new();
         loop {
             let queued = self.queue.borrow_mut().pop_front();
             match queued.or_else(|| self.scripted()) {
-                Some(due) => self.attempt(due).await,
+                Some(due) => self.attempt(due, &mut request).await,
                 None => self.queued.notified().await,
             }
         }
@@ -304,12 +302,13 @@ impl Shared {
         None
     }
 
-    async fn attempt(self: &Rc<Self>, due: Due) {
+    /// Makes an attempt; `request` is where it is written.
+    async fn attempt(self: &Rc<Self>, due: Due, request: &mut String) {
         let Due { account, call, attempt, at, .. } = due;
-        let request = self.caller.request(account, Stamp { call, attempt, scheduled: None }, at);
+        self.caller.write(account, Stamp { call, attempt, scheduled: None }, at, request);
         let written = Instant::now();
         self.sent(due, written);
-        let exchange = exchange_keeping(&self.pool, request, self.dress.keeps());
+        let exchange = self.wires.exchange(request.as_bytes(), self.dress.keeps());
         let answer = self.timer.timeout_at(written + TIMEOUT, exchange).await;
         let answer = answer.unwrap_or(Err(CallError::Timeout)).map(|answer| {
             let reading = self.dress.read(&answer);
