@@ -97,6 +97,28 @@ fn the_engine_does_not_look_around() {
     );
 }
 
+// === No lock on the hot paths ===
+
+/// What makes threads wait for each other, or hands things from one to the other.
+const WAITS: [&str; 6] = ["Mutex", "RwLock", "Condvar", "mpsc", "oneshot", "broadcast"];
+/// Where it has its place: an account that both of the gateway's threads may be asked about, one lock each; and the bare server
+/// of the self-test, which is told when to end.
+const MAY_WAIT: [&str; 2] = ["src/live/accounts.rs", "src/live/generator/null.rs"];
+
+fn no_locks(file: &File) -> Vec<String> {
+    let is_hot = file.path.starts_with("src/engine/") || file.path.starts_with("src/live/");
+    if is_hot && !MAY_WAIT.contains(&file.path.as_str()) { file.mentions(&WAITS) } else { Vec::new() }
+}
+
+#[test]
+fn nobody_waits_on_the_hot_paths() {
+    obeyed(
+        "Each thread of a simulation, of the gateway and of the generator has its own state, and results are merged at the \
+         end. What is shared is an account, behind one lock of its own (src/live/accounts.rs).",
+        sources().iter().flat_map(no_locks),
+    );
+}
+
 // === The direction of the data ===
 
 /// The modules of the engine in layers: each may use its own layer and those before it.
@@ -348,6 +370,12 @@ fn the_other_rules_bite() {
     assert_eq!(one_printer(&file("src/live/driver.rs", "println!(\"{x}\"); eprintln!();")).len(), 2);
     assert_eq!(one_printer(&file("src/report/text.rs", "let out = std::io::stdout();")).len(), 1);
     assert!(one_printer(&file("src/cli/printer.rs", "let out = io::stdout();")).is_empty());
+
+    assert_eq!(
+        no_locks(&file("src/live/gateway.rs", "use std::sync::{Arc, Mutex};\nlet (a, b) = mpsc::channel();")).len(),
+        2
+    );
+    assert!(no_locks(&file("src/cli/printer.rs", "use std::sync::mpsc;")).is_empty());
 
     let unfinished = format!("//! A file.\n// {} later\n{}();", LEFTOVERS[0], LEFTOVERS[2]);
     assert_eq!(finished(&file("src/a.rs", &unfinished)).len(), 2);
