@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use crate::share::{Share, ShareError};
 
-pub(crate) use self::line::{Parting, line};
+pub(crate) use self::line::{Parting, Socket, line};
 
 mod line;
 

@@ -4,7 +4,7 @@
 //! Life: [`Host::start`] returns when every thread accepts; [`Host::shutdown`] stops accepting, lets requests in flight
 //! end until a deadline, cuts off the rest and joins the threads. Dropping a host is a shutdown without grace.
 //!
-//! What clients may do is in [`Limits`]. When the process runs out of descriptors, accepting pauses and goes on.
+//! What clients may do is in [`Limits`]; with [`Tls`] they speak it. When the process runs out of descriptors, accepting pauses and goes on.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
@@ -34,11 +34,13 @@ use crate::timer::Timer;
 pub use self::connection::{Connections, Watch};
 use self::connection::{Counters, Shared};
 pub use self::limits::Limits;
+pub use self::tls::{Tls, TlsError};
 
 mod connection;
 mod limits;
 mod listener;
 mod pulse;
+mod tls;
 
 /// A running host.
 #[derive(Debug)]
@@ -54,6 +56,22 @@ enum Phase {
     Serving,
     /// Requests in flight have until then.
     Stopping(Instant),
+}
+
+/// How clients are let in.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// What is borne from them.
+    pub limits: Limits,
+    /// What they are shown where they speak TLS; `None`: they do not.
+    pub tls: Option<Tls>,
+}
+
+impl From<Limits> for Door {
+    /// Without TLS.
+    fn from(limits: Limits) -> Self {
+        Self { limits, tls: None }
+    }
 }
 
 /// One thread of a host, as the service that is made for it sees it.
@@ -82,12 +100,12 @@ impl Host {
         Self::start_within(name, listen, threads, Limits::TRUSTING, make)
     }
 
-    /// As [`Host::start`], and bears no more from its clients than `limits` say.
+    /// As [`Host::start`], and lets clients in as `door` says.
     pub fn start_within<M, S, F, B, E>(
         name: &str,
         listen: SocketAddr,
         threads: NonZeroUsize,
-        limits: Limits,
+        door: impl Into<Door>,
         make: M,
     ) -> io::Result<Self>
     where
@@ -97,6 +115,7 @@ impl Host {
         B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
+        let door = door.into();
         let listeners = listener::open(listen, threads.get())?;
         let mut host = Self {
             addr: listeners[0].local_addr()?,
@@ -107,7 +126,7 @@ impl Host {
         let (ready, outcomes) = mpsc::channel();
         for (index, listener) in listeners.into_iter().enumerate() {
             let (stop, counters) = (host.stop.subscribe(), Arc::clone(&host.counters));
-            let start = Start { index, listener, limits, counters, stop, make: make.clone() };
+            let start = Start { index, listener, door: door.clone(), counters, stop, make: make.clone() };
             let ready = Ready(ready.clone());
             let thread = thread::Builder::new().name(format!("{name}-{index}")).spawn(move || start.run(ready))?;
             host.threads.push(thread);
@@ -183,7 +202,7 @@ impl fmt::Debug for Seat {
 struct Start<M> {
     index: usize,
     listener: StdTcpListener,
-    limits: Limits,
+    door: Door,
     counters: Arc<Counters>,
     stop: watch::Receiver<Phase>,
     make: M,
@@ -225,10 +244,11 @@ impl<M> Start<M> {
         let service = (self.make)(&seat);
         ready.report(Ok(()));
 
-        let (limits, timer) = (self.limits, seat.timer.clone());
+        let (limits, timer) = (self.door.limits, seat.timer.clone());
+        let tls = self.door.tls.map(|tls| tls.acceptor(limits.http2));
         let graceful = RefCell::new(Some(GracefulShutdown::new()));
-        let shared = Rc::new(Shared { service, limits, timer, counters: self.counters, graceful });
-        let accepting = accept(&listener, &seat.timer, |stream| shared.connect(stream));
+        let shared = Rc::new(Shared { service, limits, tls, timer, counters: self.counters, graceful });
+        let accepting = accept(&listener, &shared);
         let deadline = unless_stopped(self.stop, accepting).await;
         drop(listener);
         let graceful = shared.graceful.take().expect("it is taken here alone");
@@ -265,13 +285,21 @@ async fn unless_stopped(mut stop: watch::Receiver<Phase>, work: impl Future<Outp
     .await
 }
 
-async fn accept(listener: &TcpListener, timer: &Timer, connect: impl Fn(TcpStream)) -> Infallible {
+async fn accept<S, F, B, E>(listener: &TcpListener, shared: &Rc<Shared<S>>) -> Infallible
+where
+    S: Fn(Request<Incoming>) -> F + Clone + 'static,
+    F: Future<Output = Result<Response<B>, E>> + 'static,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + 'static,
+    E: Into<Box<dyn Error + Send + Sync>> + 'static,
+{
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => connect(stream),
+        if let Ok((stream, _)) = listener.accept().await {
+            shared.connect(stream);
+        } else {
             // Most likely the process is out of descriptors: the connection stays in the backlog, and asking again at
             // once would spin.
-            Err(_) => timer.sleep_until(Instant::now() + ACCEPT_PAUSE).await,
+            shared.counters.starve();
+            shared.timer.sleep_until(Instant::now() + ACCEPT_PAUSE).await;
         }
     }
 }

@@ -8,14 +8,14 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use mock_upstreams::host::Limits;
 
 use super::exit::Exit;
-use crate::live::gateway::Front;
 use crate::scenario;
 
+mod gateway;
 mod load;
 
+pub use gateway::{GatewayLimits, ServeGateway};
 pub use load::{Load, Target};
 
 /// The smallest useful scenario, shown where somebody needs one to start from.
@@ -144,7 +144,7 @@ Examples:
   farebox load scenarios/quickstart.yaml --target http://127.0.0.1:8080/v1 --keys keys.csv \\
       --key-header authorization --key-prefix 'Bearer ' \\
       --method POST --header 'content-type: application/json' --body @prompt.json")]
-    Load(Load),
+    Load(Box<Load>),
 
     /// Simulate and load, check that both took the same decisions, and report
     ///
@@ -353,16 +353,21 @@ pub enum Serve {
     /// The gateway, with the scenario's plans and consumers, in front of an upstream of yours
     ///
     /// The consumers' keys are `key-000000`, `key-000001`, … in the order of the scenario; a request carries one as
-    /// `x-api-key` or as a bearer token. It speaks HTTP/1.1, and HTTP/2 to clients that begin with it. Both clocks are the
-    /// wall's. Ctrl-C ends it and prints what it has served. docs/GATEWAY.md has its limits, endpoints and metrics.
+    /// `x-api-key` or as a bearer token. It speaks HTTP/1.1, and HTTP/2 to clients that begin with it, with TLS when it is given
+    /// a certificate. Both clocks are the wall's. Ctrl-C ends it and prints what it has served. docs/GATEWAY.md has its
+    /// limits, endpoints and metrics.
     #[command(after_help = "\
 Examples:
   farebox serve gateway scenarios/quickstart.yaml --listen 127.0.0.1:9151 --upstream 127.0.0.1:9001
   curl -H 'x-api-key: key-000000' http://127.0.0.1:9151/
 
   farebox serve gateway scenarios/quickstart.yaml --upstream 127.0.0.1:9001 --admin 127.0.0.1:9402
-  curl http://127.0.0.1:9402/metrics")]
-    Gateway(ServeGateway),
+  curl http://127.0.0.1:9402/metrics
+
+  farebox serve gateway scenarios/quickstart.yaml --upstream 127.0.0.1:9001 --upstream-timeout 5s \\
+      --tls-cert own.crt --tls-key own.key
+  curl --cacert own.crt -H 'x-api-key: key-000000' https://localhost:8402/")]
+    Gateway(Box<ServeGateway>),
 
     /// The scenario's upstreams, behind a gateway of yours
     ///
@@ -376,76 +381,6 @@ Examples:
   farebox serve upstreams scenarios/quickstart.yaml --listen 127.0.0.1:9301 --seed 7
   farebox serve gateway scenarios/quickstart.yaml --upstream 127.0.0.1:9001")]
     Upstreams(ServeUpstreams),
-}
-
-/// What `serve gateway` takes.
-#[derive(Debug, clap::Args)]
-pub struct ServeGateway {
-    /// What is played.
-    #[command(flatten)]
-    pub played: Played,
-    /// Where to listen; loopback, unless `--allow-remote` is given
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8402", value_parser = address)]
-    pub listen: SocketAddr,
-    /// Listen where other machines can reach it, though the consumers' keys can be guessed
-    #[arg(long)]
-    pub allow_remote: bool,
-    /// Where to forward to
-    #[arg(long, value_name = "ADDRESS", value_parser = upstream)]
-    pub upstream: SocketAddr,
-    /// Serve on so many threads
-    #[arg(long, value_name = "N", default_value = "1", value_parser = threads)]
-    pub threads: NonZeroUsize,
-    /// When it is told to stop, give calls in flight so long
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
-    pub drain: Duration,
-    /// What it bears from its clients.
-    #[command(flatten)]
-    pub limits: GatewayLimits,
-    /// Serve health, metrics and accounts there; not served if not given
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    pub admin: Option<SocketAddr>,
-    /// The file with the token that opens accounts; one is made and told once if not given
-    #[arg(long, value_name = "FILE", requires = "admin", value_hint = ValueHint::FilePath)]
-    pub admin_token_file: Option<PathBuf>,
-}
-
-/// What a gateway bears from its clients.
-#[derive(Debug, clap::Args)]
-pub struct GatewayLimits {
-    /// Refuse longer bodies of requests, with 413
-    #[arg(long, value_name = "BYTES", default_value_t = Front::BODY_BYTES)]
-    pub max_body: u64,
-    /// Refuse requests with a longer head, with 431; there may be 100 headers in any case
-    #[arg(long, value_name = "BYTES", default_value_t = 32 << 10, value_parser = head_bytes)]
-    pub max_head: usize,
-    /// Refuse more connections, with 503
-    #[arg(long, value_name = "N", default_value = "10000", value_parser = connections)]
-    pub max_connections: NonZeroUsize,
-    /// Close a connection whose request's head is not there after so long
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
-    pub head_timeout: Duration,
-    /// Close a connection on which nothing was asked for so long
-    #[arg(long, value_name = "TIME", default_value = "75s", value_parser = time)]
-    pub idle_timeout: Duration,
-    /// Close a connection whose client takes nothing of its answer for so long
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
-    pub send_timeout: Duration,
-}
-
-impl GatewayLimits {
-    /// The same as the gateway knows it.
-    pub fn front(&self) -> Front {
-        let limits = Limits {
-            connections: Some(self.max_connections),
-            header_bytes: self.max_head,
-            head_within: Some(self.head_timeout),
-            idle: Some(self.idle_timeout),
-            send_within: Some(self.send_timeout),
-            http2: true,
-        };
-        Front { limits, body_bytes: self.max_body, measures: false }
-    }
 }
 
 /// What `serve upstreams` takes.
@@ -584,20 +519,6 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 
 fn time(text: &str) -> Result<Duration, String> {
     scenario::duration(text).map(|span| Duration::from_nanos(span.ns()))
-}
-
-fn head_bytes(text: &str) -> Result<usize, &'static str> {
-    let bytes = text.parse().ok().filter(|bytes| (1 << 10..=1 << 20).contains(bytes));
-    bytes.ok_or("a number of bytes is a whole one, from 1024 to 1048576")
-}
-
-fn connections(text: &str) -> Result<NonZeroUsize, &'static str> {
-    text.parse().map_err(|_| "a number of connections is a whole one, from 1")
-}
-
-fn upstream(text: &str) -> Result<SocketAddr, &'static str> {
-    let address = address(text)?;
-    if address.port() == 0 { Err("nobody listens on port 0") } else { Ok(address) }
 }
 
 /// Seconds since 1970.

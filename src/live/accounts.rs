@@ -21,6 +21,8 @@ use farebox_engine::world::World;
 use farebox_engine::world::party::Party;
 use farebox_engine::world::slow::Slow;
 
+use super::shortfall::Shortfall;
+
 /// An account's place among all accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccountId(pub u32);
@@ -174,6 +176,12 @@ impl Accounts {
         let slot = self.lock(id);
         let wait = self.world.retry_after(&slot.party, when.read(), route, cause);
         (wait, slot.party.account().plan(&self.world.catalog))
+    }
+
+    /// How a refusal for this cause is mended, as far as the account tells.
+    pub fn shortfall(&self, id: AccountId, when: When<'_>, route: u16, cause: Cause) -> Shortfall {
+        let slot = self.lock(id);
+        Shortfall::of(slot.party.account(), when.read(), &self.world, route, cause)
     }
 
     /// The account of a cohort's member.

@@ -15,13 +15,14 @@ use farebox_engine::billing::hold::HoldId;
 use farebox_engine::model::PerMeter;
 use http_body_util::{BodyExt, Full};
 use hyper::Response;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::task::spawn_local;
 
 use super::accounts::{AccountId, When};
 use super::gateway::Worker;
 use super::gateway::inbound::Inbound;
 use super::gateway::meter::TokenMeter;
+use super::gateway::reply::{Reply, ReplyError};
 use super::pool::Lease;
 use super::stamp::Step;
 
@@ -147,7 +148,7 @@ pub(crate) enum Answer {
 #[derive(Debug)]
 pub(crate) struct Passed {
     /// `None` once it has moved into a task of its own.
-    body: Option<Incoming>,
+    body: Option<Reply>,
     open: Option<Open>,
 }
 
@@ -207,9 +208,9 @@ impl Open {
         self.lease.give_back();
     }
 
-    fn break_off(self) {
+    fn break_off(self, error: &ReplyError) {
         if let Some(unsettled) = self.unsettled {
-            unsettled.exchange.lose(Cause::UpstreamError);
+            unsettled.exchange.lose(error.cause());
         }
     }
 
@@ -222,7 +223,7 @@ impl Open {
 }
 
 impl Passed {
-    pub(crate) fn new(body: Incoming, open: Open) -> Self {
+    pub(crate) fn new(body: Reply, open: Open) -> Self {
         let over = body.is_end_stream();
         let mut passed = Self { body: Some(body), open: Some(open) };
         if over {
@@ -240,12 +241,12 @@ impl Passed {
 
 impl Body for Passed {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = ReplyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ReplyError>>> {
         let Self { body: Some(body), open } = &mut *self else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(&mut *body).poll_frame(context));
         if let (Some(Ok(frame)), Some(open)) = (&frame, open) {
@@ -254,9 +255,9 @@ impl Body for Passed {
         match &frame {
             Some(Ok(_)) if !body.is_end_stream() => {}
             Some(Ok(_)) | None => self.end(),
-            Some(Err(_)) => {
+            Some(Err(error)) => {
                 if let Some(open) = self.open.take() {
-                    open.break_off();
+                    open.break_off(error);
                 }
             }
         }
@@ -288,7 +289,7 @@ impl Drop for Passed {
     }
 }
 
-async fn read_out(worker: Rc<Worker>, mut body: Incoming, mut open: Open) {
+async fn read_out(worker: Rc<Worker>, mut body: Reply, mut open: Open) {
     let mut left = BYTES_AFTER_ABORT;
     let rest = async {
         while let Some(frame) = body.frame().await {
@@ -299,20 +300,20 @@ async fn read_out(worker: Rc<Worker>, mut body: Incoming, mut open: Open) {
                 None => return Ok(false),
             };
         }
-        Ok::<_, hyper::Error>(true)
+        Ok::<_, ReplyError>(true)
     };
     match worker.timer().timeout_at(Instant::now() + AFTER_ABORT, rest).await {
         Some(Ok(true)) => open.end(),
-        Some(Err(_)) => open.break_off(),
+        Some(Err(error)) => open.break_off(&error),
         Some(Ok(false)) | None => open.cut(),
     }
 }
 
 impl Body for Answer {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = ReplyError;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReplyError>>> {
         match self.get_mut() {
             Self::Own(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
             Self::Upstream(body) => Pin::new(body).poll_frame(context),

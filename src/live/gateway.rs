@@ -3,7 +3,8 @@
 //! One thread is one runtime with its own listener, upstream pool, timer and counters; threads share the accounts and
 //! nothing else. A request is answered by the thread that accepted its connection: no hop, no channel.
 //!
-//! [`head`] reads headers, `inbound` bounds bodies, [`meter`] counts tokens in answers, [`counters`] counts the rest.
+//! [`head`] reads headers, `refusal` answers what is not forwarded, `inbound` bounds the bodies of requests, `reply` the waiting for those of answers; [`meter`]
+//! counts tokens in answers, [`counters`] counts the rest.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -22,18 +23,18 @@ use farebox_engine::billing::gate::{Admission, Decision};
 use farebox_engine::log::History;
 use farebox_engine::model::{Meter, PerMeter};
 use farebox_engine::money::Overflow;
-use farebox_engine::time::{Now, Span, Time as Traffic};
+use farebox_engine::time::{Now, Time as Traffic};
 use farebox_engine::world::World;
 use hyper::body::{Body, Incoming};
 use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use mock_upstreams::Timer;
-use mock_upstreams::host::{Connections, Host, Limits, Seat};
+use mock_upstreams::host::{Connections, Door, Host, Limits, Seat, Tls};
 use tokio::task::spawn_local;
 
 use super::accounts::{AccountId, Accounts, Logging, WallClock, When};
 use super::exchange::{Answer, Detached, Ending, Exchange, Hold, Open, Passed, Unsettled, Used};
-use super::pool::{Lease, Pool};
+use super::pool::{IDLE_MAX, Lease, Pool};
 use super::problem::{Answers, CAUSE, Rejection};
 use super::route::Routes;
 use super::slow::{self, SLOW};
@@ -42,15 +43,15 @@ use counters::{Own, Sum};
 pub(crate) use head::{API_KEY, METER};
 use inbound::Inbound;
 use meter::{TokenMeter, Tokens};
+use reply::Reply;
 
 pub mod admin;
 pub mod counters;
 pub mod head;
 pub(super) mod inbound;
 pub mod meter;
-
-/// How long an upstream may take to begin its answer.
-const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(30);
+mod refusal;
+pub(super) mod reply;
 
 /// Tells the run's own generator that this consumer has left by themselves, and calls no more.
 pub(crate) const LEFT: HeaderName = HeaderName::from_static("farebox-left");
@@ -74,13 +75,18 @@ pub struct Options {
     pub token: Option<String>,
 }
 
-/// What a gateway bears from its clients, and what it does beside deciding.
+/// What a gateway bears from its clients and from its upstream, and what it does beside deciding.
 #[derive(Clone, Copy, Debug)]
 pub struct Front {
     /// What it bears from their connections.
     pub limits: Limits,
     /// The longest body of a request, in bytes; above, the answer is 413.
     pub body_bytes: u64,
+    /// How long its upstream may take to begin an answer, making the connection included, and how long to go on with
+    /// its body; then the call fails with [`Cause::UpstreamTimeout`].
+    pub upstream_within: Duration,
+    /// Idle connections to its upstream that each thread keeps at most.
+    pub upstream_idle: usize,
     /// Whether it measures how long calls take.
     pub measures: bool,
 }
@@ -88,11 +94,19 @@ pub struct Front {
 impl Front {
     /// The longest body of a request if nobody says otherwise.
     pub const BODY_BYTES: u64 = 10 << 20;
+    /// How long its upstream may take if nobody says otherwise.
+    pub const UPSTREAM_WITHIN: Duration = Duration::from_secs(30);
 
     /// For the run's own generator.
-    pub const TRUSTING: Self = Self { limits: Limits::TRUSTING, body_bytes: Self::BODY_BYTES, measures: false };
+    pub const TRUSTING: Self = Self {
+        limits: Limits::TRUSTING,
+        body_bytes: Self::BODY_BYTES,
+        upstream_within: Self::UPSTREAM_WITHIN,
+        upstream_idle: IDLE_MAX,
+        measures: false,
+    };
     /// For clients that nobody knows.
-    pub const GUARDED: Self = Self { limits: Limits::GUARDED, body_bytes: Self::BODY_BYTES, measures: false };
+    pub const GUARDED: Self = Self { limits: Limits::GUARDED, ..Self::TRUSTING };
 }
 
 /// Whose time the gateway decides by.
@@ -170,6 +184,16 @@ impl Gateway {
 
     /// As [`Self::start`], for the clients that `front` expects.
     pub fn start_before(world: Arc<World>, options: &Options, front: Front) -> Result<Self, StartError> {
+        Self::start_with(world, options, front, None)
+    }
+
+    /// As [`Self::start_before`], and speaks TLS with clients if there is something to show them.
+    pub fn start_with(
+        world: Arc<World>,
+        options: &Options,
+        front: Front,
+        tls: Option<Tls>,
+    ) -> Result<Self, StartError> {
         let routes = world.scenario.routes.len();
         let meters = world.scenario.meters.clone();
         let shared = Arc::new(Shared {
@@ -187,7 +211,8 @@ impl Gateway {
             counters: (0..options.threads.get()).map(|_| Own::new(routes)).collect(),
         });
         let for_threads = Arc::clone(&shared);
-        let host = Host::start_within("gateway", options.listen, options.threads, front.limits, move |seat| {
+        let door = Door { limits: front.limits, tls };
+        let host = Host::start_within("gateway", options.listen, options.threads, door, move |seat| {
             let worker = Worker::new(Arc::clone(&for_threads), seat);
             move |request| Rc::clone(&worker).answer(request)
         })?;
@@ -272,7 +297,7 @@ impl Worker {
     fn new(shared: Arc<Shared>, seat: &Seat) -> Rc<Self> {
         let host = shared.upstream.to_string();
         let worker = Rc::new(Self {
-            upstream: Pool::new(shared.upstream),
+            upstream: Pool::keeping(shared.front.upstream_idle, shared.upstream),
             host: HeaderValue::try_from(host).expect("an address is a header value"),
             index: seat.index(),
             timer: seat.timer().clone(),
@@ -304,17 +329,7 @@ impl Worker {
             self.decide(account, stamp.map_or((0, 1), |stamp| (stamp.call, stamp.attempt)), route, scheduled).await;
         let mut answer = match decision {
             Err(overflow) => broken(overflow),
-            Ok(Decision::Refuse(cause)) => {
-                let (wait, plan) = self.wait(account, cause, route, scheduled);
-                let mut answer = self.refuse(cause, Some(route), wait);
-                if cause == Cause::RateLimited {
-                    self.shared.answers.add_policy(plan, wait, &mut answer);
-                }
-                if cause == Cause::Canceled && self.accounts().has_left(account) {
-                    answer.headers_mut().insert(LEFT, HeaderValue::from_static("true"));
-                }
-                answer
-            }
+            Ok(Decision::Refuse(cause)) => self.refuse_call(account, route, cause, scheduled),
             Ok(Decision::Admit(admission)) => {
                 let began = self.shared.front.measures.then(Instant::now);
                 self.counters().admitted();
@@ -346,11 +361,6 @@ impl Worker {
         }
     }
 
-    fn reject(&self, rejection: Rejection) -> Response<Answer> {
-        self.counters().rejected(rejection);
-        self.shared.answers.reject(rejection).map(Answer::Own)
-    }
-
     fn account(&self, headers: &HeaderMap) -> Result<AccountId, Cause> {
         let key = head::key(headers).ok_or(Cause::NoCredential)?;
         self.shared.accounts.find(key).ok_or(Cause::UnknownCredential)
@@ -374,23 +384,6 @@ impl Worker {
         decision
     }
 
-    fn refuse(&self, cause: Cause, route: Option<u16>, wait: Option<Span>) -> Response<Answer> {
-        self.counters().ended(route, cause);
-        self.shared.answers.refuse(cause, wait).map(Answer::Own)
-    }
-
-    /// How long to wait, where waiting alone will help; and the plan that the account is on.
-    fn wait(
-        &self,
-        account: AccountId,
-        cause: Cause,
-        route: u16,
-        scheduled: Option<Scheduled>,
-    ) -> (Option<Span>, usize) {
-        let when = scheduled.map_or(When::Wall(&self.shared.clock), |scheduled| When::At(scheduled.decided.now));
-        self.accounts().retry_after(account, when, route, cause)
-    }
-
     /// Sends an admitted request to the upstream, and its answer back.
     async fn forward(
         self: Rc<Self>,
@@ -399,7 +392,7 @@ impl Worker {
         admission: Admission,
     ) -> Response<Answer> {
         let request = self.outgoing(request);
-        let deadline = Instant::now() + UPSTREAM_TIMEOUT;
+        let deadline = Instant::now() + self.shared.front.upstream_within;
         let sent = self.timer.timeout_at(deadline, self.upstream.send(request)).await;
         let rejection = match &sent {
             Some(Err(error)) => inbound::rejection(error),
@@ -481,6 +474,7 @@ impl Worker {
                 Some(Unsettled { exchange, used, status })
             }
         };
+        let body = Reply::new(body, self.shared.front.upstream_within, self.timer.clone());
         Response::from_parts(parts, Answer::Upstream(Passed::new(body, Open { lease, unsettled })))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! - [`accounts`]: every account behind a lock of its own, which is never held across an await; the wall clock.
 //! - [`gateway`]: the hyper service: key, gate, upstream, answer. `exchange` owns a call's hold until it is resolved;
-//!   [`problem`] is what the gateway answers itself; [`gateway::admin`] is for those who look after it.
+//!   [`problem`] is what the gateway answers itself, `shortfall` what it knows of how that is mended; [`gateway::admin`] is for those who look after it.
 //! - `pool`: keep-alive connections of one thread.
 //! - [`generator`]: the load, latency from the intended start; [`validity`]: whether it says something.
 //! - [`lockstep`]: the same calls in the twin's order and at the twin's times.
@@ -13,6 +13,7 @@
 //! Nothing here computes a price or decides a refusal: that is `farebox_engine::billing`.
 
 pub mod accounts;
+mod amount;
 mod exchange;
 pub mod gateway;
 pub mod generator;
@@ -22,6 +23,7 @@ pub mod problem;
 pub mod proof;
 pub mod result;
 mod route;
+mod shortfall;
 mod slow;
 pub mod stage;
 mod stamp;

@@ -15,13 +15,15 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
-/// Idle connections that are kept at most; more are closed when their exchange ends.
-const IDLE_MAX: usize = 1_024;
+/// Idle connections that are kept if nobody says otherwise.
+pub(crate) const IDLE_MAX: usize = 1_024;
 
 /// The connections of one thread to one address.
 #[derive(Debug)]
 pub(crate) struct Pool<B> {
     address: SocketAddr,
+    /// Idle connections that are kept at most; more are closed when their exchange ends.
+    idle_max: usize,
     idle: RefCell<Vec<SendRequest<B>>>,
 }
 
@@ -47,8 +49,9 @@ impl<B> Pool<B>
 where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
 {
-    pub(crate) fn new(address: SocketAddr) -> Rc<Self> {
-        Rc::new(Self { address, idle: RefCell::default() })
+    /// Connections of which at most so many are kept idle.
+    pub(crate) fn keeping(idle_max: usize, address: SocketAddr) -> Rc<Self> {
+        Rc::new(Self { address, idle_max, idle: RefCell::default() })
     }
 
     /// Sends a request on an idle connection, else on a new one, and waits for the head of the response.
@@ -106,7 +109,7 @@ impl<B> Lease<B> {
     /// Returns the connection once its response has been read to the end.
     pub(crate) fn give_back(self) {
         let mut idle = self.pool.idle.borrow_mut();
-        if idle.len() < IDLE_MAX && !self.sender.is_closed() {
+        if idle.len() < self.pool.idle_max && !self.sender.is_closed() {
             idle.push(self.sender);
         }
     }

@@ -1,15 +1,22 @@
 //! What the gateway answers itself: RFC 9457 problem details, or the words of a vendor whose clients are to be tried.
 //!
-//! Every answer is made once, when the gateway starts. A refused request copies a reference to it.
+//! Every answer is made once, when the gateway starts. A refused request copies a reference to it; only where an account
+//! says how the refusal is mended, a problem is written with that.
+
+use std::fmt::Write as _;
 
 use bytes::Bytes;
 use farebox_engine::billing::cause::{Cause, Kind};
 use farebox_engine::model::{Dialect, Limit, PastAllowance, Rate, Scenario};
+use farebox_engine::money::{Currency, Money};
 use farebox_engine::time::{SECOND, Span};
 use http_body_util::Full;
 use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
+use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use super::amount::decimal;
 
 /// Names the cause of an answer that the gateway gave itself, so that a client need not parse the body.
 pub(crate) const CAUSE: HeaderName = HeaderName::from_static("farebox-cause");
@@ -71,6 +78,19 @@ pub(crate) struct Answers {
     rejections: Vec<Answer>,
     /// By plan, what a refusal for its rate tells of its only limit.
     policies: Vec<Option<HeaderValue>>,
+    dialect: Dialect,
+    currency: Currency,
+}
+
+/// How a refusal is mended, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Amends {
+    /// What there is to pay from.
+    pub(crate) balance: Option<Money>,
+    /// What it takes.
+    pub(crate) required: Option<Money>,
+    /// When time alone has mended it.
+    pub(crate) resets_at: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -96,6 +116,8 @@ impl Answers {
             causes: causes.collect(),
             rejections: Rejection::ALL.into_iter().map(rejected).collect(),
             policies: policies.collect(),
+            dialect,
+            currency: scenario.currency,
         }
     }
 
@@ -106,6 +128,21 @@ impl Answers {
         headers.insert(CAUSE, HeaderValue::from_static(cause.name()));
         if let Some(wait) = wait {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.ns() / SECOND));
+        }
+        response
+    }
+
+    /// Whether a refusal is written with how it is mended: vendors have no words for that.
+    pub(crate) fn tells_amends(&self, cause: Cause) -> bool {
+        self.dialect == Dialect::Problem && cause.kind() == Kind::Billing
+    }
+
+    /// As [`Self::refuse`], with how that is mended.
+    pub(crate) fn refuse_with(&self, cause: Cause, wait: Option<Span>, amends: Amends) -> Response<Full<Bytes>> {
+        let mut response = self.refuse(cause, wait);
+        if amends != Amends::default() {
+            let body = &self.causes[cause.index()][usize::from(wait.is_some())].body;
+            *response.body_mut() = Full::new(amended(body, amends, self.currency));
         }
         response
     }
@@ -171,6 +208,29 @@ fn problem(cause: Cause, status: u16, has_wait: bool) -> Value {
         "code": cause.name(),
         "retryable": has_wait || is_retryable(cause),
     })
+}
+
+/// A problem with more members: amounts as decimal numbers of the major unit in strings, and a time as RFC 3339 has it.
+fn amended(problem: &[u8], Amends { balance, required, resets_at }: Amends, currency: Currency) -> Bytes {
+    let whole = std::str::from_utf8(problem).expect("it was written as text");
+    let mut text = whole.strip_suffix('}').expect("a problem is an object").to_owned();
+    let mut member = |name: &str, value: &dyn std::fmt::Display| {
+        write!(text, ",\"{name}\":\"{value}\"").expect("a String takes everything");
+    };
+    let amounts = [("balance", balance), ("required", required)];
+    let mut has_amount = false;
+    for (name, amount) in amounts.into_iter().filter_map(|(name, amount)| Some((name, amount?))) {
+        member(name, &decimal(amount, currency));
+        has_amount = true;
+    }
+    if has_amount {
+        member("currency", &currency.code);
+    }
+    if let Some(at) = resets_at {
+        member("resets_at", &at);
+    }
+    text.push('}');
+    text.into()
 }
 
 /// How `OpenAI` writes its errors: `type` and `code` tell them apart, and what billing refuses is `insufficient_quota`,

@@ -26,11 +26,17 @@ use crate::fixture;
 use wire::{Message, Wire, wait_until};
 
 mod admin;
+mod amends;
+mod ends;
+mod faults;
 mod hostile;
 mod http2;
+mod idle;
 mod metering;
 mod reconciled;
 mod serve;
+mod timeout;
+mod tls;
 mod upstreams;
 mod wire;
 

@@ -12,41 +12,56 @@ use tokio::net::TcpStream;
 
 use super::Fault;
 
+/// What a connection is made of: a socket, or one inside of which TLS is spoken.
+pub(crate) trait Socket {
+    /// The socket below.
+    fn tcp(&self) -> &TcpStream;
+
+    /// Writes what fits at once. Nothing was written for this request, so the socket's buffer takes these few bytes, unless
+    /// the client is gone.
+    fn say(&mut self, words: &[u8]);
+}
+
+impl Socket for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+
+    fn say(&mut self, words: &[u8]) {
+        drop(self.try_write(words));
+    }
+}
+
 /// The socket, for as long as a connection has it; when it is dropped, its [`Parting`] gets it.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct Line<S> {
     /// There until it is dropped.
-    stream: Option<TcpStream>,
-    left: Rc<RefCell<Option<TcpStream>>>,
+    stream: Option<S>,
+    left: Rc<RefCell<Option<S>>>,
 }
 
 /// What is done with the socket when its connection is over.
 #[derive(Debug)]
-pub(crate) struct Parting(Rc<RefCell<Option<TcpStream>>>);
+pub(crate) struct Parting<S>(Rc<RefCell<Option<S>>>);
 
 /// Splits a socket into what a connection works with, and what is left of it at its end.
-pub(crate) fn line(stream: TcpStream) -> (Line, Parting) {
+pub(crate) fn line<S: Socket>(stream: S) -> (Line<S>, Parting<S>) {
     let left = Rc::new(RefCell::new(None));
     (Line { stream: Some(stream), left: Rc::clone(&left) }, Parting(left))
 }
 
-impl Parting {
+impl<S: Socket> Parting<S> {
     /// Plays the fault that the connection failed with, if it did, and closes the socket.
     pub(crate) fn end(self, error: &(dyn Error + 'static)) {
-        let Some(stream) = self.0.take() else { return };
+        let Some(mut stream) = self.0.take() else { return };
         match Fault::of(error) {
             // Closed without lingering, a socket resets its connection.
-            Some(Fault::Reset) => drop(stream.set_zero_linger()),
-            Some(Fault::HalfHeader) => say(&stream, HALF_HEADER),
-            Some(Fault::Garbage) => say(&stream, GARBAGE),
+            Some(Fault::Reset) => drop(stream.tcp().set_zero_linger()),
+            Some(Fault::HalfHeader) => stream.say(HALF_HEADER),
+            Some(Fault::Garbage) => stream.say(GARBAGE),
             _ => {}
         }
     }
-}
-
-/// Nothing was written for this request, so the socket's buffer takes these few bytes at once, unless the client is gone.
-fn say(stream: &TcpStream, words: &[u8]) {
-    drop(stream.try_write(words));
 }
 
 /// It breaks off inside of a field's name.
@@ -54,25 +69,25 @@ const HALF_HEADER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r
 /// The start of a TLS alert, a NUL, a newline and bytes that are no UTF-8.
 const GARBAGE: &[u8] = b"\x15\x03\x01\x00\x02\x02\x50\x00\n\xff\xfe\x80 SSH-2.0-mock\r\n\r\n";
 
-impl Drop for Line {
+impl<S> Drop for Line<S> {
     fn drop(&mut self) {
         self.left.replace(self.stream.take());
     }
 }
 
-impl Line {
-    fn stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
+impl<S: Unpin> Line<S> {
+    fn stream(self: Pin<&mut Self>) -> Pin<&mut S> {
         Pin::new(self.get_mut().stream.as_mut().expect("the socket is there until the line is dropped"))
     }
 }
 
-impl AsyncRead for Line {
+impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.stream().poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for Line {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.stream().poll_write(cx, bytes)
     }

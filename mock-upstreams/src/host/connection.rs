@@ -17,12 +17,15 @@ use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
+use tokio_rustls::TlsAcceptor;
 
 use super::limits::Limits;
 use super::pulse::{Guarded, Pulse, Watchdog, Watched};
-use crate::fault::{self, Parting};
+use super::tls;
+use crate::fault::{self, Parting, Socket};
 use crate::timer::Timer;
 
 /// How an HTTP/2 connection begins (RFC 9113 §3.4).
@@ -42,6 +45,7 @@ pub(super) struct Counters {
     open: AtomicUsize,
     refused: AtomicU64,
     closed: AtomicU64,
+    starved: AtomicU64,
 }
 
 /// The connections of a host.
@@ -53,6 +57,9 @@ pub struct Connections {
     pub refused: u64,
     /// Those that were closed because their client did nothing for too long.
     pub timed_out: u64,
+    /// How often none could be accepted, which is most likely because the process has no descriptor left: accepting goes
+    /// on after a pause.
+    pub starved: u64,
 }
 
 /// Reads the connections of a host, also after it has ended.
@@ -72,7 +79,13 @@ impl Counters {
             open: self.open.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
             timed_out: self.closed.load(Ordering::Relaxed),
+            starved: self.starved.load(Ordering::Relaxed),
         }
+    }
+
+    /// Nothing could be accepted.
+    pub(super) fn starve(&self) {
+        self.starved.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -80,6 +93,8 @@ impl Counters {
 pub(super) struct Shared<S> {
     pub(super) service: S,
     pub(super) limits: Limits,
+    /// Shakes hands before HTTP begins; `None`: HTTP begins at once.
+    pub(super) tls: Option<TlsAcceptor>,
     pub(super) timer: Timer,
     pub(super) counters: Arc<Counters>,
     /// `None` once the host stops: what has sent nothing by then is dropped.
@@ -105,16 +120,21 @@ where
     /// Serves a connection in a task of its own, if there is a place for it.
     pub(super) fn connect(self: &Rc<Self>, stream: TcpStream) {
         let Some(place) = self.place() else {
-            // What does not fit into the buffer of a new socket is lost on a client that has been told to go anyway.
-            drop(stream.try_write(FULL));
+            // What does not fit into the buffer of a new socket is lost on a client that has been told to go anyway. Nothing
+            // can be said to one that awaits a handshake.
+            if self.tls.is_none() {
+                drop(stream.try_write(FULL));
+            }
             return;
         };
         // An answer is one small write: it is not to wait for the acknowledgement of the one before.
         if stream.set_nodelay(true).is_err() {
             return; // The client is gone already.
         }
-        if self.limits.http2 {
-            let shared = Rc::clone(self);
+        let shared = Rc::clone(self);
+        if self.tls.is_some() {
+            spawn_local(async move { shared.by_handshake(stream, place).await });
+        } else if self.limits.http2 {
             spawn_local(async move { shared.by_preface(stream, place).await });
         } else {
             self.http1(stream, place);
@@ -133,15 +153,32 @@ where
 
     /// Speaks the version of HTTP that the client begins with.
     async fn by_preface(self: Rc<Self>, stream: TcpStream, place: Place) {
-        let within = self.limits.head_within.unwrap_or(Duration::from_secs(60));
-        match self.timer.timeout_at(Instant::now() + within, self.begins_with_preface(&stream)).await {
+        match self.begun(self.begins_with_preface(&stream)).await {
             Some(Some(true)) => self.http2(stream, place),
             Some(Some(false)) => self.http1(stream, place),
-            Some(None) => {}
-            None => {
-                self.counters.closed.fetch_add(1, Ordering::Relaxed);
-            }
+            Some(None) | None => {}
         }
+    }
+
+    /// Speaks TLS, and inside of it the version of HTTP that both have agreed on.
+    async fn by_handshake(self: Rc<Self>, stream: TcpStream, place: Place) {
+        let Some(acceptor) = &self.tls else { return };
+        match self.begun(acceptor.accept(stream)).await {
+            Some(Ok(stream)) if tls::is_http2(&stream) => self.http2(stream, place),
+            Some(Ok(stream)) => self.http1(stream, place),
+            // What is no handshake has been told so by an alert.
+            Some(Err(_)) | None => {}
+        }
+    }
+
+    /// What a client begins with, where it does so in time; else its connection is counted as closed for that.
+    async fn begun<T>(&self, begins: impl Future<Output = T>) -> Option<T> {
+        let within = self.limits.head_within.unwrap_or(Duration::from_secs(60));
+        let begun = self.timer.timeout_at(Instant::now() + within, begins).await;
+        if begun.is_none() {
+            self.counters.closed.fetch_add(1, Ordering::Relaxed);
+        }
+        begun
     }
 
     /// Looks without reading; `None` when the client has gone.
@@ -159,20 +196,28 @@ where
         }
     }
 
-    fn http1(self: &Rc<Self>, stream: TcpStream, place: Place) {
+    fn http1<T>(self: &Rc<Self>, stream: T, place: Place)
+    where
+        T: Socket + AsyncRead + AsyncWrite + Unpin + 'static,
+    {
         let pulse = Pulse::opened();
         let (line, parting) = fault::line(stream);
-        let io = Watched { io: TokioIo::new(line), pulse: Rc::clone(&pulse), reads_heads: true };
+        let buffers = self.tls.is_some();
+        let io = Watched { io: TokioIo::new(line), pulse: Rc::clone(&pulse), reads_heads: true, buffers };
         let mut builder = http1::Builder::new();
         builder.max_header_size(self.limits.header_bytes);
         let connection = builder.serve_connection(io, self.service(&pulse));
         self.run(connection, parting, pulse, place);
     }
 
-    fn http2(self: &Rc<Self>, stream: TcpStream, place: Place) {
+    fn http2<T>(self: &Rc<Self>, stream: T, place: Place)
+    where
+        T: Socket + AsyncRead + AsyncWrite + Unpin + 'static,
+    {
         let pulse = Pulse::opened();
         let (line, parting) = fault::line(stream);
-        let io = Watched { io: TokioIo::new(line), pulse: Rc::clone(&pulse), reads_heads: false };
+        let buffers = self.tls.is_some();
+        let io = Watched { io: TokioIo::new(line), pulse: Rc::clone(&pulse), reads_heads: false, buffers };
         let mut builder = http2::Builder::new(Local);
         builder.max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX));
         builder.max_concurrent_streams(STREAMS);
@@ -200,7 +245,7 @@ where
     fn run(
         self: &Rc<Self>,
         connection: impl GracefulConnection<Error = hyper::Error> + 'static,
-        parting: Parting,
+        parting: Parting<impl Socket + 'static>,
         pulse: Rc<Pulse>,
         place: Place,
     ) {

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::{io, iter};
 
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections the kernel completes before they are accepted.
@@ -10,10 +11,12 @@ const BACKLOG: i32 = 1_024;
 
 /// Opens `count` sockets on `address`; port 0 lets the first one find a port for all of them.
 ///
-/// Errors when the address cannot be had, naming it.
+/// Errors when the address cannot be had, naming it; and, as the system says it, when no descriptor is left.
 pub(super) fn open(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
-    open_all(address, count)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+    open_all(address, count).map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::MFILE | Errno::NFILE) => error,
+        _ => io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")),
+    })
 }
 
 fn open_all(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {

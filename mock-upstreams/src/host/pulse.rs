@@ -129,6 +129,8 @@ pub(super) struct Watched<I> {
     pub(super) pulse: Rc<Pulse>,
     /// Whether what comes in is the beginning of a request; over HTTP/2 it may be a ping.
     pub(super) reads_heads: bool,
+    /// Whether what was written waits before the socket, as records of TLS do, until it is flushed.
+    pub(super) buffers: bool,
 }
 
 impl<I: Read + Unpin> Read for Watched<I> {
@@ -167,7 +169,11 @@ impl<I: Write + Unpin> Write for Watched<I> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+        let flushed = Pin::new(&mut self.io).poll_flush(context);
+        if self.buffers {
+            self.pulse.has_written(flushed.is_pending());
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use farebox_engine::billing::cause::Cause;
 use farebox_engine::world::World;
+use mock_upstreams::host::{Tls, TlsError};
 
 use crate::cli::args;
 use crate::cli::exit::{Exit, Failure, Verdict};
@@ -17,6 +19,10 @@ use crate::live::gateway::admin::Admin;
 use crate::live::gateway::{Front, Gateway, Options, StartError, Time};
 use crate::live::stage::{raise_descriptor_limit, token};
 use crate::live::upstreams;
+
+mod files;
+
+use files::{Files, unheard};
 
 /// How often the signal's flag is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -38,13 +44,17 @@ pub fn gateway(args: &args::ServeGateway, printer: &mut Printer) -> Result<Verdi
         )),
         None => {}
     }
+    let tls = tls(args)?;
     let token = args.admin.map(|_| admin_token(args)).transpose()?;
     let scenario = Arc::new(scenario_file::load(&args.played, printer)?.scenario);
     let world = Arc::new(World::whole(scenario).map_err(plan::overflow)?);
     let interrupted = interrupt::flag()
         .map_err(|error| Failure::new(Exit::Environment, "cannot listen to signals").because(error))?;
-    raise_descriptor_limit();
-    let gateway = Gateway::start_before(
+    let mut front = Front { measures: args.admin.is_some(), ..args.limits.front() };
+    let threads = args.threads.get() + usize::from(args.admin.is_some());
+    let mut files = Files::share_out(raise_descriptor_limit(), threads, args.threads, &mut front);
+    let with_tls = if tls.is_some() { " with TLS" } else { "" };
+    let gateway = Gateway::start_with(
         Arc::clone(&world),
         &Options {
             listen: args.listen,
@@ -54,23 +64,22 @@ pub fn gateway(args: &args::ServeGateway, printer: &mut Printer) -> Result<Verdi
             logging: Logging::Off,
             token: None,
         },
-        Front { measures: args.admin.is_some(), ..args.limits.front() },
+        front,
+        tls,
     )
     .map_err(|error| match error {
         StartError::Overflow(amount) => plan::overflow(amount),
-        StartError::Listen(error) => Failure::new(Exit::Environment, "the gateway did not start")
-            .because(error)
-            .hint("`--listen` takes another address; port 0 finds a free one"),
+        StartError::Listen(error) => unheard("the gateway", "--listen", error),
     })?;
     let admin = match (args.admin, &token) {
-        (Some(listen), Some(token)) => Some(Admin::start(&gateway, listen, token).map_err(|error| {
-            Failure::new(Exit::Environment, "the admin listener did not start")
-                .because(error)
-                .hint("`--admin` takes another address; port 0 finds a free one")
-        })?),
+        (Some(listen), Some(token)) => {
+            let admin = Admin::start(&gateway, listen, token);
+            Some(admin.map_err(|error| unheard("the admin listener", "--admin", error))?)
+        }
         _ => None,
     };
-    printer.note(&format!("the gateway listens on {} and forwards to {}", gateway.addr(), args.upstream));
+    let listens = format!("the gateway listens on {}{with_tls}", gateway.addr());
+    printer.note(&format!("{listens} and forwards to {}", args.upstream));
     if let (Some(admin), Some(token)) = (&admin, &token) {
         printer.note(&format!("health, metrics and accounts are on {}", admin.addr()));
         if args.admin_token_file.is_none() {
@@ -78,7 +87,10 @@ pub fn gateway(args: &args::ServeGateway, printer: &mut Printer) -> Result<Verdi
             printer.warning(&format!("the admin token is {token}; who has it may change accounts"));
         }
     }
-    while !interrupted.load(std::sync::atomic::Ordering::Relaxed) {
+    while !interrupted.load(Ordering::Relaxed) {
+        if let Some(said) = files.says(gateway.connections()) {
+            printer.warning(&said);
+        }
         thread::sleep(LOOK);
     }
     if let Some(admin) = admin {
@@ -110,18 +122,32 @@ pub fn upstreams(args: &args::ServeUpstreams, printer: &mut Printer) -> Result<V
     let interrupted = interrupt::flag()
         .map_err(|error| Failure::new(Exit::Environment, "cannot listen to signals").because(error))?;
     raise_descriptor_limit();
-    let server = upstreams::serve(world, args.listen, args.threads).map_err(|error| {
-        Failure::new(Exit::Environment, "the upstreams did not start")
-            .because(error)
-            .hint("`--listen` takes another address; port 0 finds a free one")
-    })?;
+    let server = upstreams::serve(world, args.listen, args.threads);
+    let server = server.map_err(|error| unheard("the upstreams", "--listen", error))?;
     printer.note(&format!("the upstreams listen on {}", server.addr()));
-    while !interrupted.load(std::sync::atomic::Ordering::Relaxed) {
+    while !interrupted.load(Ordering::Relaxed) {
         thread::sleep(LOOK);
     }
     let counters = server.shutdown(GRACE);
     printer.data(&format!("answered: {}\nabandoned: {}", counters.answered, counters.abandoned))?;
     Ok(Verdict::passed())
+}
+
+/// What clients are shown, if they are to speak TLS.
+fn tls(args: &args::ServeGateway) -> Result<Option<Tls>, Failure> {
+    let (Some(certificates), Some(key)) = (&args.tls_cert, &args.tls_key) else { return Ok(None) };
+    Tls::read(certificates, key).map(Some).map_err(|error| match error {
+        TlsError::Unreadable(path, error) => {
+            Failure::new(Exit::Environment, format!("cannot read `{}`", path.display())).because(error)
+        }
+        TlsError::Unusable(error) => Failure::new(Exit::Usage, "the key cannot be used")
+            .because(error)
+            .hint("keys are RSA of 2048 to 8192 bits, ECDSA over P-256 or P-384, or Ed25519"),
+        error => Failure::new(Exit::Usage, error.to_string()).hint(
+            "`--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one, without \
+             a password",
+        ),
+    })
 }
 
 /// The shortest admin token that a file may hold, in characters.

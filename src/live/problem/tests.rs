@@ -150,3 +150,44 @@ fn an_answer_is_made_once() {
     };
     assert_eq!(sent().as_ptr(), sent().as_ptr());
 }
+
+/// domain.md: a 402 has `balance`, `required`, `currency`, `resets_at` where they are known; what is not known is not there.
+#[test]
+fn a_problem_says_how_it_is_mended_as_far_as_that_is_known() {
+    let scenario = Scenario::new("amends", Span::from_ns(HOUR));
+    let answers = Answers::new(&scenario, &Cause::ALL.map(Cause::status));
+    let said = |amends: Amends| -> Value {
+        let mut body = answers.refuse_with(Cause::CreditExhausted, None, amends).into_body();
+        let frame = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Some(Ok(frame))) = frame else { panic!("the body is there at once") };
+        serde_json::from_slice(&frame.into_data().expect("bytes")).expect("JSON")
+    };
+    let plain = problem(Cause::CreditExhausted, 402, false);
+    assert_eq!(said(Amends::default()), plain);
+    let at = "2026-11-22T00:05:00Z".parse().expect("a time");
+    let all = Amends {
+        balance: Some(Money::from_nanos(-5_000_000)),
+        required: Some(Money::from_nanos(10_000_000)),
+        resets_at: Some(at),
+    };
+    let mut expected = plain.clone();
+    for (name, value) in
+        [("balance", "-0.005"), ("required", "0.01"), ("currency", "USD"), ("resets_at", "2026-11-22T00:05:00Z")]
+    {
+        expected[name] = json!(value);
+    }
+    assert_eq!(said(all), expected);
+    let only = said(Amends { resets_at: Some(at), ..Amends::default() });
+    assert_eq!((&only["resets_at"], only.get("currency")), (&expected["resets_at"], None));
+    // Vendors have no words for it, and what is no matter of money needs none.
+    for (dialect, cause, tells) in [
+        (Dialect::Problem, Cause::CreditExhausted, true),
+        (Dialect::Problem, Cause::RateLimited, false),
+        (Dialect::OpenAi429, Cause::CreditExhausted, false),
+        (Dialect::OpenRouter402, Cause::CreditExhausted, false),
+    ] {
+        let mut scenario = scenario.clone();
+        scenario.gateway.dialect = dialect;
+        assert_eq!(Answers::new(&scenario, &Cause::ALL.map(Cause::status)).tells_amends(cause), tells, "{dialect:?}");
+    }
+}

@@ -128,3 +128,22 @@ fn what_is_in_flight_at_the_end_is_waited_for_on_streams_too() {
     assert_eq!(rig.end(GRACE)[0], Account::settled(1, 0));
     assert_eq!(client.join().unwrap(), StatusCode::OK);
 }
+
+/// The upstream falls silent, before its answer and inside of it: the one stream ends, the connection goes on.
+#[test]
+fn an_upstream_that_falls_silent_ends_one_stream() {
+    let rig = rig(Front { upstream_within: Duration::from_millis(500), ..Front::GUARDED });
+    runtime().block_on(async {
+        let mut sender = connect(rig.gateway.addr()).await;
+        let silent = answer(&mut sender, request(Method::GET, "key-000000", "fault=stall", b"")).await;
+        assert_eq!(silent.status(), StatusCode::GATEWAY_TIMEOUT);
+        let halfway = request(Method::GET, "key-000000", "latency_ns=3600000000000;first_ns=0", b"");
+        let halfway = sender.send_request(halfway).await.unwrap();
+        assert_eq!(halfway.status(), StatusCode::OK);
+        assert!(halfway.into_body().collect().await.is_err(), "its end is missing");
+        let next = answer(&mut sender, request(Method::GET, "key-000000", "", b"")).await;
+        assert_eq!((next.status(), rig.gateway.connections().open), (StatusCode::OK, 1));
+    });
+    assert_eq!(rig.count(Cause::UpstreamTimeout), 2);
+    assert_eq!(rig.quiesce()[0], Account::settled(1, 2));
+}

@@ -1,4 +1,5 @@
-//! Nothing is lost: hundreds of connections whose clients go away and whose upstream breaks, reconciled attempt by attempt.
+//! Nothing is lost: hundreds of connections whose clients go away and whose upstream breaks or falls silent, reconciled attempt
+//! by attempt.
 //! What the client saw, what the gateway wrote down and what the upstream did are three accounts of the same attempts.
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use farebox::live::gateway::Front;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
@@ -23,6 +25,8 @@ consumers: { scripts: { count: 64, plan: payg, traffic: { rate: 1/day } } }
 ";
 const ACCOUNTS: u64 = 64;
 const CONNECTIONS: u64 = 512;
+/// How long the gateway waits for the upstream: a hundred times as long as it takes when it does not stall.
+const UPSTREAM_WITHIN: Duration = Duration::from_secs(2);
 /// So many attempts are made at least.
 const ATTEMPTS: u64 = 4_000;
 
@@ -39,6 +43,10 @@ enum Did {
     CutHead,
     /// Ended inside the body.
     CutBody,
+    /// Said nothing, until the gateway gave it up.
+    Stalled,
+    /// Said nothing more from the middle of the body on.
+    StalledBody,
 }
 
 /// What the client made of an attempt.
@@ -70,7 +78,9 @@ fn drawn(attempt: u64, what: u64, below: u64) -> u64 {
 
 fn fate(attempt: u64) -> Did {
     match drawn(attempt, 1, 100) {
-        0..=74 => Did::Served,
+        0..=72 => Did::Served,
+        73 => Did::Stalled,
+        74 => Did::StalledBody,
         75..=81 => Did::Failed,
         82..=88 => Did::Reset,
         89..=94 => Did::CutHead,
@@ -139,11 +149,19 @@ async fn answers(mut stream: TcpStream, did: Seen<Did>) -> Option<()> {
                 return None;
             }
             Did::CutHead => (said("200 OK")[..30].to_owned(), 0),
-            Did::CutBody => (said("200 OK"), body.len() / 2),
+            Did::CutBody | Did::StalledBody => (said("200 OK"), body.len() / 2),
+            Did::Stalled => (String::new(), 0),
         };
         stream.write_all(&[head.as_bytes(), &body[..sent]].concat()).await.ok()?;
-        if matches!(fate, Did::CutHead | Did::CutBody) {
-            return None;
+        match fate {
+            Did::CutHead | Did::CutBody => return None,
+            // It ends when the gateway does not wait any longer, and says nothing else on this connection.
+            Did::Stalled | Did::StalledBody => {
+                let said = stream.read(&mut [0]).await.unwrap_or(0);
+                assert_eq!(said, 0, "the gateway asks again on a connection that has not answered");
+                return None;
+            }
+            Did::Served | Did::Failed | Did::Reset => {}
         }
     }
 }
@@ -198,6 +216,10 @@ async fn ask(stream: &mut TcpStream, attempt: u64) -> Saw {
 async fn leave(stream: &mut TcpStream, attempt: u64) -> Saw {
     let _ = send(stream, attempt).await;
     sleep(pause(attempt, 4)).await;
+    if matches!(fate(attempt), Did::Stalled | Did::StalledBody) {
+        // So that it leaves a call that the upstream has.
+        sleep(UPSTREAM_WITHIN / 8).await;
+    }
     if drawn(attempt, 5, 2) == 0 {
         stream.set_zero_linger().unwrap();
     }
@@ -244,10 +266,23 @@ fn written(histories: &[History]) -> BTreeMap<u64, Wrote> {
     written
 }
 
+fn silent_at_most(within: Duration, upstream: SocketAddr) -> Gateway {
+    let options = Options {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        threads: NonZeroUsize::new(2).unwrap(),
+        upstream,
+        time: Time::Wall(std::time::Instant::now()),
+        logging: Logging::Full,
+        token: Some("c0ffee".to_owned()),
+    };
+    let world = Arc::new(World::whole(Arc::new(fixture::parse(RICH))).unwrap());
+    Gateway::start_before(world, &options, Front { upstream_within: within, ..Front::TRUSTING }).unwrap()
+}
+
 fn nothing_is_lost(lasts: Duration) {
     let did = Seen::<Did>::default();
     let upstream = upstream(Arc::clone(&did));
-    let gateway = gateway(RICH, upstream);
+    let gateway = silent_at_most(UPSTREAM_WITHIN, upstream);
     let saw = clients(gateway.addr(), lasts);
     wait_until("every hold is resolved", || gateway.open_holds() == 0);
     let counts = gateway.counts();
@@ -268,7 +303,8 @@ fn nothing_is_lost(lasts: Duration) {
             (Saw::Answer(200) | Saw::Left, Some(Wrote::Settled), Some(Did::Served))
                 | (Saw::Answer(500) | Saw::Left, Some(Wrote::Released), Some(Did::Failed))
                 | (Saw::Answer(502) | Saw::Left, Some(Wrote::Released), Some(Did::Reset | Did::CutHead))
-                | (Saw::Broken | Saw::Left, Some(Wrote::Released), Some(Did::CutBody))
+                | (Saw::Answer(504) | Saw::Left, Some(Wrote::Released), Some(Did::Stalled))
+                | (Saw::Broken | Saw::Left, Some(Wrote::Released), Some(Did::CutBody | Did::StalledBody))
                 // The client was gone before the gateway had read what it asked; or before the upstream had, and then
                 // nobody pays.
                 | (Saw::Left, None | Some(Wrote::Released), None)
@@ -277,13 +313,16 @@ fn nothing_is_lost(lasts: Duration) {
     }
     let settled = written.values().filter(|wrote| **wrote == Wrote::Settled).count() as u64;
     assert_eq!(settled, counts.served);
+    // Each silence is counted as one, whether anybody waited for its end or not.
+    let silences = did.values().filter(|did| matches!(did, Did::Stalled | Did::StalledBody)).count() as u64;
+    assert_eq!(silences, counts.causes[Cause::UpstreamTimeout.index()]);
     // All of it happened.
     let met: BTreeSet<_> = classes.keys().map(|(saw, wrote, did)| (*saw == Saw::Left, *wrote, *did)).collect();
-    assert!(met.len() >= 10, "{classes:?}");
+    assert!(met.len() >= 12, "{classes:?}");
 }
 
 #[test]
-fn nothing_is_lost_between_clients_that_leave_and_an_upstream_that_breaks() {
+fn nothing_is_lost_between_clients_that_leave_and_an_upstream_that_breaks_or_stalls() {
     nothing_is_lost(Duration::ZERO);
 }
 

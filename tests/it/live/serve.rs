@@ -7,15 +7,22 @@ use super::*;
 use crate::program::Folder;
 
 /// A running program, and the lines that it has not told yet.
-struct Serving {
+pub(super) struct Serving {
     child: Child,
     told: BufReader<ChildStderr>,
 }
 
 impl Serving {
-    fn start(folder: &Folder, upstream: SocketAddr, more: &str) -> Self {
+    pub(super) fn start(folder: &Folder, upstream: SocketAddr, more: &str) -> Self {
+        Self::limited(folder, upstream, more, None)
+    }
+
+    /// With at most so many open files: by way of a shell, which lowers the limit for what it then becomes.
+    pub(super) fn limited(folder: &Folder, upstream: SocketAddr, more: &str, open_files: Option<u32>) -> Self {
         let upstream = upstream.to_string();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_farebox"));
+        let mut command = Command::new("/bin/sh");
+        let limit = open_files.map_or(String::new(), |most| format!("ulimit -n {most} && "));
+        command.args(["-c", &format!("{limit}exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_farebox")]);
         command.args(["serve", "gateway", "plans.yaml", "--listen", "127.0.0.1:0", "--upstream", &upstream]);
         command.args(more.split_whitespace()).current_dir(folder.path()).env_clear();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -23,22 +30,33 @@ impl Serving {
         Self { child, told }
     }
 
-    fn line(&mut self) -> String {
+    pub(super) fn line(&mut self) -> String {
         let mut line = String::new();
         self.told.read_line(&mut line).unwrap();
         line
     }
 
     /// The word of the next line that is an address.
-    fn address(&mut self) -> SocketAddr {
+    pub(super) fn address(&mut self) -> SocketAddr {
         let line = self.line();
         line.split_whitespace().find_map(|word| word.parse().ok()).unwrap_or_else(|| panic!("no address in {line:?}"))
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(super) fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.id().to_string()]).status().unwrap().success());
+    }
+
     /// Tells it to stop; returns its exit code, what it printed as results, and what it still said.
-    fn stop(mut self) -> (Option<i32>, String, String) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    pub(super) fn stop(self) -> (Option<i32>, String, String) {
+        self.stop_with("-TERM")
+    }
+
+    pub(super) fn stop_with(mut self, name: &str) -> (Option<i32>, String, String) {
+        self.signal(name);
         let (mut results, mut rest) = (String::new(), String::new());
         self.child.stdout.take().unwrap().read_to_string(&mut results).unwrap();
         self.told.read_to_string(&mut rest).unwrap();

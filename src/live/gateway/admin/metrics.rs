@@ -12,7 +12,7 @@ use super::super::counters::{BOUNDS_US, Sum};
 pub(super) const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Every metric: its name, its kind and what it says.
-const FAMILIES: [(&str, &str, &str); 10] = [
+const FAMILIES: [(&str, &str, &str); 11] = [
     ("farebox_build_info", "gauge", "The version of the program."),
     (
         "farebox_requests_total",
@@ -29,6 +29,11 @@ const FAMILIES: [(&str, &str, &str); 10] = [
         "farebox_connections_timed_out_total",
         "counter",
         "Connections that were closed because their client did nothing for too long.",
+    ),
+    (
+        "farebox_connections_starved_total",
+        "counter",
+        "Times that no connection could be let in, most likely because no file was left; it is tried again after 10 ms.",
     ),
     ("farebox_call_duration_seconds", "histogram", "From letting a call through until its answer has passed."),
 ];
@@ -55,6 +60,7 @@ pub(super) fn write(sum: &Sum, connections: Connections, scenario: &Scenario, st
             "farebox_connections" => line(&mut text, format_args!("{name} {}", connections.open)),
             "farebox_connections_refused_total" => line(&mut text, format_args!("{name} {}", connections.refused)),
             "farebox_connections_timed_out_total" => line(&mut text, format_args!("{name} {}", connections.timed_out)),
+            "farebox_connections_starved_total" => line(&mut text, format_args!("{name} {}", connections.starved)),
             _ => durations(&mut text, name, sum),
         }
     }
