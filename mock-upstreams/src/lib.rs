@@ -11,6 +11,8 @@
 //!                                                       Timer (timerfd) ◀────────┘
 //! ```
 //!
+//! Apart from all this, [`payments`] plays a payment processor, on the same [`host`].
+//!
 //! Deliberately absent: any notion of consumers, prices or billing (a `mock-usage` header is copied, not understood; the
 //! tokens of a chat are counted, not charged) and scripts. Linux only: [`Timer`] stands on a timerfd.
 
@@ -20,6 +22,7 @@ pub mod config;
 pub mod fault;
 pub mod host;
 pub mod latency;
+pub mod payments;
 pub mod server;
 pub mod share;
 pub mod timer;
@@ -40,6 +43,7 @@ pub use config::{Config, ConfigError};
 pub use direct::{Direct, Directed, Director};
 pub use fault::{Fault, Faults, FaultsError};
 pub use latency::{Latency, LatencyError, Tail};
+pub use payments::{PaymentsCounts, PaymentsOptions, PaymentsServer};
 pub use server::{Counters, Options, Server};
 pub use service::{DEFAULT_SERVICE, HOPS_HEADER, MAX_BODY_BYTES, MIN_BODY_BYTES, ServiceSpec};
 pub use share::{Errors, ErrorsError, Share, ShareError};

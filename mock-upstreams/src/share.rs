@@ -45,6 +45,11 @@ impl Errors {
         self.up_to.iter().find(|(share, _)| share.hit(word)).map(|(_, status)| *status)
     }
 
+    /// The statuses that requests fail with.
+    pub fn statuses(&self) -> impl Iterator<Item = StatusCode> {
+        self.up_to.iter().map(|(_, status)| *status)
+    }
+
     /// These and one more, of a status from 400 to 599; errors when they are more than all.
     pub fn with(mut self, status: StatusCode, share: Share) -> Result<Self, ErrorsError> {
         let before = self.up_to.last().map_or(Share::NONE, |(share, _)| *share);

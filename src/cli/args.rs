@@ -14,9 +14,11 @@ use crate::scenario;
 
 mod gateway;
 mod load;
+mod payments;
 
 pub use gateway::{GatewayLimits, ServeGateway};
 pub use load::{Load, Target};
+pub use payments::{ServePayments, WebhookArgs};
 
 /// The smallest useful scenario, shown where somebody needs one to start from.
 pub const SMALLEST_SCENARIO: &str = "\
@@ -163,6 +165,7 @@ Examples:
 Examples:
   farebox serve upstreams scenarios/quickstart.yaml
   farebox serve gateway scenarios/quickstart.yaml --upstream 127.0.0.1:9001
+  farebox serve payments
   farebox serve gateway --help"
     )]
     Serve(Serve),
@@ -381,6 +384,23 @@ Examples:
   farebox serve upstreams scenarios/quickstart.yaml --listen 127.0.0.1:9301 --seed 7
   farebox serve gateway scenarios/quickstart.yaml --upstream 127.0.0.1:9001")]
     Upstreams(ServeUpstreams),
+
+    /// A payment processor in the shape of Stripe's API, for billing code of yours
+    ///
+    /// Test cards, payment intents, refunds, idempotency keys, signed webhooks, and a clock that a request sends ahead; all
+    /// in memory. Any key that begins with `sk_test_` will do. Ctrl-C ends it and prints what it has answered and held.
+    /// docs/PAYMENTS.md has its endpoints, cards and rules.
+    #[command(after_help = "\
+Examples:
+  farebox serve payments
+  curl http://127.0.0.1:12111/v1/payment_intents -u sk_test_x: -d amount=500 -d currency=usd \\
+    -d payment_method=pm_card_visa -d confirm=true
+  curl http://127.0.0.1:12111/_mock/clock -d '{\"advance\": \"30d\"}'
+
+  farebox serve payments --seed 7 --latency p50=80ms,p99=900ms --errors 0.5%
+  farebox serve payments --webhook http://127.0.0.1:4242/webhook --webhook-secret whsec_test \\
+    --webhook-duplicate 1% --webhook-reorder 1% --webhook-lose 0.1%")]
+    Payments(ServePayments),
 }
 
 /// What `serve upstreams` takes.

@@ -49,6 +49,7 @@ fn dispatch(command: &Command, printer: &mut Printer) -> Result<Verdict, Failure
         Command::Run(args) => commands::run::run(args, printer),
         Command::Serve(args::Serve::Gateway(args)) => commands::serve::gateway(args, printer),
         Command::Serve(args::Serve::Upstreams(args)) => commands::serve::upstreams(args, printer),
+        Command::Serve(args::Serve::Payments(args)) => commands::serve::payments::payments(args, printer),
         Command::Prove(args) => commands::prove::prove(args, printer),
         Command::Import(args::Import::AccessLog(args)) => commands::import::access_log(args, printer),
         Command::Doctor(args) => commands::doctor::doctor(args, printer),

@@ -12,6 +12,7 @@
 //! - `live`: the gateway on sockets: refusals, aborts, what travels through it.
 //! - `load`: loads on sockets: what is measured, what happens when the gateway falls behind, targets of somebody's own.
 //! - `oracle`: which answers were wrong, on the page, in tables, thresholds and stories.
+//! - `payments`: the payment processor alone: whom it serves, what it says, and how it ends.
 //! - `proofs`: that both halves decide alike, and that the proofs can fail.
 //! - `prove`: textbook formulas beside what is simulated: whole answers of the command.
 //! - `schema`: the JSON Schema beside the parser.
@@ -34,6 +35,7 @@ mod import;
 mod live;
 mod load;
 mod oracle;
+mod payments;
 mod program;
 mod proofs;
 mod prove;

@@ -21,6 +21,7 @@ use crate::live::stage::{raise_descriptor_limit, token};
 use crate::live::upstreams;
 
 mod files;
+pub mod payments;
 
 use files::{Files, unheard};
 

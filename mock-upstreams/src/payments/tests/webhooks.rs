@@ -1,0 +1,186 @@
+//! Webhooks: signed, repeated until they are taken, and with what goes wrong on the way.
+
+use std::net::TcpListener;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use super::*;
+
+const SECRET: &str = "whsec_test";
+
+/// An endpoint that answers its n-th delivery with the status that is given for it, and hands over what came.
+struct Hook {
+    url: Url,
+    came: Receiver<(String, Value)>,
+}
+
+fn hook(status: impl Fn(usize) -> u16 + Send + 'static) -> Hook {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap()).parse().unwrap();
+    let (sender, came) = channel();
+    // It ends with the process: nobody connects any more once the mock is gone.
+    thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut client = Client(BufReader::new(stream.unwrap()));
+            let request = client.request();
+            let line = format!("HTTP/1.1 {} x\r\ncontent-length: 0\r\n\r\n", status(number));
+            client.0.get_mut().write_all(line.as_bytes()).unwrap();
+            if sender.send(request).is_err() {
+                return;
+            }
+        }
+    });
+    Hook { url, came }
+}
+
+impl Client {
+    /// Reads a request: its head, and its body as JSON.
+    fn request(&mut self) -> (String, Value) {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(self.0.read_line(&mut head).unwrap(), 0, "closed after {head:?}");
+        }
+        let mut body = vec![0; header(&head, "content-length").unwrap().parse().unwrap()];
+        self.0.read_exact(&mut body).unwrap();
+        let signed = header(&head, "stripe-signature").unwrap();
+        let seconds: i64 = signed.strip_prefix("t=").unwrap().split(',').next().unwrap().parse().unwrap();
+        assert_eq!(signed, webhook::signature(SECRET, seconds, &body));
+        assert!((clock::wall_ms() / 1_000 - seconds).abs() < 60);
+        (head, serde_json::from_slice(&body).unwrap())
+    }
+}
+
+impl Hook {
+    fn next(&self) -> Value {
+        self.came.recv_timeout(PATIENCE).unwrap().1
+    }
+
+    fn kinds(&self, number: usize) -> Vec<String> {
+        (0..number).map(|_| text(&self.next(), "type").to_owned()).collect()
+    }
+}
+
+fn sending(hook: &Hook, change: impl FnOnce(&mut Webhook)) -> (PaymentsServer, Client) {
+    let mut webhook = Webhook {
+        url: hook.url.clone(),
+        secret: SECRET.to_owned(),
+        delay: Latency::ZERO,
+        duplicate: Share::NONE,
+        reorder: Share::NONE,
+        lose: Share::NONE,
+    };
+    change(&mut webhook);
+    let server = serving(&PaymentsOptions { webhook: Some(webhook), ..PaymentsOptions::default() });
+    let client = Client::connect(&server);
+    (server, client)
+}
+
+use crate::share::Share;
+
+fn all() -> Share {
+    "100%".parse().unwrap()
+}
+
+#[test]
+fn events_are_delivered_in_order_and_signed() {
+    let hook = hook(|_| 200);
+    let (_server, mut client) = sending(&hook, |_| {});
+    let intent = client.made("/v1/payment_intents", "amount=500&currency=usd&payment_method=pm_card_visa&confirm=true");
+    let first = hook.next();
+    assert_eq!((text(&first, "object"), text(&first, "type")), ("event", "payment_intent.created"));
+    assert_eq!(first["data"]["object"]["id"], intent["id"]);
+    assert_eq!(hook.kinds(2), ["charge.succeeded", "payment_intent.succeeded"]);
+    client.until("/webhooks/delivered", 3);
+    let mut told = client.found(&format!("/v1/events/{}", text(&first, "id")));
+    assert_eq!(told["pending_webhooks"], 0);
+    told["pending_webhooks"] = 1.into();
+    assert_eq!(told, first);
+    assert_eq!(list(&client.found("/v1/events?delivery_success=true&type=payment_intent.*"), "id").len(), 2);
+    assert_eq!(list(&client.found("/v1/events?types[]=charge.succeeded&types[]=x"), "id").len(), 1);
+}
+
+#[test]
+fn what_is_not_taken_comes_again_when_the_clock_says_so() {
+    let hook = hook(|number| if number < 2 { 500 } else { 200 });
+    let (_server, mut client) = sending(&hook, |_| {});
+    client.made("/v1/customers", "");
+    let first = hook.next();
+    client.until("/webhooks/failed", 1);
+    client.advance("5s");
+    assert_eq!(hook.next(), first);
+    client.until("/webhooks/failed", 2);
+    let pending = client.found(&format!("/v1/events/{}", text(&first, "id")));
+    assert_eq!(pending["pending_webhooks"], 1);
+    client.advance("20s");
+    assert_eq!(hook.next(), first);
+    client.until("/webhooks/delivered", 1);
+    client.until("/webhooks/waiting", 0);
+}
+
+#[test]
+fn an_event_is_given_up_after_three_days() {
+    let hook = hook(|_| 503);
+    let (_server, mut client) = sending(&hook, |_| {});
+    client.made("/v1/customers", "");
+    // At 0, 23, 46, 69 and 92 hours.
+    for tried in 1..=5 {
+        hook.next();
+        client.until("/webhooks/failed", tried);
+        client.advance("23h");
+    }
+    client.until("/webhooks/given_up", 1);
+    client.until("/webhooks/waiting", 0);
+}
+
+#[test]
+fn duplicates_come_twice_and_lost_ones_never() {
+    let hook_of_doubles = hook(|_| 200);
+    let (_server, mut client) = sending(&hook_of_doubles, |webhook| webhook.duplicate = all());
+    client.made("/v1/customers", "");
+    assert_eq!(hook_of_doubles.next(), hook_of_doubles.next());
+    client.until("/webhooks/duplicated", 1);
+
+    let hook_of_none = hook(|_| 200);
+    let (_server, mut client) = sending(&hook_of_none, |webhook| webhook.lose = all());
+    client.made("/v1/customers", "");
+    client.until("/webhooks/lost", 1);
+    client.until("/webhooks/waiting", 0);
+    assert_eq!(client.events(), ["customer.created"], "whoever asks finds it");
+    assert!(hook_of_none.came.try_recv().is_err());
+}
+
+#[test]
+fn those_that_come_late_are_overtaken() {
+    let hook = hook(|_| 200);
+    // Of half of all: which half is the seed's to say.
+    let (_server, mut client) = sending(&hook, |webhook| webhook.reorder = "50%".parse().unwrap());
+    let mut made = Vec::new();
+    for name in 0..12 {
+        made.push(text(&client.made("/v1/customers", &format!("name={name}")), "id").to_owned());
+    }
+    let health = client.ask("GET", "/healthz", "", "").json;
+    let late = health["webhooks"]["reordered"].as_u64().unwrap();
+    assert!((1..12).contains(&late), "{health:#}");
+    client.until("/webhooks/delivered", 12 - late);
+    client.advance("2s");
+    let came: Vec<String> = (0..12).map(|_| text(&hook.next()["data"]["object"], "id").to_owned()).collect();
+    assert_ne!(came, made);
+    let in_order = |part: &[String]| {
+        let places: Vec<_> = part.iter().map(|id| made.iter().position(|made| made == id)).collect();
+        places.is_sorted()
+    };
+    let (on_time, overtaken) = came.split_at(12 - late as usize);
+    assert!(in_order(on_time) && in_order(overtaken), "{came:?}");
+}
+
+#[test]
+fn a_delay_is_by_the_mocks_clock() {
+    let hook = hook(|_| 200);
+    let (_server, mut client) = sending(&hook, |webhook| webhook.delay = "3600s".parse().unwrap());
+    client.made("/v1/customers", "");
+    client.until("/webhooks/waiting", 1);
+    client.advance("59m");
+    client.until("/webhooks/waiting", 1);
+    client.advance("1m");
+    assert_eq!(hook.kinds(1), ["customer.created"]);
+}

@@ -1,0 +1,187 @@
+//! Webhooks: where events are sent, how they are signed, and how one is delivered.
+
+use std::fmt::{self, Write};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http_body_util::Full;
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::{Request, Uri};
+use hyper_util::rt::TokioIo;
+use sha2::Sha256;
+use tokio::net::TcpStream;
+use tokio::task::spawn_local;
+
+use super::Payments;
+use super::clock;
+use crate::latency::Latency;
+use crate::share::Share;
+use crate::timer::Timer;
+
+/// How long a webhook may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where events are sent, and what goes wrong on the way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Webhook {
+    /// Where to.
+    pub url: Url,
+    /// What they are signed with; the whole text, `whsec_` included.
+    pub secret: String,
+    /// From an event to its first delivery.
+    pub delay: Latency,
+    /// How many events are delivered twice.
+    pub duplicate: Share,
+    /// How many events come late, so that those after them overtake them.
+    pub reorder: Share,
+    /// How many events are never delivered.
+    pub lose: Share,
+}
+
+/// Where a webhook is: `http://HOST[:PORT][/PATH]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    host: String,
+    port: u16,
+    /// As the `host` header tells it.
+    authority: String,
+    path: String,
+}
+
+/// Why a text is no address of a webhook.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not `http://HOST[:PORT][/PATH]`: webhooks are delivered without TLS")]
+pub struct UrlError(String);
+
+impl FromStr for Url {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        let wrong = || UrlError(text.to_owned());
+        let uri: Uri = text.parse().map_err(|_| wrong())?;
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?.to_owned();
+        let authority = uri.authority().ok_or_else(wrong)?.as_str().to_owned();
+        if uri.scheme_str() != Some("http") || authority.contains('@') {
+            return Err(wrong());
+        }
+        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        Ok(Self { host, port: uri.port_u16().unwrap_or(80), authority, path })
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.authority, self.path)
+    }
+}
+
+impl Url {
+    /// Whether it is this machine, without asking a name server.
+    pub fn is_loopback(&self) -> bool {
+        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        let address = bare.parse::<std::net::IpAddr>();
+        bare == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
+    }
+}
+
+/// The `Stripe-Signature` of a payload that is sent at `seconds` since 1970 (<https://docs.stripe.com/webhooks#verify-manually>).
+pub(super) fn signature(secret: &str, seconds: i64, payload: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(format!("{seconds}.").as_bytes());
+    mac.update(payload);
+    let mut signature = format!("t={seconds},v1=");
+    for byte in mac.finalize().into_bytes() {
+        write!(signature, "{byte:02x}").expect("a String takes everything");
+    }
+    signature
+}
+
+/// Delivers what is due, one after the other, for ever.
+pub(super) async fn deliver(payments: Payments, webhook: Webhook, timer: Timer) {
+    loop {
+        let (due, wake) = {
+            let mut state = payments.lock();
+            let now_ms = state.clock.now_ms();
+            (state.outbox.due(now_ms), state.outbox.waker())
+        };
+        match due {
+            Ok(delivery) => {
+                let is_taken = post(&webhook, delivery.payload.clone(), &timer).await;
+                let mut state = payments.lock();
+                let now_ms = state.clock.now_ms();
+                let event = delivery.event.clone();
+                if state.outbox.delivered(delivery, is_taken, now_ms)
+                    && let Some(event) = state.events.get_mut(&event)
+                {
+                    event.pending = 0;
+                }
+            }
+            Err(None) => wake.notified().await,
+            Err(Some(due_ms)) => {
+                let until = payments.lock().clock.instant(due_ms);
+                // Woken or not: what is due is looked at anew.
+                timer.timeout_at(until, wake.notified()).await;
+            }
+        }
+    }
+}
+
+/// Whether the webhook has taken a payload.
+async fn post(webhook: &Webhook, payload: Bytes, timer: &Timer) -> bool {
+    let until = Instant::now() + PATIENCE;
+    timer.timeout_at(until, exchange(webhook, payload)).await.flatten().unwrap_or(false)
+}
+
+/// Sends a payload over a connection of its own; `None` when that breaks.
+async fn exchange(webhook: &Webhook, payload: Bytes) -> Option<bool> {
+    let url = &webhook.url;
+    let host = url.host.trim_start_matches('[').trim_end_matches(']');
+    let stream = TcpStream::connect((host, url.port)).await.ok()?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+    let driven = spawn_local(connection);
+    // By the wall: whoever checks it looks at their own clock.
+    let signed = signature(&webhook.secret, clock::wall_ms().div_euclid(1_000), &payload);
+    let request = Request::post(&url.path)
+        .header(HOST, &url.authority)
+        .header(CONTENT_TYPE, "application/json; charset=utf-8")
+        .header(USER_AGENT, "mock-payments/1.0")
+        .header("stripe-signature", signed)
+        .body(Full::new(payload))
+        .ok()?;
+    let status = sender.send_request(request).await.ok().map(|response| response.status());
+    driven.abort();
+    Some(status?.is_success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vector is of Python: `hmac.new(b"whsec_test", b'1700000000.{"a":1}', "sha256").hexdigest()`.
+    #[test]
+    fn a_signature_is_that_of_another_implementation() {
+        let expected = "t=1700000000,v1=38877139021993b830af32feea6e18a8da83eb2f6e49ee50bd9e4cf4ca4d3789";
+        assert_eq!(signature("whsec_test", 1_700_000_000, br#"{"a":1}"#), expected);
+    }
+
+    #[test]
+    fn addresses_are_told_apart() {
+        let url: Url = "http://127.0.0.1:4242/hook?a=b".parse().unwrap();
+        let expected = ("127.0.0.1", 4242, "/hook?a=b", "127.0.0.1:4242");
+        assert_eq!((url.host.as_str(), url.port, url.path.as_str(), url.authority.as_str()), expected);
+        for local in ["http://localhost", "http://127.1.2.3/x", "http://[::1]:80/", "http://[::ffff:127.0.0.1]/"] {
+            assert!(local.parse::<Url>().unwrap().is_loopback(), "{local}");
+        }
+        for remote in ["http://example.com/", "http://192.0.2.1/", "http://localhost.example.com/"] {
+            assert!(!remote.parse::<Url>().unwrap().is_loopback(), "{remote}");
+        }
+        for wrong in
+            ["https://localhost/", "localhost:4242", "/hook", "http://", "", "http://u:p@localhost/", "ftp://a/"]
+        {
+            assert!(wrong.parse::<Url>().is_err(), "{wrong}");
+        }
+    }
+}

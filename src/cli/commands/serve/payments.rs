@@ -1,0 +1,74 @@
+//! `farebox serve payments`: the mock payment processor alone.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use mock_upstreams::payments::{PaymentsOptions, PaymentsServer, Webhook, drawn_secret};
+
+use super::{GRACE, LOOK};
+use crate::cli::args;
+use crate::cli::exit::{Exit, Failure, Verdict};
+use crate::cli::interrupt;
+use crate::cli::printer::Printer;
+use crate::live::stage::raise_descriptor_limit;
+
+/// Serves the payment processor of `args`.
+pub fn payments(args: &args::ServePayments, printer: &mut Printer) -> Result<Verdict, Failure> {
+    check_remote(args)?;
+    let options = options(args);
+    let interrupted = interrupt::flag()
+        .map_err(|error| Failure::new(Exit::Environment, "cannot listen to signals").because(error))?;
+    raise_descriptor_limit();
+    let server = PaymentsServer::start(&options).map_err(|error| {
+        Failure::new(Exit::Environment, "the payment processor did not start")
+            .because(error)
+            .hint("`--listen` takes another address; port 0 finds a free one")
+    })?;
+    printer.note(&format!("the payment processor listens on {}; any key sk_test_… will do", server.addr()));
+    if let (Some(webhook), None) = (&options.webhook, &args.webhook.webhook_secret) {
+        // A warning, because `--quiet` is to tell it too: nothing can be verified without it.
+        printer.warning(&format!("events are signed with {}", webhook.secret));
+    }
+    while !interrupted.load(Ordering::Relaxed) {
+        thread::sleep(LOOK);
+    }
+    let counts = server.shutdown(GRACE);
+    printer.data(&format!("requests: {}\nobjects: {}\nevents: {}", counts.requests, counts.objects, counts.events))?;
+    Ok(Verdict::passed())
+}
+
+/// Other machines are neither served nor sent to unless that is allowed.
+fn check_remote(args: &args::ServePayments) -> Result<(), Failure> {
+    if args.allow_remote {
+        return Ok(());
+    }
+    if !args.listen.ip().to_canonical().is_loopback() {
+        return Err(Failure::new(Exit::Usage, format!("`{}` can be reached from other machines", args.listen))
+            .hint("listen on 127.0.0.1, or add `--allow-remote`"));
+    }
+    match args.webhook.webhook.as_ref().filter(|url| !url.is_loopback()) {
+        None => Ok(()),
+        Some(url) => Err(Failure::new(Exit::Usage, format!("`{url}` is not this machine"))
+            .hint("send events to 127.0.0.1 or localhost, or add `--allow-remote`")),
+    }
+}
+
+fn options(args: &args::ServePayments) -> PaymentsOptions {
+    let webhook = args.webhook.webhook.clone().map(|url| Webhook {
+        url,
+        secret: args.webhook.webhook_secret.clone().unwrap_or_else(|| drawn_secret(args.seed)),
+        delay: args.webhook.webhook_delay,
+        duplicate: args.webhook.webhook_duplicate,
+        reorder: args.webhook.webhook_reorder,
+        lose: args.webhook.webhook_lose,
+    });
+    PaymentsOptions {
+        listen: args.listen,
+        seed: args.seed,
+        max_objects: NonZeroUsize::new(args.max_objects).unwrap_or(NonZeroUsize::MIN),
+        latency: args.latency,
+        errors: args.errors.clone(),
+        webhook,
+    }
+}
