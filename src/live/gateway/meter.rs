@@ -4,6 +4,8 @@
 //! Only where the upstream has not said what the call used. An answer that is packed, or that has no such object (a
 //! stream has one when the client asks with `stream_options: { include_usage: true }`), is of unknown usage.
 
+use std::mem;
+
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use serde::Deserialize;
 
@@ -92,13 +94,17 @@ impl TokenMeter {
     /// Lines end with a line feed, a carriage return, or both; an empty one ends an event. `OpenAI` writes one line for
     /// each event, so a line is enough to read.
     fn feed_events(&mut self, bytes: &[u8]) {
-        let mut lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r'));
-        let first = lines.next().unwrap_or_default();
-        self.extend_line(first);
-        for line in lines {
-            self.end_line();
-            self.extend_line(line);
+        let mut rest = bytes;
+        while let Some(end) = memchr::memchr2(b'\n', b'\r', rest) {
+            if self.kept.is_empty() && !self.is_too_long {
+                self.read_line(&rest[..end]);
+            } else {
+                self.extend_line(&rest[..end]);
+                self.end_line();
+            }
+            rest = &rest[end + 1..];
         }
+        self.extend_line(rest);
     }
 
     fn extend_line(&mut self, bytes: &[u8]) {
@@ -111,14 +117,21 @@ impl TokenMeter {
     }
 
     fn end_line(&mut self) {
-        if let Some(data) = self.kept.strip_prefix(b"data:")
-            && contains(data, USAGE)
+        let mut kept = mem::take(&mut self.kept);
+        self.read_line(&kept);
+        kept.clear();
+        self.kept = kept;
+        self.is_too_long = false;
+    }
+
+    fn read_line(&mut self, line: &[u8]) {
+        if line.len() <= REMEMBERED
+            && let Some(data) = line.strip_prefix(b"data:")
+            && has_usage(data)
             && let Ok(Chunk { usage: Some(usage) }) = serde_json::from_slice(data)
         {
             self.found = Some(usage);
         }
-        self.kept.clear();
-        self.is_too_long = false;
     }
 }
 
@@ -135,8 +148,12 @@ fn usage_of(end: &[u8]) -> Option<Tokens> {
     serde_json::Deserializer::from_slice(rest).into_iter().next()?.ok()
 }
 
-fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window == word)
+/// Whether an object of that name may be in a text: all events but the last say that it is null.
+fn has_usage(text: &[u8]) -> bool {
+    memchr::memmem::find_iter(text, USAGE).any(|place| {
+        let value = text[place + USAGE.len()..].trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start);
+        value.is_some_and(|value| value.starts_with(b"{"))
+    })
 }
 
 #[cfg(test)]
