@@ -48,6 +48,13 @@ pub enum Event {
         /// What it used.
         usage: PerMeter<u64>,
     },
+    /// The client of an admitted call has given it up. The exchange goes on, and one of the other two tells its end.
+    GaveUp {
+        /// What it had reserved.
+        hold: HoldId,
+        /// What its client had been sent, where the gateway bills that.
+        sent: PerMeter<u64>,
+    },
     /// An admitted call failed: nothing is billed.
     Failed {
         /// What it had reserved.
@@ -124,6 +131,14 @@ impl Observer for Writers {
         self.of(consumer).failed(consumer, call, hold, failure, now);
     }
 
+    fn gave_up(&mut self, consumer: Consumer, call: &Call, hold: HoldId, sent: &PerMeter<u64>, now: Now) {
+        self.of(consumer).gave_up(consumer, call, hold, sent, now);
+    }
+
+    fn ended(&mut self, consumer: Consumer, call: &Call, hold: HoldId, failed: Option<Failure>, now: Now) {
+        self.of(consumer).ended(consumer, call, hold, failed, now);
+    }
+
     fn closed(&mut self, account: &Account, tried: &Tried) {
         self.of(account.consumer()).closed(account, tried);
     }
@@ -143,6 +158,17 @@ impl Observer for Writer {
 
     fn failed(&mut self, _: Consumer, call: &Call, hold: HoldId, failure: Failure, now: Now) {
         self.log.push(Entry { now, event: Event::Failed { hold, failure, used: call.usage } });
+    }
+
+    fn gave_up(&mut self, _: Consumer, _: &Call, hold: HoldId, sent: &PerMeter<u64>, now: Now) {
+        self.log.push(Entry { now, event: Event::GaveUp { hold, sent: *sent } });
+    }
+
+    fn ended(&mut self, consumer: Consumer, call: &Call, hold: HoldId, failed: Option<Failure>, now: Now) {
+        match failed {
+            Some(failure) => self.failed(consumer, call, hold, failure, now),
+            None => self.served(consumer, call, hold, now, Span::ZERO),
+        }
     }
 
     fn closed(&mut self, account: &Account, _: &Tried) {
@@ -183,6 +209,7 @@ pub fn replay(
                 decided(Replayed { call: *call, attempt: *attempt, logged: *logged, decision, margins });
             }
             Event::Served { hold, usage } => world.served(&mut party, *now, *hold, usage)?,
+            Event::GaveUp { hold, sent } => world.gave_up(&mut party, *now, *hold, sent)?,
             Event::Failed { hold, failure, used } => world.failed(&mut party, *now, *hold, failure.hop, used)?,
         }
     }
@@ -197,6 +224,7 @@ impl History {
     pub fn tell(&self, world: &World, observer: &mut impl Observer) {
         let consumer = self.account.consumer();
         let (mut open, mut tried, mut before) = (BTreeMap::new(), Tried::default(), BTreeMap::new());
+        let mut given_up = BTreeMap::new();
         let endings = Endings::of(&self.log);
         let starts = self.starts(world);
         let mut refusals = 0..;
@@ -221,7 +249,16 @@ impl History {
                         observer.lost(consumer, terms, &call.usage);
                     }
                 }
+                Event::GaveUp { hold, sent } => {
+                    if let Some((_, call)) = open.remove(&hold) {
+                        observer.gave_up(consumer, &call, hold, &sent, *now);
+                        given_up.insert(hold, call);
+                    }
+                }
                 Event::Served { hold, usage } => {
+                    if let Some(call) = given_up.remove(&hold) {
+                        observer.ended(consumer, &Call { usage, ..call }, hold, None, *now);
+                    }
                     let Some((place, call)) = open.remove(&hold) else { continue };
                     let latency = now.traffic.since(call.at);
                     observer.served(consumer, &Call { usage, ..call }, hold, *now, latency);
@@ -234,6 +271,9 @@ impl History {
                     }
                 }
                 Event::Failed { hold, failure, used } => {
+                    if let Some(call) = given_up.remove(&hold) {
+                        observer.ended(consumer, &Call { usage: used, ..call }, hold, Some(failure), *now);
+                    }
                     if let Some((_, call)) = open.remove(&hold) {
                         observer.failed(consumer, &Call { usage: used, ..call }, hold, failure, *now);
                     }
@@ -280,6 +320,9 @@ impl Endings {
                     }
                 }
                 Event::Served { hold, .. } => holds.remove(&hold).into_iter().for_each(|at| ended[at] = Ended::Served),
+                Event::GaveUp { hold, .. } => {
+                    holds.remove(&hold).into_iter().for_each(|at| ended[at] = Ended::Failed(Failure::GAVE_UP));
+                }
                 Event::Failed { hold, failure, .. } => {
                     holds.remove(&hold).into_iter().for_each(|at| ended[at] = Ended::Failed(failure));
                 }

@@ -50,6 +50,8 @@ pub(crate) struct CohortRecord {
     pub(crate) served_usage: PerMeter<u64>,
     pub(crate) failed_usage: PerMeter<u64>,
     pub(crate) refused_usage: PerMeter<u64>,
+    /// Used by calls that were answered when their clients had given them up.
+    pub(crate) unheard_usage: PerMeter<u64>,
     pub(crate) moved: [i128; MOVEMENTS],
     pub(crate) tally: Tally,
     pub(crate) latency: Latencies,
@@ -287,6 +289,7 @@ impl CohortRecord {
             served_usage: PerMeter::default(),
             failed_usage: PerMeter::default(),
             refused_usage: PerMeter::default(),
+            unheard_usage: PerMeter::default(),
             moved: [0; MOVEMENTS],
             tally: Tally::default(),
             latency: Latencies::new(),
@@ -370,6 +373,12 @@ impl Observer for Recorder {
         route.failed += 1;
         count_alike(&mut route.failures, failure);
         add(&mut record.failed_usage, &call.usage);
+    }
+
+    fn ended(&mut self, consumer: Consumer, call: &Call, _: HoldId, failed: Option<Failure>, _: Now) {
+        if failed.is_none() {
+            add(&mut self.cohorts[consumer.cohort as usize].unheard_usage, &call.usage);
+        }
     }
 
     fn again(&mut self, consumer: Consumer, route: u16, ended: Ended) {

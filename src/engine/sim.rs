@@ -2,7 +2,8 @@
 //!
 //! Consumers that share nothing are played one at a time, each with its state in cache and no global event queue
 //! ([`play`]). Those that share an upstream of limited capacity are one component, and are played together in the order of
-//! time ([`play_component`]). The order of events at one instant is: deadlines, answers of the upstream, new calls.
+//! time ([`play_component`]). The order of events at one instant is: deadlines, answers of the upstream, new calls, then
+//! what waits: further attempts, and clients who wait for an answer no longer.
 
 mod calendar;
 mod component;
@@ -41,7 +42,8 @@ pub trait Observer {
     /// A call was decided.
     fn decided(&mut self, consumer: Consumer, call: &Call, now: Now, decision: Decision);
 
-    /// An admitted call has been settled, as it was served; [`Self::served`] tells it next.
+    /// An admitted call has been settled, as it was served or given up; [`Self::served`], [`Self::gave_up`] or
+    /// [`Self::ended`] tells it next.
     #[inline]
     fn settled(&mut self, _account: &Account, _hold: HoldId) {}
 
@@ -50,6 +52,15 @@ pub trait Observer {
 
     /// An admitted call failed so: nothing is billed.
     fn failed(&mut self, consumer: Consumer, call: &Call, hold: HoldId, failure: Failure, now: Now);
+
+    /// The client of an admitted call has given it up, and had been sent so much by then: to the client it has failed. The
+    /// exchange with the upstream goes on, and [`Self::ended`] tells its end.
+    fn gave_up(&mut self, consumer: Consumer, call: &Call, hold: HoldId, _sent: &PerMeter<u64>, now: Now) {
+        self.failed(consumer, call, hold, Failure::GAVE_UP, now);
+    }
+
+    /// The exchange of a call that its client had given up is over: it was answered, or has failed so.
+    fn ended(&mut self, _consumer: Consumer, _call: &Call, _hold: HoldId, _failed: Option<Failure>, _now: Now) {}
 
     /// The answer to a served call was streamed: how long its first token took.
     fn first_token(&mut self, _consumer: Consumer, _latency: Span) {}
@@ -185,7 +196,7 @@ impl<O: Observer> Solo<'_, O> {
         }
         let now = self.player.arrive(at)?;
         if self.player.party.has_left() {
-            return Ok(false);
+            return self.player.leaves(now, self.observer);
         }
         if self.player.passes_over() {
             return Ok(true);

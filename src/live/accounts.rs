@@ -162,6 +162,16 @@ impl Accounts {
         failed.unwrap_or_default();
     }
 
+    /// The client of an admitted call has gone, and had been sent this much; [`Self::served`] or [`Self::failed`] tells the end
+    /// of the exchange. An overflow is kept as by [`Self::served`].
+    pub fn gave_up(&self, id: AccountId, when: When<'_>, hold: HoldId, sent: PerMeter<u64>) {
+        let gave_up = self.event(id, when, |party, now, world| {
+            world.gave_up(party, now, hold, &sent)?;
+            Ok(((), Event::GaveUp { hold, sent }))
+        });
+        gave_up.unwrap_or_default();
+    }
+
     /// Does what is due for an account, and says when the next thing will be.
     pub fn catch_up(&self, id: AccountId, when: When<'_>) -> Result<Now, Overflow> {
         let mut slot = self.lock(id);

@@ -1,9 +1,10 @@
 //! A call that was admitted, until its hold is resolved: exactly once, whatever the client does.
 //!
 //! hyper drops a service's future, or its response body, when the client goes away. The exchange with the upstream must
-//! not end there: it owns the hold, so it goes on by itself ([`Detached`]), is read to its end within bounds, and
-//! settles on what was really used (`on_client_abort: settle`).
+//! not end there: it owns the hold, so it goes on by itself ([`Detached`]) and is read to its end within bounds. The account
+//! hears of both moments, and `on_client_abort` says at which of them what is settled.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -12,7 +13,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use farebox_engine::billing::cause::{Cause, Failure};
 use farebox_engine::billing::hold::HoldId;
-use farebox_engine::model::PerMeter;
+use farebox_engine::model::{OnClientAbort, PerMeter};
+use farebox_engine::time::Span;
 use http_body_util::{BodyExt, Full};
 use hyper::Response;
 use hyper::body::{Body, Frame, SizeHint};
@@ -20,11 +22,12 @@ use tokio::task::spawn_local;
 
 use super::accounts::{AccountId, When};
 use super::gateway::Worker;
+use super::gateway::head::one_request;
 use super::gateway::inbound::Inbound;
 use super::gateway::meter::TokenMeter;
 use super::gateway::reply::{Reply, ReplyError};
 use super::pool::Lease;
-use super::stamp::Step;
+use super::stamp::{Gone, Step};
 
 /// How long an exchange whose client has gone is still read, and how much of it.
 const AFTER_ABORT: Duration = Duration::from_secs(30);
@@ -38,8 +41,41 @@ pub(crate) struct Exchange {
     worker: Rc<Worker>,
     hold: Hold,
     ending: Ending,
+    /// In lockstep, when its client goes.
+    gone: Option<Box<Gone>>,
     /// Since when, if it is measured.
     began: Option<Instant>,
+}
+
+/// The client of a call, as long as it waits for the head of the answer.
+#[derive(Debug)]
+pub(crate) struct Client {
+    worker: Rc<Worker>,
+    hold: Hold,
+    ending: Ending,
+}
+
+impl Client {
+    /// It goes, so long after the first of its answer had come, if that had: counts it, and tells the account. In lockstep
+    /// the stamp tells.
+    fn goes(&self, usage: &PerMeter<u64>, since_first: Option<Duration>) {
+        let Self { worker, hold: Hold { account, route, id }, ending } = self;
+        worker.counters().ended(Some(*route), Cause::ClientAbort);
+        if *ending != Ending::Wall {
+            return;
+        }
+        let world = worker.accounts().world();
+        let since_first = since_first.filter(|_| bills_sent(worker));
+        let sent = since_first.map_or_else(PerMeter::default, |since| {
+            world.sent_after(*route, usage, Span::from_ns(since.as_nanos() as u64))
+        });
+        worker.accounts().gave_up(*account, When::Wall(worker.clock()), *id, sent);
+    }
+}
+
+/// Whether what a client had been sent is asked for when it goes.
+fn bills_sent(worker: &Worker) -> bool {
+    worker.accounts().world().catalog.on_client_abort == OnClientAbort::BillSent
 }
 
 /// What was held of an account for a call of a route.
@@ -63,7 +99,26 @@ pub(crate) enum Ending {
 
 impl Exchange {
     pub(crate) fn new(worker: Rc<Worker>, hold: Hold, ending: Ending, began: Option<Instant>) -> Self {
-        Self { worker, hold, ending, began }
+        Self { worker, hold, ending, gone: None, began }
+    }
+
+    /// The same, of a client that goes then.
+    pub(crate) fn gone(self, gone: Option<Gone>) -> Self {
+        Self { gone: gone.map(Box::new), ..self }
+    }
+
+    /// Who waits for the answer.
+    pub(crate) fn client(&self) -> Client {
+        Client { worker: Rc::clone(&self.worker), hold: self.hold, ending: self.ending }
+    }
+
+    /// In lockstep, lets the client go in its turn, if it does.
+    pub(crate) async fn let_go(&self) {
+        let Some(Gone { step, sent }) = self.gone.as_deref().copied() else { return };
+        let (accounts, Hold { account, id, .. }) = (self.worker.accounts(), self.hold);
+        poll_fn(|context| accounts.poll_turn(account, step.turn, context)).await;
+        accounts.gave_up(account, When::At(step.now), id, sent);
+        accounts.pass_turn(account);
     }
 
     pub(crate) fn ending(&self) -> Ending {
@@ -138,6 +193,7 @@ impl Exchange {
 
 /// The body of a response: the gateway's own, or the upstream's passed through.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would be one allocation more for each request that is passed on")]
 pub(crate) enum Answer {
     Own(Full<Bytes>),
     Upstream(Passed),
@@ -159,6 +215,8 @@ pub(crate) struct Open {
     pub(crate) lease: Lease<Inbound>,
     /// The hold to resolve; `None` where that was done with the head.
     pub(crate) unsettled: Option<Unsettled>,
+    /// When the first of the body had come, where that is asked for.
+    first: Option<Instant>,
 }
 
 /// A call whose answer is on its way.
@@ -192,8 +250,29 @@ impl Unsettled {
 }
 
 impl Open {
+    pub(crate) fn new(lease: Lease<Inbound>, unsettled: Option<Unsettled>) -> Self {
+        Self { lease, unsettled, first: None }
+    }
+
+    /// The client goes before the end of the body: on which thread the rest is read; `None` where nothing is open any more, or
+    /// the thread is ending.
+    fn is_left(&self) -> Option<Rc<Worker>> {
+        let Unsettled { exchange, used, .. } = self.unsettled.as_ref()?;
+        let worker = Rc::clone(&exchange.worker);
+        if !worker.is_serving() {
+            return None;
+        }
+        // Of a body that has not said yet what the call used, one request is known.
+        let usage = if let Used::Known(usage) = used { *usage } else { one_request() };
+        exchange.client().goes(&usage, self.first.map(|first| first.elapsed()));
+        Some(worker)
+    }
+
     /// Some of the body has come.
     fn feed(&mut self, frame: &Frame<Bytes>) {
+        if self.first.is_none() && self.unsettled.as_ref().is_some_and(|it| bills_sent(&it.exchange.worker)) {
+            self.first = frame.data_ref().map(|_| Instant::now());
+        }
         if let Some(Unsettled { used: Used::InBody(Some(meter)), .. }) = &mut self.unsettled
             && let Some(bytes) = frame.data_ref()
         {
@@ -277,13 +356,9 @@ impl Drop for Passed {
     /// The client went away before the end: what is left of the body is read by a task of its own.
     fn drop(&mut self) {
         if let (Some(body), Some(open)) = (self.body.take(), self.open.take()) {
-            let exchange = open.unsettled.as_ref().map(|unsettled| &unsettled.exchange);
-            match exchange.map(|exchange| (Rc::clone(&exchange.worker), exchange.hold.route)) {
-                Some((worker, route)) if worker.is_serving() => {
-                    worker.counters().ended(Some(route), Cause::ClientAbort);
-                    drop(spawn_local(read_out(worker, body, open)));
-                }
-                _ => drop(open),
+            match open.is_left() {
+                Some(worker) => drop(spawn_local(read_out(worker, body, open))),
+                None => drop(open),
             }
         }
     }
@@ -339,18 +414,13 @@ impl Body for Answer {
 
 /// A call that goes on by itself when it is dropped before its answer has begun.
 pub(crate) struct Detached {
-    worker: Rc<Worker>,
-    route: u16,
+    client: Client,
     future: Option<Pin<Box<dyn Future<Output = Response<Answer>>>>>,
 }
 
 impl Detached {
-    pub(crate) fn new(
-        worker: Rc<Worker>,
-        route: u16,
-        future: impl Future<Output = Response<Answer>> + 'static,
-    ) -> Self {
-        Self { worker, route, future: Some(Box::pin(future)) }
+    pub(crate) fn new(client: Client, future: impl Future<Output = Response<Answer>> + 'static) -> Self {
+        Self { client, future: Some(Box::pin(future)) }
     }
 }
 
@@ -368,10 +438,11 @@ impl Future for Detached {
 impl Drop for Detached {
     fn drop(&mut self) {
         if let Some(future) = self.future.take()
-            && self.worker.is_serving()
+            && self.client.worker.is_serving()
         {
-            self.worker.counters().ended(Some(self.route), Cause::ClientAbort);
-            let worker = Rc::clone(&self.worker);
+            // Nothing of the answer has come.
+            self.client.goes(&PerMeter::default(), None);
+            let worker = Rc::clone(&self.client.worker);
             spawn_local(async move {
                 // That its client has gone is counted already.
                 if let Answer::Upstream(mut passed) = future.await.into_body()

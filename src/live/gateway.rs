@@ -334,8 +334,9 @@ impl Worker {
                 let began = self.shared.front.measures.then(Instant::now);
                 self.counters().admitted();
                 let hold = Hold { account, route, id: admission.hold };
-                let exchange = Exchange::new(Rc::clone(&self), hold, ending(scheduled), began);
-                Detached::new(Rc::clone(&self), route, Rc::clone(&self).forward(request, exchange, admission)).await
+                let gone = scheduled.and_then(|scheduled| scheduled.gone);
+                let exchange = Exchange::new(Rc::clone(&self), hold, ending(scheduled), began).gone(gone);
+                Detached::new(exchange.client(), Rc::clone(&self).forward(request, exchange, admission)).await
             }
         };
         // Only a run's own generator plays consumers, and needs to know.
@@ -440,6 +441,7 @@ impl Worker {
     /// Passes an upstream's response on. What it used is known with its head; in lockstep, and when it says that the call
     /// failed, it is settled here, at its turn; else when the body has been read.
     async fn pass(&self, response: Response<Incoming>, exchange: Exchange, lease: Lease<Inbound>) -> Response<Answer> {
+        exchange.let_go().await;
         let (mut parts, body) = response.into_parts();
         head::strip_hop_by_hop(&mut parts.headers);
         // Only the gateway speaks under these names.
@@ -475,7 +477,7 @@ impl Worker {
             }
         };
         let body = Reply::new(body, self.shared.front.upstream_within, self.timer.clone());
-        Response::from_parts(parts, Answer::Upstream(Passed::new(body, Open { lease, unsettled })))
+        Response::from_parts(parts, Answer::Upstream(Passed::new(body, Open::new(lease, unsettled))))
     }
 
     /// What a call used of which its answer has said so much; `None`: nothing.

@@ -2,7 +2,9 @@
 //!
 //! Each request carries its scheduled times in its stamp. The events of one account (a decision, an answer) happen in
 //! the order of their numbers: the gateway lets an event wait until it is its turn. Accounts are independent, so many
-//! are played at once. Nobody waits for a latency, so this shows decisions and books, and no latency figure.
+//! are played at once. Nobody waits for a latency, so this shows decisions and books, and no latency figure. A client that
+//! goes is one that the stamp says goes: it stays on its connection, and the gateway does in that turn what it does when it
+//! sees one go.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -25,7 +27,7 @@ use tokio::task::{JoinSet, spawn_local};
 use super::accounts::AccountId;
 use super::generator::{CallError, Caller, Wires};
 use super::problem::CAUSE;
-use super::stamp::{Scheduled, Stamp, Step};
+use super::stamp::{Gone, Scheduled, Stamp, Step};
 use crate::control::Control;
 
 /// Calls that one thread has on sockets at the same time, unless a single consumer's overlap more.
@@ -110,15 +112,20 @@ fn script(twin: &History) -> Script {
                     open.insert(admission.hold, calls.len());
                     peak = peak.max(open.len());
                 }
-                let scheduled = Some(Scheduled { decided: step(turn), served: None });
+                let scheduled = Some(Scheduled { decided: step(turn), gone: None, served: None });
                 let alone = matches!(decision, Decision::Refuse(_));
                 calls.push(ScriptedCall { stamp: Stamp { call, attempt, scheduled }, twin: decision, alone });
+            }
+            Event::GaveUp { hold, sent } => {
+                let call = &mut calls[open[&hold]];
+                let scheduled = call.stamp.scheduled.as_mut().expect("every call of a script is scheduled");
+                scheduled.gone = Some(Gone { step: step(turn), sent });
             }
             Event::Served { hold, .. } | Event::Failed { hold, .. } => {
                 let call = &mut calls[open.remove(&hold).expect("a twin serves what it has admitted")];
                 let scheduled = call.stamp.scheduled.as_mut().expect("every call of a script is scheduled");
                 scheduled.served = Some(step(turn));
-                call.alone = scheduled.decided.turn + 1 == turn as u64;
+                call.alone = scheduled.decided.turn + 1 + u64::from(scheduled.gone.is_some()) == turn as u64;
             }
         }
     }

@@ -4,6 +4,7 @@ pub mod assumed;
 mod dunning;
 pub mod explain;
 pub mod fault;
+pub mod given_up;
 pub mod load;
 pub mod oracle;
 pub mod run;

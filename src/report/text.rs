@@ -13,7 +13,7 @@ use farebox_engine::money::{CURRENCIES, Currency, thousands};
 use farebox_engine::outcome::{CohortOutcome, FailedAs, Failures, Outcome, RouteOutcome, pooled, quantile};
 use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND};
 
-use super::{assumed, dunning, oracle, threshold};
+use super::{assumed, dunning, given_up, oracle, threshold};
 use crate::measure::Subject;
 
 /// How many columns the bar of a whole takes.
@@ -28,6 +28,7 @@ pub fn render(subject: &Subject<'_>) -> String {
     heading(subject.outcome)
         + &mean.calls("offered")
         + &mean.usage()
+        + &given_up::render(&mean.outcome, mean.runs)
         + &oracle::render(&mean.outcome, mean.runs)
         + &mean.money()
         + &mean.collecting()
@@ -46,7 +47,11 @@ pub fn render_load(outcome: &Outcome) -> String {
 /// What the gateway of a load has seen: only what was played and what became of the calls.
 pub fn render_gateway(outcome: &Outcome) -> String {
     let mean = Mean::of(outcome);
-    heading(outcome) + &mean.calls("reached the gateway") + &mean.usage() + &oracle::render(&mean.outcome, mean.runs)
+    heading(outcome)
+        + &mean.calls("reached the gateway")
+        + &mean.usage()
+        + &given_up::render(&mean.outcome, mean.runs)
+        + &oracle::render(&mean.outcome, mean.runs)
 }
 
 /// Replications as their mean: the sum over them, of which each number is shown divided by how many there are.

@@ -528,7 +528,7 @@ fn a_wallet_is_empty_as_often_as_planned() {
             scenario.cohorts[0].joined = Joined::Start;
             scenario.cohorts[0].wallet = Money::from_nanos(500_000_000);
             let retry = Retry { attempts, ..Client::none().retry };
-            scenario.cohorts[0].client = Client { retry, on_402: On402::PayOnce };
+            scenario.cohorts[0].client = Client { retry, on_402: On402::PayOnce, timeout: None };
             let mut plan = Plan { pays_per_request: true, ..Plan::new("paid") };
             plan.allowance[0] = Some(10);
             plan.prices[0] = Some(Price::PerUnit(UnitPrice { amount: Money::from_nanos(10_000_000), per: 1 }));

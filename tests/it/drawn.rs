@@ -26,8 +26,8 @@ use farebox_engine::distribution::Distribution;
 use farebox_engine::draw::Chance;
 use farebox_engine::log::{Entry, Event, History};
 use farebox_engine::model::{
-    Act, AppliesTo, Arrivals, Breaks, Card, Errors, Fees, Limit, PastAllowance, Pattern, PerMeter, Plan, Prepaid,
-    Process, Returns, Scenario, SpendControl, Upstream,
+    Act, AppliesTo, Arrivals, Breaks, Card, Errors, Fees, Limit, OnClientAbort, PastAllowance, Pattern, PerMeter, Plan,
+    Prepaid, Process, Returns, Scenario, SpendControl, Upstream,
 };
 use farebox_engine::money::Money;
 use farebox_engine::time::Span;
@@ -172,7 +172,7 @@ const RARE: &[&str] = &[
 #[test]
 fn what_the_schema_alone_accepts_is_wrong_in_meaning() {
     let (mut met, mut others) = (BTreeSet::new(), Vec::new());
-    for seed in 0..4_500 {
+    for seed in 0..5_000 {
         let document = sound(seed);
         let damaged = damage::any(&document, &mut Dice::new(1_000_000 + seed));
         let text = text(&damaged.document, seed);
@@ -212,7 +212,7 @@ fn loads() -> &'static [Load] {
     static LOADS: OnceLock<Vec<Load>> = OnceLock::new();
     LOADS.get_or_init(|| {
         let drawn = (0..48).map(|seed| (format!("seed {seed}"), drawn(seed)));
-        let written = ["moves.yaml", "credit.yaml", "wallets.yaml"];
+        let written = ["moves.yaml", "credit.yaml", "wallets.yaml", "patience.yaml"];
         let written = written.map(|name| (name.to_owned(), fixture::named(name)));
         let load = |(name, scenario)| {
             let world = fixture::scaled(scenario);
@@ -246,7 +246,7 @@ fn in_lockstep_every_drawn_scenario_is_its_twin() {
 
 #[test]
 fn free_runs_of_drawn_scenarios_replay() {
-    for Load { name, world, .. } in [2, 9, 17, 24, 33, 48].map(|place| &loads()[place]) {
+    for Load { name, world, .. } in [2, 9, 17, 24, 33, 48, 51].map(|place| &loads()[place]) {
         let run = stage::free_run(world, THREADS, &Control::default()).unwrap();
         let extent = proof::replay(world, &run.histories, run.end);
         extent.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -385,6 +385,8 @@ fn the_loads_change_without_any_of_what_they_ask_for() {
         ("chargebacks", |it| it.payments.chargebacks = Returns::default()),
         ("fees of the processor", |it| it.payments.fees = Fees::default()),
         ("spending without a hold", |it| it.gateway.spend_control = SpendControl::Reserve),
+        ("clients who wait no longer", |it| it.cohorts.iter_mut().for_each(|cohort| cohort.client.timeout = None)),
+        ("what they cost who have gone", |it| it.gateway.on_client_abort = OnClientAbort::Settle),
         ("costs", |it| upstreams(it, |of| of.cost = PerMeter::default())),
         ("errors", |it| upstreams(it, |of| of.errors = Errors::NEVER)),
         ("capacities", |it| upstreams(it, |of| of.capacity = None)),

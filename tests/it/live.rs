@@ -29,6 +29,7 @@ mod admin;
 mod amends;
 mod ends;
 mod faults;
+mod gone;
 mod hostile;
 mod http2;
 mod idle;
@@ -156,6 +157,9 @@ impl Account {
             match entry.event {
                 Event::Decided { decision: Decision::Refuse(_), .. } => refused += 1,
                 Event::Decided { decision: Decision::Admit(admission), .. } => assert!(open.insert(admission.hold)),
+                Event::GaveUp { hold, .. } => {
+                    assert!(open.contains(&hold), "{hold:?} is given up after it was resolved");
+                }
                 Event::Served { hold, .. } => {
                     assert!(open.remove(&hold), "{hold:?} is settled twice, or after it was released");
                     served += 1;

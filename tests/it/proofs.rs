@@ -48,7 +48,7 @@ fn refusals() -> &'static Load {
 fn decisions(history: &History) -> impl Iterator<Item = (u64, Decision)> {
     history.log.iter().filter_map(|entry| match entry.event {
         Event::Decided { call, decision, .. } => Some((call, decision)),
-        Event::Served { .. } | Event::Failed { .. } => None,
+        Event::Served { .. } | Event::Failed { .. } | Event::GaveUp { .. } => None,
     })
 }
 
@@ -77,7 +77,7 @@ fn open_at_most(history: &History) -> usize {
     for entry in &history.log {
         match entry.event {
             Event::Decided { decision: Decision::Admit(_), .. } => open += 1,
-            Event::Decided { decision: Decision::Refuse(_), .. } => {}
+            Event::Decided { decision: Decision::Refuse(_), .. } | Event::GaveUp { .. } => {}
             Event::Served { .. } | Event::Failed { .. } => open -= 1,
         }
         most = most.max(open);
@@ -199,6 +199,7 @@ fn heard(history: &History) -> BTreeMap<u64, Time> {
         match event {
             Event::Decided { call, decision: Decision::Admit(admission), .. } => _ = open.insert(admission.hold, *call),
             Event::Decided { call, .. } => _ = heard.insert(*call, now.traffic),
+            Event::GaveUp { .. } => panic!("every client waits"),
             Event::Served { hold, .. } | Event::Failed { hold, .. } => _ = heard.insert(open[hold], now.traffic),
         }
     }

@@ -168,7 +168,7 @@ fn tokens(history: &History, world: &World) -> Mix {
                 open.remove(&hold).unwrap();
                 mix.served += usage[TOKENS];
             }
-            Event::Failed { .. } => panic!("no call fails"),
+            Event::Failed { .. } | Event::GaveUp { .. } => panic!("no call fails"),
         }
     }
     mix.in_flight = open.values().sum();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use farebox_engine::billing::account::Consumer;
+use farebox_engine::billing::cause::Failure as Gone;
 use farebox_engine::billing::gate::Decision;
 use farebox_engine::log::{self, Entry as Logged, Event};
 use farebox_engine::model::{Cohort, Scenario};
@@ -168,6 +169,13 @@ fn endings(world: &World, log: &[Logged]) -> Vec<Ending> {
             Event::Served { hold, .. } => {
                 if let Some((call, in_grace, _)) = open.remove(&hold) {
                     endings[call] = if in_grace { Ending::ServedInGrace } else { Ending::Served };
+                }
+            }
+            Event::GaveUp { hold, .. } => {
+                if let Some((call, _, route)) = open.remove(&hold) {
+                    let upstream = world.path(route)[0].upstream;
+                    let Gone { cause, status, .. } = Gone::GAVE_UP;
+                    endings[call] = Ending::Failed { upstream, cause, status };
                 }
             }
             Event::Failed { hold, failure, .. } => {

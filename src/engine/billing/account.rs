@@ -145,6 +145,8 @@ pub struct Account {
     pub(crate) worked: Vec<u64>,
     /// When what was invoiced, less what was credited, in nanos: one entry per line of an invoice.
     pub(crate) invoiced: Vec<(Time, i64)>,
+    /// Calls whose clients have gone while their exchanges go on.
+    pub(crate) given_up: Vec<crate::billing::given_up::GivenUp>,
 }
 
 impl Account {

@@ -66,6 +66,9 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The client has waited no longer. There is no status: nobody hears one; 499 is what a log shows.
+    pub const GAVE_UP: Self = Self::lost(Cause::ClientAbort);
+
     /// A hop has answered with a status of failure.
     pub fn answered(hop: u8, status: u16) -> Self {
         Self { hop, cause: Cause::of_answer(status).unwrap_or(Cause::UpstreamError), status }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! request(now, route) ──▶ Admit(hold) ── served(now, usage) | failed(now)        a call
+//!                     │                  gave_up(now, sent), before either, where its client goes
 //!                     └─▶ Refuse(cause)
 //! next_due() ──▶ deadline(now, what) ──▶ Action::Charge ──▶ processor(now, answer)       what time brings
 //! change_plan · new_card · buy_credit · leave                                    what the consumer does
@@ -16,6 +17,7 @@ use crate::billing::catalog::{Catalog, HOLD_TTL, PlanTerms};
 use crate::billing::cause::Cause;
 use crate::billing::hold::HoldId;
 use crate::billing::invoice::Charge;
+use crate::billing::ledger::Movement;
 use crate::billing::steps::{Pass, Stop};
 use crate::billing::tally::Count;
 use crate::billing::timer::Deadline;
@@ -104,8 +106,13 @@ impl Account {
     #[inline]
     pub fn served(&mut self, now: Now, catalog: &Catalog, hold: HoldId, usage: &PerMeter<u64>) -> Result<(), Overflow> {
         self.saw(now);
+        if !self.given_up.is_empty()
+            && let Some(given_up) = self.take_given_up(hold)
+        {
+            return self.ended_unheard(now, catalog, given_up, usage);
+        }
         if !catalog.costs.is_empty() {
-            self.bear_cost(catalog, hold.route, usize::MAX, usage)?;
+            self.bear_cost(catalog, Movement::Cost, hold.route, usize::MAX, usage)?;
         }
         if let Some(place) = self.holds.resolve(hold) {
             if self.back.is_watching() {
@@ -132,8 +139,11 @@ impl Account {
         used: &PerMeter<u64>,
     ) -> Result<(), Overflow> {
         self.saw(now);
+        if !self.given_up.is_empty() {
+            self.take_given_up(hold);
+        }
         if !catalog.costs.is_empty() {
-            self.bear_cost(catalog, hold.route, usize::from(hop) + 1, used)?;
+            self.bear_cost(catalog, Movement::Cost, hold.route, usize::from(hop) + 1, used)?;
         }
         match self.holds.resolve(hold) {
             Some(place) => self.settle(now, catalog, place, self.most(catalog, place), &PerMeter::default()),

@@ -8,6 +8,7 @@ use std::{iter, mem};
 use crate::billing::account::{Account, Status};
 use crate::billing::catalog::{Catalog, CohortTerms, Metered, Past, PlanTerms};
 use crate::billing::hold::Pays;
+use crate::billing::ledger::Movement;
 use crate::billing::price;
 use crate::billing::steps::Pass;
 use crate::model::{PerMeter, Price, SpendControl};
@@ -218,10 +219,10 @@ impl Account {
         self.back.give_up();
         if passed.is_split {
             for (route, usage) in (0..).zip(&passed.usage_by_route) {
-                self.bear_cost(catalog, route, usize::MAX, usage)?;
+                self.bear_cost(catalog, Movement::Cost, route, usize::MAX, usage)?;
             }
         } else if !catalog.costs.is_empty() {
-            self.bear_cost(catalog, 0, usize::MAX, &passed.usage)?;
+            self.bear_cost(catalog, Movement::Cost, 0, usize::MAX, &passed.usage)?;
         }
         let (most, pass) = self.together(catalog, passed)?;
         let id = self.hold(now, &catalog.terms[self.terms as usize], 0, &most, &pass)?;

@@ -159,6 +159,12 @@ impl Holds {
         if place == 0 { &self.first.hold } else { &self.others[place - 1].hold }
     }
 
+    /// An open hold.
+    pub(crate) fn get(&self, id: HoldId) -> Option<&Hold> {
+        let slot = if id.slot == 0 { &self.first } else { self.others.get(id.slot as usize - 1)? };
+        (slot.is_open && slot.generation == id.generation).then_some(&slot.hold)
+    }
+
     fn slots(&self) -> impl Iterator<Item = &Slot> {
         iter::once(&self.first).chain(&self.others)
     }

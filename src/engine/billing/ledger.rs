@@ -172,6 +172,8 @@ pub enum Movement {
     FeeReturn,
     /// The upstream answered a call.
     Cost,
+    /// The upstream worked on what nobody is billed for, because the client had gone.
+    CostAbsorbed,
     /// Subscriptions that were there before the start.
     MrrCarried,
     /// A subscription begins to pay.
@@ -187,7 +189,7 @@ pub enum Movement {
 }
 
 /// How many kinds of movement there are.
-pub const MOVEMENTS: usize = 45;
+pub const MOVEMENTS: usize = 46;
 
 /// What one kind of movement is called, and between which accounts it goes.
 struct Kind {
@@ -244,6 +246,7 @@ static KINDS: [Kind; MOVEMENTS] = {
         kind(M::FeeExcess, "fee_excess", A::ProcessorFees, A::Cash),
         kind(M::FeeReturn, "fee_return", A::ProcessorFees, A::Cash),
         kind(M::Cost, "cost", A::UpstreamCost, A::Payable),
+        kind(M::CostAbsorbed, "cost_absorbed", A::UpstreamCost, A::Payable),
         kind(M::MrrCarried, "mrr_carried", A::Mrr, A::MrrMoves),
         kind(M::MrrNew, "mrr_new", A::Mrr, A::MrrMoves),
         kind(M::MrrExpansion, "mrr_expansion", A::Mrr, A::MrrMoves),

@@ -13,6 +13,7 @@ pub mod cause;
 mod collect;
 pub mod decline;
 pub mod gate;
+mod given_up;
 pub mod grant;
 pub mod headroom;
 pub mod history;

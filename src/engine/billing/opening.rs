@@ -133,6 +133,7 @@ impl Account {
             books: Books::default(),
             tally: Tally::default(),
             invoiced: Vec::new(),
+            given_up: Vec::new(),
             seen: Now { traffic: LONG_AGO, billing: LONG_AGO },
         }
     }

@@ -157,6 +157,7 @@ impl Account {
     pub(super) fn bear_cost(
         &mut self,
         catalog: &Catalog,
+        movement: Movement,
         route: u16,
         hops: usize,
         usage: &PerMeter<u64>,
@@ -169,7 +170,7 @@ impl Account {
             let price = Price::PerUnit(*price);
             let cost = price::cumulative(&price, self.worked[place], units)?;
             self.worked[place] = self.worked[place].saturating_add(units);
-            self.post(Movement::Cost, cost)?;
+            self.post(movement, cost)?;
         }
         Ok(())
     }

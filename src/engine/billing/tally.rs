@@ -51,9 +51,11 @@ pub enum Count {
     RecoveredByCard,
     /// Consumers that paid for what they had been refused, and were not served any more before the end.
     NotBack,
+    /// Calls that something was settled for though their clients had given up.
+    SettledGivenUp,
 }
 
-const COUNTS: usize = 22;
+const COUNTS: usize = 23;
 
 impl Count {
     /// Every count, in the order of its index.
@@ -80,6 +82,7 @@ impl Count {
         Self::Blocked,
         Self::RecoveredByCard,
         Self::NotBack,
+        Self::SettledGivenUp,
     ];
 
     /// Its name in outcomes.
@@ -107,6 +110,7 @@ impl Count {
             Self::Blocked => "blocked",
             Self::RecoveredByCard => "recovered_by_card",
             Self::NotBack => "not_back",
+            Self::SettledGivenUp => "settled_given_up",
         }
     }
 }
@@ -127,6 +131,8 @@ pub struct Tally {
     pub paid_by_attempt: [u64; ATTEMPTS],
     /// How long accounts were blocked, in ns of billing time.
     pub blocked_ns: u128,
+    /// What calls were billed whose clients had given up, from credit and in arrears, in nanos.
+    pub billed_given_up: i128,
     /// Invoices paid after a failed attempt, by the whole days from the first such to the payment, as far as any was.
     pub recovered_by_day: Vec<u64>,
     /// All those times together, in ns.
@@ -169,6 +175,7 @@ impl Tally {
         }
         self.units.add(&other.units);
         self.blocked_ns += other.blocked_ns;
+        self.billed_given_up += other.billed_given_up;
         self.recovered_ns += other.recovered_ns;
         let known = self.recovered_by_day.len().max(other.recovered_by_day.len());
         self.recovered_by_day.resize(known, 0);

@@ -10,6 +10,9 @@ pub struct Client {
     pub retry: Retry,
     /// What it does when payment is required.
     pub on_402: On402,
+    /// How long it waits for an answer: from the start of an attempt to the last byte of what it is answered. Then it gives
+    /// the attempt up and closes the connection, which to it is no answer ([`Failures::CONNECTION`]). `None`: for ever.
+    pub timeout: Option<Span>,
 }
 
 /// When another attempt is made, and how long after the answer.
@@ -301,10 +304,11 @@ impl Client {
 
     /// One attempt for each call.
     pub const fn none() -> Self {
-        Self { retry: ONCE, on_402: On402::Fail }
+        Self { retry: ONCE, on_402: On402::Fail, timeout: None }
     }
 
-    /// The client of this name; `None` when there is none.
+    /// The client of this name; `None` when there is none. None of them has a timeout: what the libraries wait by default,
+    /// ten minutes and more, is longer than a call holds what it may use.
     pub const fn preset(name: &str) -> Option<Self> {
         let retry = match name.as_bytes() {
             b"none" => ONCE,
@@ -322,7 +326,7 @@ impl Client {
             b"naive-loop" => NAIVE,
             _ => return None,
         };
-        Some(Self { retry, on_402: On402::Fail })
+        Some(Self { retry, on_402: On402::Fail, timeout: None })
     }
 }
 

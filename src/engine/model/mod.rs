@@ -236,14 +236,17 @@ pub enum SpendControl {
     CheckThenDebit,
 }
 
-/// What an admitted call costs whose client has gone.
+/// What an admitted call costs whose client has gone. The upstream works on in any case, and is paid for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnClientAbort {
-    /// The exchange is read to its end, and settled on what was really used.
+    /// The exchange is read to its end, and settled then on what was really used: the client pays for an answer that it
+    /// never had.
     #[default]
     Settle,
-    /// Nothing: its hold is released.
+    /// Nothing: its hold is released when the client goes, and the upstream's cost is absorbed.
     Release,
-    /// What had been sent to the client when it went.
+    /// What had been sent to the client when it went, settled at that moment. Of an answer that is not streamed that is
+    /// nothing. Of a streamed one it is, from its first token on: the tokens that had come, at least one, and all of what
+    /// is used before that (requests, input tokens). The cost of the rest is absorbed.
     BillSent,
 }

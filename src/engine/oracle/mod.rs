@@ -22,7 +22,7 @@ use crate::billing::hold::HoldId;
 use crate::billing::ledger::Movement;
 use crate::billing::list_price::list_price;
 use crate::log::{Event, History};
-use crate::model::{Breaks, METERS_MAX, Measure, On402, PerMeter, Plan};
+use crate::model::{Breaks, METERS_MAX, Measure, On402, OnClientAbort, PerMeter, Plan};
 use crate::money::{Money, Overflow};
 use crate::sim::{Ended, Observer, Tried};
 use crate::time::{Now, Span, Time};
@@ -151,6 +151,11 @@ impl<'w> Oracle<'w> {
                     self.settled(party.account(), hold);
                     self.landed(consumer, hold, now, Some(&usage));
                 }
+                Event::GaveUp { hold, sent } => {
+                    world.gave_up(&mut party, now, hold, &sent)?;
+                    self.settled(party.account(), hold);
+                    self.gave_up(consumer, hold, now, &sent);
+                }
                 Event::Failed { hold, failure, used } => {
                     world.failed(&mut party, now, hold, failure.hop, &used)?;
                     self.landed(consumer, hold, now, None);
@@ -243,6 +248,19 @@ impl<'w> Oracle<'w> {
         }
     }
 
+    /// The client of an admitted call waits no longer, and had been sent so much. What is not settled when the exchange is
+    /// over has come home now. Whether what is billed has been heard is for the gateway to say, so it is not judged.
+    pub fn gave_up(&mut self, consumer: Consumer, hold: HoldId, now: Now, sent: &PerMeter<u64>) {
+        match self.world.scenario.gateway.on_client_abort {
+            OnClientAbort::Settle => {}
+            OnClientAbort::Release => self.landed(consumer, hold, now, None),
+            OnClientAbort::BillSent => {
+                let sent = Some(sent).filter(|sent| sent.iter().any(|units| *units > 0));
+                self.landed(consumer, hold, now, sent);
+            }
+        }
+    }
+
     /// A consumer's time is over.
     pub fn closed(&mut self, account: &Account) {
         self.seats.remove(&account.consumer());
@@ -300,6 +318,17 @@ impl<O: Observer> Observer for Beside<'_, '_, O> {
     fn failed(&mut self, consumer: Consumer, call: &Call, hold: HoldId, failure: Failure, now: Now) {
         self.oracle.landed(consumer, hold, now, None);
         self.other.failed(consumer, call, hold, failure, now);
+    }
+
+    fn gave_up(&mut self, consumer: Consumer, call: &Call, hold: HoldId, sent: &PerMeter<u64>, now: Now) {
+        self.oracle.gave_up(consumer, hold, now, sent);
+        self.other.gave_up(consumer, call, hold, sent, now);
+    }
+
+    fn ended(&mut self, consumer: Consumer, call: &Call, hold: HoldId, failed: Option<Failure>, now: Now) {
+        // Where the call came home when it was given up, this is the end of nothing.
+        self.oracle.landed(consumer, hold, now, Some(&call.usage).filter(|_| failed.is_none()));
+        self.other.ended(consumer, call, hold, failed, now);
     }
 
     fn lost(&mut self, consumer: Consumer, terms: u32, usage: &PerMeter<u64>) {

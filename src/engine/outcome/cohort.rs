@@ -58,6 +58,10 @@ pub struct CohortOutcome {
     pub counts: BTreeMap<String, u64>,
     /// Invoices paid by the first attempt, the second, …; the last entry counts all later ones.
     pub paid_by_attempt: Vec<u64>,
+    /// What calls were billed whose clients had given them up, from credit and in arrears; how many is counted as
+    /// `settled_given_up`.
+    #[serde(default, skip_serializing_if = "Nanos::is_zero")]
+    pub billed_given_up: Nanos,
     /// How long what was due stayed unpaid.
     #[serde(default, skip_serializing_if = "Dunned::is_nothing")]
     pub dunned: Dunned,
@@ -102,6 +106,15 @@ pub struct Usage {
     pub in_flight: u64,
     /// What refused calls would have used.
     pub refused: u64,
+    /// What was used all the same by calls that failed because their clients had given them up: the upstream has answered
+    /// them later. It is part of what is billed, included or not billed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unheard: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What became of the served units of a meter that the plan limits or prices; each unit is in one place.
@@ -150,6 +163,7 @@ impl CohortOutcome {
             units: units(scenario, record),
             counts: counts(record),
             paid_by_attempt: record.tally.paid_by_attempt.to_vec(),
+            billed_given_up: Nanos(record.tally.billed_given_up),
             latency: buckets(&record.latency.histogram(HOUR)),
             latency_sum_ns: Nanos(record.latency.sum.cast_signed()),
             latency_max_ns: record.latency.max,
@@ -203,6 +217,7 @@ impl CohortOutcome {
         add(&mut self.units, &other.units, Billed::add);
         add(&mut self.counts, &other.counts, |sum, more| *sum += more);
         add_each(&mut self.paid_by_attempt, &other.paid_by_attempt);
+        self.billed_given_up += other.billed_given_up;
         self.latency = pooled([&self.latency[..], &other.latency]);
         self.latency_sum_ns += other.latency_sum_ns;
         self.latency_max_ns = self.latency_max_ns.max(other.latency_max_ns);
@@ -260,7 +275,8 @@ fn usage(scenario: &Scenario, record: &CohortRecord) -> BTreeMap<String, Usage> 
         let (served, failed) = (record.served_usage[meter], record.failed_usage[meter]);
         // A live upstream may use more than the schedule said when the call was admitted.
         let in_flight = record.admitted_usage[meter].saturating_sub(served + failed);
-        Usage { served, failed, in_flight, refused: record.refused_usage[meter] }
+        let (refused, unheard) = (record.refused_usage[meter], record.unheard_usage[meter]);
+        Usage { served, failed, in_flight, refused, unheard }
     };
     scenario.meters.iter().enumerate().map(|(i, meter)| (meter.name.clone(), of(i))).collect()
 }
@@ -305,6 +321,7 @@ impl Usage {
         self.failed += other.failed;
         self.in_flight += other.in_flight;
         self.refused += other.refused;
+        self.unheard += other.unheard;
     }
 }
 

@@ -147,6 +147,9 @@ impl<O: Observer> Component<'_, O> {
         let player = &mut self.players[index as usize];
         let now = player.arrive(at)?;
         if player.party.has_left() {
+            if player.leaves(now, self.observer)? {
+                self.calendar.enter(player.next_at(), index);
+            }
             return Ok(());
         }
         if player.passes_over() {
@@ -227,6 +230,10 @@ impl<O: Observer> Component<'_, O> {
         let visit = self.visits.at(slot);
         let Work { takes, fails } = self.players[visit.player as usize].work(&visit.tried, visit.hop);
         visit.fails = fails.map(|status| Failure::answered(visit.hop, status));
+        let player = &mut self.players[visit.player as usize];
+        if player.is_impatient() && fails.is_none() && self.world.is_last(visit.tried.route, visit.hop) {
+            player.will_hear(visit.hold, at + takes);
+        }
         self.work(at + takes, slot);
     }
 
@@ -283,7 +290,7 @@ impl<O: Observer> Component<'_, O> {
         let before = player.next_at();
         player.land(lands, &tried, hold, fails, self.observer)?;
         let after = player.next_at();
-        if after != before && !player.party.has_left() {
+        if after != before && (!player.party.has_left() || player.is_impatient()) {
             self.calendar.enter(after, index);
         }
         Ok(())

@@ -1,8 +1,11 @@
 //! One consumer as it is played: its party, its calls, and its client's attempts at them.
 
+mod patience;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use self::patience::Patience;
 use super::tab::Tab;
 use super::{Ended, Observer, Tried};
 use crate::billing::account::Consumer;
@@ -33,13 +36,15 @@ pub(super) struct Player<'a> {
     pub(super) is_there: bool,
     pub(super) calls: Calls<'a>,
     pub(super) latencies: Ahead,
-    /// Attempts that the client will make again, and calls that follow others; and how the attempts before have ended, where
-    /// there were any. That stands beside the attempt: in it, it would be copied with every attempt that is made.
-    pub(super) waiting: BinaryHeap<Reverse<(Try, Option<Before>)>>,
+    /// Attempts that the client will make again, calls that follow others, and attempts that are given up then. Why stands
+    /// beside the attempt: in it, it would be copied with every attempt that is made.
+    pub(super) waiting: BinaryHeap<Reverse<(Try, Waits)>>,
     /// What follows calls that have come to their ends, where they come in sessions.
     follow_ups: Option<Box<FollowUps<'a>>>,
     /// How failed attempts are made again; `None`: not at all.
     client: Option<&'a Client>,
+    /// Where the client does not wait for ever.
+    patience: Option<Box<Patience>>,
     budget: Budget,
     tried: Tried,
     pub(super) party: Party,
@@ -63,6 +68,23 @@ pub(super) struct Try {
 pub(super) struct Before {
     ended: Ended,
     terms: u32,
+}
+
+/// What waits for its moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Waits {
+    /// The first attempt at a call that follows another.
+    First,
+    /// A further attempt.
+    Again(Before),
+    /// The end of the client's patience with an attempt that was made then. One that has been answered meanwhile is passed
+    /// over.
+    GivesUp {
+        /// When it was made.
+        made: Time,
+        /// What it holds.
+        hold: HoldId,
+    },
 }
 
 impl Try {
@@ -94,6 +116,7 @@ impl<'a> Player<'a> {
             waiting: BinaryHeap::new(),
             follow_ups: world.schedule.follow_ups(consumer).map(Box::new),
             client: (*client != Client::none()).then_some(client),
+            patience: client.timeout.map(|timeout| Box::new(Patience::new(timeout))),
             budget: Budget::new(client),
             tried: Tried::default(),
             party: world.open(consumer)?,
@@ -150,14 +173,15 @@ impl<'a> Player<'a> {
         true
     }
 
-    /// Makes the next attempt, which is due `now`: what is then in flight, if it was admitted.
+    /// Makes the next attempt, which is due `now`: what is then in flight, if it was admitted. Or gives up another.
     #[inline]
     pub(super) fn attempt<O: Observer>(
         &mut self,
         now: Now,
         observer: &mut O,
     ) -> Result<Option<(Try, HoldId)>, Overflow> {
-        let tried = if self.is_arrival() { self.arrival() } else { self.waited(observer) };
+        let tried = if self.is_arrival() { Some(self.arrival()) } else { self.waited(now, observer)? };
+        let Some(tried) = tried else { return Ok(None) };
         Ok(self.decide(&tried, now, observer)?.map(|hold| (tried, hold)))
     }
 
@@ -169,7 +193,12 @@ impl<'a> Player<'a> {
         observer.decided(self.consumer, &tried.call(), now, decision);
         self.tried.count(decision);
         match decision {
-            Decision::Admit(admission) => Ok(Some(admission.hold)),
+            Decision::Admit(admission) => {
+                if self.patience.is_some() {
+                    self.waits_for(tried, admission.hold);
+                }
+                Ok(Some(admission.hold))
+            }
             Decision::Refuse(cause) => {
                 self.refused(tried, now, cause, observer);
                 Ok(None)
@@ -185,14 +214,21 @@ impl<'a> Player<'a> {
         tried
     }
 
-    /// The next attempt of those that wait.
-    fn waited<O: Observer>(&mut self, observer: &mut O) -> Try {
-        let Reverse((tried, before)) = self.waiting.pop().expect("an attempt is due");
-        if let Some(Before { ended, .. }) = before {
-            self.tried.again(ended);
-            observer.again(self.consumer, tried.route, ended);
+    /// The next attempt of those that wait; `None` where one is given up instead.
+    fn waited<O: Observer>(&mut self, now: Now, observer: &mut O) -> Result<Option<Try>, Overflow> {
+        let Reverse((tried, waits)) = self.waiting.pop().expect("something is due");
+        match waits {
+            Waits::First => {}
+            Waits::Again(Before { ended, .. }) => {
+                self.tried.again(ended);
+                observer.again(self.consumer, tried.route, ended);
+            }
+            Waits::GivesUp { made, hold } => {
+                self.gives_up(&Try { at: made, ..tried }, now, hold, observer)?;
+                return Ok(None);
+            }
         }
-        tried
+        Ok(Some(tried))
     }
 
     /// How an attempt fares behind the gateway where nothing makes it wait.
@@ -243,6 +279,11 @@ impl<'a> Player<'a> {
     ) -> Result<(), Overflow> {
         let now = self.arrive(lands)?;
         let consumer = self.consumer;
+        if let Some(patience) = &mut self.patience
+            && !patience.hears(hold)
+        {
+            return self.ended_unheard(tried, now, hold, fails, observer);
+        }
         if let Some(failure) = fails {
             self.world.failed(&mut self.party, now, hold, failure.hop, &tried.usage)?;
             observer.failed(consumer, &tried.call(), hold, failure, now);
@@ -273,7 +314,7 @@ impl<'a> Player<'a> {
             self.tab.alone -= 1;
             return false;
         }
-        if self.party.is_slowed() || !self.is_arrival() || !self.is_open_loop() {
+        if self.party.is_slowed() || !self.is_arrival() || !self.is_open_loop() || self.patience.is_some() {
             return false;
         }
         let (room, due) = self.world.headroom(&self.party, now);
@@ -365,7 +406,7 @@ impl<'a> Player<'a> {
         };
         let again = Try { at: now.traffic + wait, attempt: tried.attempt + 1, ..*tried };
         let before = Before { ended, terms: self.party.account.terms };
-        self.waiting.push(Reverse((again, Some(before))));
+        self.waiting.push(Reverse((again, Waits::Again(before))));
         true
     }
 
@@ -374,7 +415,7 @@ impl<'a> Player<'a> {
     fn is_over(&mut self, tried: &Try, at: Time) {
         let next = self.follow_ups.as_ref().and_then(|follow_ups| follow_ups.after(tried.index, at));
         if let Some(call) = next {
-            self.waiting.push(Reverse((Try::first(&call), None)));
+            self.waiting.push(Reverse((Try::first(&call), Waits::First)));
         }
     }
 
@@ -407,16 +448,21 @@ impl<'a> Player<'a> {
     /// The time is over.
     pub(super) fn close<O: Observer>(&mut self, observer: &mut O) -> Result<(), Overflow> {
         // What waits is not tried again any more.
-        for Reverse((tried, before)) in &self.waiting {
-            if let Some(Before { ended, terms }) = before
-                && ended.is_lost_demand()
-            {
-                observer.lost(self.consumer, *terms, &tried.usage);
-            }
+        for Reverse((tried, waits)) in &self.waiting {
+            is_not_made(self.consumer, tried, *waits, observer);
         }
         self.world.close(&mut self.party, self.world.end())?;
         observer.closed(self.party.account(), &self.tried);
         Ok(())
+    }
+}
+
+/// What waits is not made any more.
+fn is_not_made<O: Observer>(consumer: Consumer, tried: &Try, waits: Waits, observer: &mut O) {
+    if let Waits::Again(Before { ended, terms }) = waits
+        && ended.is_lost_demand()
+    {
+        observer.lost(consumer, terms, &tried.usage);
     }
 }
 

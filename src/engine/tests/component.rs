@@ -53,6 +53,14 @@ impl<const TOGETHER: bool> Observer for Kept<TOGETHER> {
         self.recorder.failed(consumer, call, hold, failure, now);
     }
 
+    fn gave_up(&mut self, consumer: Consumer, call: &Call, hold: HoldId, sent: &PerMeter<u64>, now: Now) {
+        self.recorder.gave_up(consumer, call, hold, sent, now);
+    }
+
+    fn ended(&mut self, consumer: Consumer, call: &Call, hold: HoldId, failed: Option<Failure>, now: Now) {
+        self.recorder.ended(consumer, call, hold, failed, now);
+    }
+
     fn first_token(&mut self, consumer: Consumer, latency: Span) {
         self.recorder.first_token(consumer, latency);
     }

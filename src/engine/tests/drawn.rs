@@ -12,9 +12,9 @@ use crate::draw::{Chance, Words};
 use crate::model::{
     Act, AppliesTo, Arrivals, Attribute, Breaks, Card, Change, Client, Cohort, Discount, Dunning, Errors, Fault, Fees,
     Finally, Funds, Generates, GrantTerms, HandOut, Joined, Length, Limit, Live, METERS_MAX, Meter, On402,
-    PastAllowance, Pattern, Payments, PerMeter, Period, Plan, Prepaid, Price, Process, Rate, RateStage, Reaction,
-    Returns, Rollover, Route, Scenario, Sessions, Shape, Share, SpendControl, Tier, TopUp, Trace, TraceRow, UnitPrice,
-    Upstream, When,
+    OnClientAbort, PastAllowance, Pattern, Payments, PerMeter, Period, Plan, Prepaid, Price, Process, Rate, RateStage,
+    Reaction, Returns, Rollover, Route, Scenario, Sessions, Shape, Share, SpendControl, Tier, TopUp, Trace, TraceRow,
+    UnitPrice, Upstream, When,
 };
 use crate::money::Money;
 use crate::time::{Clock, DAY, HOUR, SECOND, Span};
@@ -322,6 +322,7 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     statuses(&mut scenario, seed);
     scenario.faults = faults(seed, horizon);
     other_faults(&mut scenario, seed);
+    timeouts(&mut scenario, gap, seed);
     scenario
 }
 
@@ -354,6 +355,22 @@ fn other_faults(scenario: &mut Scenario, seed: u64) {
         };
         let at = Span::from_ns(dice.below(scenario.horizon.ns()));
         scenario.faults.push(Fault { at, lasts: dice.one_of(&[secs(3_600), days(1), days(9)]), breaks });
+    }
+}
+
+/// In one of three, clients that do not wait for ever: from far shorter than an answer takes to longer than a hold lasts. With
+/// dice of its own, as above.
+fn timeouts(scenario: &mut Scenario, gap: u64, seed: u64) {
+    let dice = &mut Dice::new(seed ^ 0x499);
+    if !dice.one_in(3) {
+        return;
+    }
+    scenario.gateway.on_client_abort =
+        dice.one_of(&[OnClientAbort::Settle, OnClientAbort::Release, OnClientAbort::BillSent]);
+    for cohort in &mut scenario.cohorts {
+        let timeouts = [1_000_000, 60_000_000, 20 * SECOND, gap / 4, gap, 600 * SECOND, 700 * SECOND];
+        let timeout = dice.seldom(2, |dice| Span::from_ns(dice.one_of(&timeouts).max(1)));
+        cohort.client.timeout = timeout;
     }
 }
 
@@ -525,7 +542,7 @@ fn pay_per_request(scenario: &mut Scenario) {
         cohort.wallet = nanos(dice, &[0, 40_000_000, 5_000_000_000, 900_000_000_000]);
         if dice.one_in(2) {
             let retry = crate::model::Retry { attempts: 2 + dice.below(3) as u32, ..cohort.client.retry };
-            cohort.client = Client { retry, on_402: On402::PayOnce };
+            cohort.client = Client { retry, on_402: On402::PayOnce, ..cohort.client };
         }
     }
 }

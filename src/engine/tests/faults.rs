@@ -42,6 +42,7 @@ fn became(scenario: Scenario) -> [Vec<(Time, Ended)>; 2] {
                 Event::Decided { decision: Decision::Admit(admission), .. } => drop(open.insert(admission.hold, at)),
                 Event::Decided { decision: Decision::Refuse(cause), .. } => became.push((at, Err(Some(cause)))),
                 Event::Served { hold, .. } => became.push((open[&hold], Ok(at.since(open[&hold])))),
+                Event::GaveUp { .. } => panic!("every client waits"),
                 Event::Failed { hold, .. } => became.push((open[&hold], Err(None))),
             }
         }

@@ -18,7 +18,7 @@ use crate::billing::price;
 use crate::billing::tally::Count;
 use crate::billing::timer::Deadline;
 use crate::figures::Figures;
-use crate::model::{Finally, METERS_MAX, On402, PerMeter, Returns, SpendControl};
+use crate::model::{Finally, METERS_MAX, On402, OnClientAbort, PerMeter, Returns, SpendControl};
 use crate::money::Money;
 use crate::time::{Now, Span, Time};
 use crate::world::World;
@@ -38,6 +38,10 @@ pub(super) enum Event {
     Served(Call, HoldId),
     /// The upstream failed it.
     Failed(HoldId),
+    /// The client has given it up, and had been sent so much.
+    GaveUp(HoldId, PerMeter<u64>),
+    /// The upstream has answered what its client had given up.
+    Ended(Call, HoldId),
     Closed,
 }
 
@@ -83,7 +87,9 @@ pub(super) fn watch(world: &World, consumer: Consumer, mut see: impl FnMut(&Step
     let mut queue: BTreeMap<(Time, u8, u64), (Call, Option<HoldId>)> =
         world.calls(consumer).map(|call| ((call.at, 1, call.index), (call, None))).collect();
     let mut has_left = false;
-    while let Some(((at, _, _), (call, hold))) = queue.pop_first() {
+    let timeout = world.scenario.cohorts[consumer.cohort as usize].client.timeout;
+    let mut given_up = BTreeSet::new();
+    while let Some(((at, kind, _), (call, hold))) = queue.pop_first() {
         if at >= pace.until {
             break;
         }
@@ -91,7 +97,22 @@ pub(super) fn watch(world: &World, consumer: Consumer, mut see: impl FnMut(&Step
         let_pass(world, &mut party, now, &mut see);
         has_left |= party.has_left();
         let before = party.clone();
-        if let Some(hold) = hold {
+        if let (2, Some(hold)) = (kind, hold) {
+            let sent = world.sent_when_given_up(consumer, &call, at, None);
+            given_up.insert(hold);
+            world.gave_up(&mut party, now, hold, &sent).unwrap();
+            see(&Step { world, now, event: Event::GaveUp(hold, sent), party: [&before, &party] });
+            queue.extend(next(call.index, at));
+        } else if let Some(hold) = hold.filter(|hold| given_up.remove(hold)) {
+            let event = if let Some(failure) = world.journey(consumer, &call).fails {
+                world.failed(&mut party, now, hold, failure.hop, &call.usage).unwrap();
+                Event::Failed(hold)
+            } else {
+                world.served(&mut party, now, hold, &call.usage).unwrap();
+                Event::Ended(call, hold)
+            };
+            see(&Step { world, now, event, party: [&before, &party] });
+        } else if let Some(hold) = hold {
             if let Some(failure) = world.journey(consumer, &call).fails {
                 world.failed(&mut party, now, hold, failure.hop, &call.usage).unwrap();
                 see(&Step { world, now, event: Event::Failed(hold), party: [&before, &party] });
@@ -104,11 +125,15 @@ pub(super) fn watch(world: &World, consumer: Consumer, mut see: impl FnMut(&Step
         } else if !has_left {
             let decision = world.request(&mut party, now, call.route, 1).unwrap();
             see(&Step { world, now, event: Event::Decided(decision), party: [&before, &party] });
-            if let Decision::Admit(admission) = decision
-                && call.index % 7 != 6
-            {
+            if let Decision::Admit(admission) = decision {
                 let takes = world.journey(consumer, &call).takes;
-                queue.insert((at + takes, 0, call.index), (call, Some(admission.hold)));
+                let is_lost = call.index % 7 == 6;
+                if !is_lost {
+                    queue.insert((at + takes, 0, call.index), (call, Some(admission.hold)));
+                }
+                if let Some(timeout) = timeout.filter(|timeout| is_lost || *timeout < takes) {
+                    queue.insert((at + timeout, 2, call.index), (call, Some(admission.hold)));
+                }
             }
             if let Decision::Refuse(_) = decision {
                 queue.extend(next(call.index, at));
@@ -260,6 +285,25 @@ pub(super) fn resolves_once(_: u64, world: &World) {
                 let given_back = step.moved(&[ReleasePromotional, ReleasePrepaid]);
                 assert!(paid == 0 && (given_back == amount || after.open_holds() == before.open_holds()));
             }
+            Event::GaveUp(of, sent) => {
+                let amount = amounts[&(after.consumer(), of)];
+                let given_back = step.moved(&[ReleasePromotional, ReleasePrepaid]);
+                let is_settled = after.open_holds() < before.open_holds();
+                match world.scenario.gateway.on_client_abort {
+                    OnClientAbort::Settle => assert_eq!((paid, given_back, is_settled), (0, 0, false)),
+                    OnClientAbort::Release => assert!(paid == 0 && (given_back == amount || !is_settled)),
+                    OnClientAbort::BillSent => {
+                        assert!(!reserves || paid <= amount, "{paid} of {amount}");
+                        assert!(paid == 0 || (is_settled && sent[0] == 1));
+                    }
+                }
+            }
+            Event::Ended(_, of) => {
+                let amount = amounts.remove(&(after.consumer(), of)).unwrap();
+                let settles = world.scenario.gateway.on_client_abort == OnClientAbort::Settle;
+                assert!(!reserves || paid <= amount, "{paid} of {amount}");
+                assert!(settles || (paid == 0 && after.open_holds() == before.open_holds()));
+            }
             _ if after.overdraft == before.overdraft => assert_eq!(paid, 0, "nothing else is paid from credit"),
             _ => {}
         }
@@ -340,7 +384,7 @@ fn each_served_unit_is_in_one_place() {
 }
 
 pub(super) fn places_each_unit(_: u64, world: &World) {
-    let mut terms_of = BTreeMap::new();
+    let (mut terms_of, mut settled) = (BTreeMap::new(), BTreeMap::new());
     watch_all(world, |step| {
         let [before, after] = step.accounts();
         let placed = placed(before, after);
@@ -354,6 +398,24 @@ pub(super) fn places_each_unit(_: u64, world: &World) {
                 let admitted = terms_of[&(after.consumer(), hold)];
                 let terms = if is_late { after.terms } else { admitted };
                 assert_eq!(placed, metered(&world.catalog.terms[terms as usize], &call.usage));
+            }
+            Event::GaveUp(hold, sent) => {
+                // A hold that has expired belongs to no price version any more.
+                if before.holds.get(hold).is_none() {
+                    terms_of.insert((after.consumer(), hold), before.terms);
+                }
+                let is_settled = after.open_holds() < before.open_holds();
+                let settled_now = if is_settled { sent } else { PerMeter::default() };
+                let terms = terms_of[&(after.consumer(), hold)];
+                assert_eq!(placed, metered(&world.catalog.terms[terms as usize], &settled_now));
+                settled.insert((after.consumer(), hold), settled_now);
+            }
+            // What was not placed when the client went is placed now.
+            Event::Ended(call, hold) => {
+                let sent = settled[&(after.consumer(), hold)];
+                let rest = std::array::from_fn(|meter| call.usage[meter] - sent[meter]);
+                let terms = terms_of[&(after.consumer(), hold)];
+                assert_eq!(placed, metered(&world.catalog.terms[terms as usize], &rest));
             }
             _ => assert_eq!(placed, [0; METERS_MAX], "only what is served is placed"),
         }

@@ -48,6 +48,7 @@ mod slow_down;
 mod story;
 mod subscription;
 mod sweep;
+mod timeouts;
 mod trace;
 mod unpaid;
 mod upstreams;

@@ -12,7 +12,7 @@ use crate::time::Now;
 use crate::world::World;
 
 fn client(attempts: u32, on_402: On402) -> Client {
-    Client { retry: Retry { attempts, ..Client::none().retry }, on_402 }
+    Client { retry: Retry { attempts, ..Client::none().retry }, on_402, timeout: None }
 }
 
 /// A cent a call, past three a month that are free; ten consumers with so many cents each, who call about 30 times.

@@ -2,7 +2,7 @@
 //! one way. Scenarios are drawn at random; a failure prints its seed.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::drawn::{self, Dice};
@@ -48,10 +48,11 @@ pub(super) fn accounts_for_every_call(_: u64, world: &World) {
         let calls: Vec<_> = consumers().flat_map(|consumer| tried(world, consumer)).collect();
         assert_eq!(cohort.offered(), calls.len() as u64);
         for (meter, usage) in world.scenario.meters.iter().enumerate() {
-            let Usage { served, failed, in_flight, refused } = cohort.usage[&usage.name];
+            let Usage { served, failed, in_flight, refused, unheard } = cohort.usage[&usage.name];
             assert_eq!(served + failed + in_flight + refused, calls.iter().map(|call| call.usage[meter]).sum::<u64>());
+            assert!(unheard <= failed, "what nobody heard of has failed");
         }
-        let Usage { served, failed, in_flight, refused } = cohort.usage["requests"];
+        let Usage { served, failed, in_flight, refused, .. } = cohort.usage["requests"];
         assert_eq!([served, failed, in_flight], [cohort.served, cohort.failed, cohort.in_flight]);
         assert_eq!(refused, cohort.refused.values().sum::<u64>());
         assert_eq!(cohort.latency.iter().map(|[_, calls]| calls).sum::<u64>(), cohort.served);
@@ -131,7 +132,10 @@ fn with_follow_ups(world: &World, consumer: Consumer, first: Vec<Call>) -> Vec<C
                     calls.push(follow_ups.after(call - 1, over[&(call - 1)]).unwrap());
                 }
             }
-            Event::Served { hold, .. } | Event::Failed { hold, .. } => _ = over.insert(open[&hold], now.traffic),
+            // What ends after its client has given up was over then.
+            Event::Served { hold, .. } | Event::Failed { hold, .. } | Event::GaveUp { hold, .. } => {
+                over.extend(open.remove(&hold).map(|call| (call, now.traffic)));
+            }
         }
     }
     calls.extend(first);
@@ -148,6 +152,7 @@ fn comes_before(world: &World, consumer: Consumer, entry: &Entry, other: &Call) 
             attempt == 1 && call < other.index && call % world.schedule.step(consumer) == 0
         }
         Event::Served { .. } | Event::Failed { .. } => true,
+        Event::GaveUp { .. } => false,
     }
 }
 
@@ -156,6 +161,7 @@ fn again(world: &World, party: &mut Party, entry: &Entry) {
     match entry.event {
         Event::Decided { route, attempt, .. } => drop(world.request(party, entry.now, route, attempt).unwrap()),
         Event::Served { hold, usage } => world.served(party, entry.now, hold, &usage).unwrap(),
+        Event::GaveUp { hold, sent } => world.gave_up(party, entry.now, hold, &sent).unwrap(),
         Event::Failed { hold, failure, used } => world.failed(party, entry.now, hold, failure.hop, &used).unwrap(),
     }
 }
@@ -349,7 +355,11 @@ fn a_merge_adds_every_number() {
         recovered: 31 * n,
         refused: [("x".to_owned(), 3 * n)].into(),
         consumers_refused: [("x".to_owned(), 4 * n)].into(),
-        usage: [("m".to_owned(), Usage { served: 5 * n, failed: 26 * n, in_flight: 6 * n, refused: 7 * n })].into(),
+        usage: [(
+            "m".to_owned(),
+            Usage { served: 5 * n, failed: 26 * n, in_flight: 6 * n, refused: 7 * n, unheard: 58 * n },
+        )]
+        .into(),
         moved: [("y".to_owned(), Nanos(8 * i128::from(n)))].into(),
         units: [("m".to_owned(), Billed { included: 9 * n, credited: 10 * n, billed: 20 * n, unbilled: 21 * n })]
             .into(),
@@ -365,6 +375,7 @@ fn a_merge_adds_every_number() {
             recovered_by_day: vec![53 * n, 54 * n],
             recovered_ns: Nanos(55 * i128::from(n)),
         },
+        billed_given_up: Nanos(59 * i128::from(n)),
         first_success: vec![[2_000, 56 * n]],
         refused_demand: vec![Demand {
             plan: "p".to_owned(),
@@ -459,8 +470,16 @@ pub(super) fn replays_as_logged(_: u64, world: &World) {
         history.tell(world, &mut told);
 
         let mut log = history.log;
-        for entry in log.iter_mut().step_by(3) {
-            if let Event::Served { hold, usage } = entry.event {
+        let mut given_up = BTreeSet::new();
+        for (place, entry) in log.iter_mut().enumerate() {
+            if let Event::GaveUp { hold, .. } = entry.event {
+                given_up.insert(hold);
+            }
+            // What its client has given up has failed before.
+            if let Event::Served { hold, usage } = entry.event
+                && place % 3 == 0
+                && !given_up.contains(&hold)
+            {
                 let failure = Failure::answered(0, FAILED);
                 entry.event = Event::Failed { hold, failure, used: usage };
                 failures += 1;

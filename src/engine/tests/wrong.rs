@@ -12,8 +12,8 @@ use crate::billing::ledger::Movement;
 use crate::distribution::Distribution;
 use crate::log;
 use crate::model::{
-    Arrivals, Breaks, Cohort, Fault, Joined, Length, Limit, Measure, Number, Period, Plan, Prepaid, Price, Rate,
-    Scenario, Selector, SpendControl, Threshold, Trace, TraceRow, UnitPrice, Wrongly,
+    Arrivals, Breaks, Cohort, Fault, Joined, Length, Limit, Measure, Number, PerMeter, Period, Plan, Prepaid, Price,
+    Rate, Scenario, Selector, SpendControl, Threshold, Trace, TraceRow, UnitPrice, Wrongly,
 };
 use crate::money::Money;
 use crate::oracle::{self, Oracle, Ruling, Table};
@@ -54,6 +54,14 @@ impl Observer for Strict<'_> {
 
     fn failed(&mut self, consumer: Consumer, _: &Call, hold: HoldId, _: Failure, now: Now) {
         self.oracle.landed(consumer, hold, now, None);
+    }
+
+    fn gave_up(&mut self, consumer: Consumer, _: &Call, hold: HoldId, sent: &PerMeter<u64>, now: Now) {
+        self.oracle.gave_up(consumer, hold, now, sent);
+    }
+
+    fn ended(&mut self, consumer: Consumer, call: &Call, hold: HoldId, failed: Option<Failure>, now: Now) {
+        self.oracle.landed(consumer, hold, now, Some(&call.usage).filter(|_| failed.is_none()));
     }
 
     fn closed(&mut self, account: &Account, _: &Tried) {

@@ -214,6 +214,14 @@ impl World {
         party.account.failed(now, &self.catalog, hold, hop, used)
     }
 
+    /// The client of an admitted call waits no longer, and had been sent this much: see [`Account::gave_up`].
+    ///
+    /// # Errors
+    /// When an amount leaves the range.
+    pub fn gave_up(&self, party: &mut Party, now: Now, hold: HoldId, sent: &PerMeter<u64>) -> Result<(), Overflow> {
+        party.account.gave_up(now, &self.catalog, hold, sent)
+    }
+
     /// What a refused client is told to wait, in whole seconds (RFC 9110, `Retry-After`), rounded up so that one who comes
     /// back then finds a token, or an allowance that is new; `None` where waiting alone does not help, or nobody knows for
     /// how long.

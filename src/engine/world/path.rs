@@ -4,8 +4,8 @@
 use crate::billing::account::Consumer;
 use crate::billing::cause::Failure;
 use crate::draw::Address;
-use crate::model::{FAILED, Hop, PerMeter, Scenario, Upstream};
-use crate::time::Span;
+use crate::model::{FAILED, Generates, Hop, OnClientAbort, PerMeter, REQUESTS, Scenario, Upstream};
+use crate::time::{Span, Time};
 
 use super::World;
 use super::fault::Faults;
@@ -133,6 +133,79 @@ impl World {
             }
         }
         Journey { takes, fails: None }
+    }
+
+    /// What the client of a call had been sent by `at`, whose answer is whole at `lands` if nothing fails it before. Nothing
+    /// where the answer is not streamed, or had not begun; see [`Self::sent_after`].
+    #[must_use]
+    pub fn sent(&self, route: u16, usage: &PerMeter<u64>, at: Time, lands: Time) -> PerMeter<u64> {
+        let Some(generates) = self.streams(route) else { return PerMeter::default() };
+        let left = lands.since(at).ns();
+        let whole = generates.takes(usage).ns();
+        if left > whole { PerMeter::default() } else { self.sent_after(route, usage, Span::from_ns(whole - left)) }
+    }
+
+    /// What the client of a call had been sent so long after the first of its streamed answer: the tokens that come in that
+    /// time, at least one; of all that is used before them, all. Nothing where the answer is not streamed.
+    #[must_use]
+    pub fn sent_after(&self, route: u16, usage: &PerMeter<u64>, since_first: Span) -> PerMeter<u64> {
+        let Some(generates) = self.streams(route) else { return PerMeter::default() };
+        let come = (since_first.as_secs_f64() * generates.per_second) as u64;
+        let unsent = usage[generates.meter] - come.max(1).min(usage[generates.meter]);
+        let meters = &self.scenario.meters;
+        let mut sent = *usage;
+        for (meter, units) in sent.iter_mut().enumerate().take(meters.len()) {
+            let counts_them = meters[generates.meter].sum.iter().all(|it| meters[meter].sum.contains(it));
+            if meter == generates.meter || (meter != REQUESTS && counts_them) {
+                *units = units.saturating_sub(unsent);
+            }
+        }
+        sent
+    }
+
+    /// How the answers of a route's calls come, where they are streamed.
+    fn streams(&self, route: u16) -> Option<Generates> {
+        let upstream = &self.scenario.upstreams[self.path(route)[0].upstream];
+        upstream.generates.filter(|_| upstream.streams)
+    }
+
+    /// What a client had been sent that gives a call up at `at`, where the gateway asks; `lands`: when the answer will have
+    /// come, where the line that it waits in tells.
+    pub(crate) fn sent_when_given_up(
+        &self,
+        consumer: Consumer,
+        call: &Call,
+        at: Time,
+        lands: Option<Time>,
+    ) -> PerMeter<u64> {
+        if self.catalog.on_client_abort != OnClientAbort::BillSent {
+            return PerMeter::default();
+        }
+        let lands = if self.waits(call.route) {
+            lands
+        } else {
+            self.last_work(consumer, call).filter(|(begins, _)| *begins <= at).map(|(_, lands)| lands)
+        };
+        lands.map_or_else(PerMeter::default, |lands| self.sent(call.route, &call.usage, at, lands))
+    }
+
+    /// Whether a hop of a route's path has no other after it.
+    pub(crate) fn is_last(&self, route: u16, hop: u8) -> bool {
+        usize::from(hop) + 1 == self.path(route).len()
+    }
+
+    /// When the last upstream of a call's path works on it, where every upstream has room for it: from when until when, which
+    /// is when the call is answered. `None` where one fails it.
+    pub(crate) fn last_work(&self, consumer: Consumer, call: &Call) -> Option<(Time, Time)> {
+        let mut over = [call.at; 2];
+        for hop in 0..self.path(call.route).len() {
+            let Work { takes, fails } = self.work(consumer, call, hop);
+            if fails.is_some() {
+                return None;
+            }
+            over = [over[1], over[1] + takes];
+        }
+        Some((over[0], over[1]))
     }
 
     /// When the first of what a served call was answered with had come, if its answer was streamed: what follows takes as

@@ -309,8 +309,9 @@ impl Shared {
         let written = Instant::now();
         self.sent(due, written);
         let exchange = self.wires.exchange(request.as_bytes(), self.dress.keeps());
-        let answer = self.timer.timeout_at(written + TIMEOUT, exchange).await;
-        let answer = answer.unwrap_or(Err(CallError::Timeout)).map(|answer| {
+        let (wait, error) = self.patience(account);
+        let answer = self.timer.timeout_at(written + wait, exchange).await;
+        let answer = answer.unwrap_or(Err(error)).map(|answer| {
             let reading = self.dress.read(&answer);
             (answer, reading)
         });
@@ -318,6 +319,14 @@ impl Shared {
         self.fly(-1);
         self.answered(due, &answer);
         self.landed.notify_one();
+    }
+
+    /// How long the client of an account waits for an answer, and what it is when that does not come. Its connection is
+    /// closed then.
+    fn patience(&self, account: AccountId) -> (Duration, CallError) {
+        let own = self.caller.client(account).and_then(|client| client.timeout);
+        let own = own.map(|timeout| Duration::from_nanos(timeout.ns())).filter(|timeout| *timeout <= TIMEOUT);
+        own.map_or((TIMEOUT, CallError::Timeout), |timeout| (timeout, CallError::GaveUp))
     }
 
     fn sent(&self, due: Due, written: Instant) {

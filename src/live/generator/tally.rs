@@ -119,8 +119,10 @@ pub enum CallError {
     Malformed,
     /// The connection broke in another way.
     Broken,
-    /// No complete answer in time.
+    /// No complete answer in time, whoever was to wait: the generator itself waits no longer.
     Timeout,
+    /// The client waits no longer, as its `timeout` says.
+    GaveUp,
 }
 
 impl Class {
@@ -139,7 +141,7 @@ impl Class {
 
 impl CallError {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Connect,
         Self::ConnectRefused,
         Self::NoPort,
@@ -149,6 +151,7 @@ impl CallError {
         Self::Malformed,
         Self::Broken,
         Self::Timeout,
+        Self::GaveUp,
     ];
 
     /// Its name in results.
@@ -163,6 +166,7 @@ impl CallError {
             Self::Malformed => "malformed",
             Self::Broken => "broken",
             Self::Timeout => "timeout",
+            Self::GaveUp => "timed_out",
         }
     }
 

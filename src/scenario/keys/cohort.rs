@@ -242,13 +242,19 @@ pub(in crate::scenario) static CLIENT: Table = Table {
             "attempts",
             Optional,
             quantity(1, Retry::ATTEMPTS_MAX as u64),
-            "How many attempts it makes, the first included; by default as many as `give_up_after` allows, 10,000 at most.",
+            "How many attempts it makes, the first included; by default as many as `give_up_after` allows, 10,000 at most, and without that one.",
         ),
         key(
             "give_up_after",
             Optional,
             One(DURATION_ABOVE_ZERO),
             "It makes no attempt that would begin later than this after the first.",
+        ),
+        key(
+            "timeout",
+            Optional,
+            One(DURATION_ABOVE_ZERO),
+            "How long it waits for an answer, from the start of an attempt to the last byte; then it closes the connection, which is a `connection` failure to it. What that costs is `on_client_abort`'s to say. By default for ever, as the presets do.",
         ),
         key(
             "delay",
@@ -282,7 +288,10 @@ pub(in crate::scenario) static CLIENT: Table = Table {
         ),
     ],
     named: None,
-    rules: &[Rule::AtLeastOne(&["attempts", "give_up_after"], "write how often it tries, such as `attempts: 3`")],
+    rules: &[Rule::AtLeastOne(
+        &["attempts", "give_up_after", "timeout"],
+        "write how often it tries, such as `attempts: 3`",
+    )],
 };
 
 static FAILURES: List = List { item: One(Unit::Failure), size: sized("failures", 0, 202) };

@@ -101,11 +101,11 @@ pub(super) static GATEWAY: Table = keys(&[
         One(Unit::Choice(&SPEND_CONTROL)),
         "Whether credit is held before a call, or subtracted after it.",
     ),
-    planned(
+    key(
         "on_client_abort",
-        &["settle"],
+        Default("settle"),
         One(Unit::Choice(&ON_CLIENT_ABORT)),
-        "What a call costs whose client has gone.",
+        "What a call costs whose client has gone, as with a client's `timeout`: `settle` bills what the upstream then really uses, `release` nothing, `bill_sent` what had been sent, which of an answer that is not streamed is nothing. What is not billed is upstream cost absorbed.",
     ),
     planned("nodes", &["1"], quantity(1, 1_000), "How many nodes it has."),
     planned("counters", &["exact"], OneOrMap(Unit::Choice(&COUNTERS), &SYNCED), "How its nodes share what they count."),

@@ -48,7 +48,7 @@ pub(in crate::scenario) fn written_out(fields: &Fields, problems: &mut Problems)
         },
         tokens: tokens(fields).ok()?,
     };
-    Some(Client { retry, on_402 })
+    Some(Client { retry, on_402, timeout: optional(fields, "timeout").ok()? })
 }
 
 /// 402 has a key of its own, so that there is one place that says what becomes of it.
@@ -90,6 +90,7 @@ fn attempts(fields: &Fields) -> Option<u32> {
     match fields.quantity("attempts") {
         Some(attempts) => u32::try_from(attempts.value).ok(),
         None if fields.is_broken("attempts") => None,
+        None if fields.written("give_up_after").is_none() => Some(1),
         None => Some(Retry::ATTEMPTS_MAX),
     }
 }

@@ -64,6 +64,19 @@ fn what_becomes_of_402_is_said_in_one_place() {
     assert_eq!(client("{ attempts: 2, on_402: retry }").on_402, On402::Fail);
 }
 
+/// A timeout alone makes no client that tries again for ever.
+#[test]
+fn a_client_waits_as_long_as_it_says() {
+    let patient = client("{ timeout: 30s }");
+    assert_eq!((patient.timeout, patient.retry.attempts), (Some(Span::from_secs(30)), 1));
+    let persistent = client("{ timeout: 1.5s, give_up_after: 1m }");
+    assert_eq!((persistent.timeout.map(Span::ns), persistent.retry.attempts), (Some(SECOND * 3 / 2), 10_000));
+    assert_eq!(client("{ timeout: 2s, attempts: 4 }").retry.attempts, 4);
+    assert_eq!(client("{ attempts: 4 }").timeout, None);
+    let (none, problems) = read(&parse("{ timeout: 0s }"));
+    assert!(none.is_none() && problems.has_errors());
+}
+
 #[test]
 fn a_delay_is_a_time_or_grows() {
     let delay = |yaml: &str| client(&format!("{{ attempts: 2, delay: {yaml} }}")).retry.delay;

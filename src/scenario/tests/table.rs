@@ -27,7 +27,6 @@ fn what_is_not_supported_yet() {
         }
     });
     expect![[r#"
-        gateway.on_client_abort but settle
         gateway.nodes but 1
         gateway.counters but exact
         gateway.entitlement_cache but 0s

@@ -9,6 +9,9 @@ const ZONES: [&str; 5] = ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Au
 /// Clients that retry in different ways, each within the seconds of a load.
 const CLIENTS: [&str; 6] = ["none", "openai-python", "stripe", "requests-urllib3", "naive-loop", "aws-standard"];
 
+/// How long clients wait that do not wait for ever, and how often they try.
+const PATIENCE: [[&str; 2]; 3] = [["2ms", "2"], ["40ms", "3"], ["500ms", "1"]];
+
 /// Causes that an account can be in, and what is done about each.
 const WHEN: [&str; 14] = [
     "no_payment_method",
@@ -57,7 +60,9 @@ fn cohort(dice: &mut Dice, draft: &Draft, cohorts: usize) -> Node {
         let discount = Keys::default().must("off", value(Form::Percent, dice.one_of(&["20%", "0%", "100%", "33.3%"])));
         cohort = cohort.with("discount", discount.often(dice, 60, "for", Form::Length, &["10d", "1mo", "1y"]).node());
     }
-    cohort = cohort.often(dice, 30, "client", Form::Word, &CLIENTS);
+    if dice.happens(30) {
+        cohort = cohort.with("client", client(dice));
+    }
     if dice.happens(85) {
         cohort = cohort.with("payment", payment(dice));
     }
@@ -66,6 +71,18 @@ fn cohort(dice: &mut Dice, draft: &Draft, cohorts: usize) -> Node {
         cohort = cohort.with("reacts", Node::List(reactions.collect()));
     }
     cohort.node()
+}
+
+/// By the name of a preset, or written out.
+fn client(dice: &mut Dice) -> Node {
+    let drawn = dice.below(CLIENTS.len() + PATIENCE.len());
+    let Some(preset) = CLIENTS.get(drawn) else {
+        let [timeout, attempts] = PATIENCE[drawn - CLIENTS.len()];
+        let keys = Keys::default().with("timeout", value(Form::Duration, timeout));
+        let delay = value(Form::Duration, "30ms");
+        return keys.with("attempts", value(Form::Count, attempts)).with("delay", delay).node();
+    };
+    value(Form::Word, *preset)
 }
 
 fn traffic(dice: &mut Dice, draft: &Draft, is_recorded: bool) -> Node {

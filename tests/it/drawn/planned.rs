@@ -29,7 +29,6 @@ fn all(dice: &mut Dice) -> Vec<(&'static [&'static str], Node)> {
         (&["gateway", "entitlement_cache"], duration("30s")),
         (&["gateway", "when_billing_down"], Keys::default().must("cached", duration("5m")).node()),
         (&["gateway", "dialect"], word(dice, &["kong", "apisix", "x402"])),
-        (&["gateway", "on_client_abort"], word(dice, &["release", "bill_sent"])),
         (&["payments", "webhooks", "delay"], points()),
         (&["payments", "webhooks", "reorder"], value(Form::Percent, "1%")),
     ]

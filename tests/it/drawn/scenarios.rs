@@ -267,7 +267,7 @@ fn upstream(dice: &mut Dice, draft: &Draft) -> Keys {
 fn gateway(dice: &mut Dice, top: Keys) -> Keys {
     let mut gateway = Keys::default();
     gateway = gateway.often(dice, 60, "spend_control", Form::Word, &["reserve", "check_then_debit"]);
-    gateway = gateway.often(dice, 20, "on_client_abort", Form::Word, &["settle"]);
+    gateway = gateway.often(dice, 20, "on_client_abort", Form::Word, &["settle", "release", "bill_sent"]);
     gateway = gateway.often(dice, 20, "nodes", Form::Count, &["1"]);
     gateway = gateway.often(dice, 20, "counters", Form::Word, &["exact"]);
     gateway = gateway.often(dice, 20, "entitlement_cache", Form::Duration, &["0s"]);

@@ -60,6 +60,11 @@ pub(super) fn standing(world: &World, account: &Account) -> String {
     }
 }
 
+/// What calls were billed that their client had given up.
+fn of_given_up(account: &Account) -> Money {
+    i64::try_from(account.tally().billed_given_up).map_or(Money::ZERO, Money::from_nanos)
+}
+
 /// What they paid, what they owe, and what they have.
 pub(super) fn money(account: &Account) -> Vec<(&'static str, Money)> {
     let books = account.books();
@@ -74,6 +79,7 @@ pub(super) fn money(account: &Account) -> Vec<(&'static str, Money)> {
         ("served without credit", held(LedgerAccount::Overdraft, 1)),
         ("of granted credit spent", books.moved(Movement::Spend)),
         ("of paid credit spent", books.moved(Movement::Burn)),
+        ("of all that for calls that they had given up", of_given_up(account)),
         ("paid credit left", held(LedgerAccount::Prepaid, -1)),
         ("granted credit left", held(LedgerAccount::Promotional, -1)),
         ("kept for later invoices", held(LedgerAccount::Balance, -1)),

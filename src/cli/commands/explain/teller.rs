@@ -143,6 +143,12 @@ impl Teller<'_> {
                 self.world.served(&mut self.party, *now, hold, &usage)?;
                 self.landed(hold, *now, Some(&usage));
             }
+            Event::GaveUp { hold, sent } => {
+                self.world.gave_up(&mut self.party, *now, hold, &sent)?;
+                if let Some(oracle) = &mut self.oracle {
+                    oracle.gave_up(self.party.consumer(), hold, *now, &sent);
+                }
+            }
             Event::Failed { hold, failure, used } => {
                 self.in_flight.remove(&hold);
                 self.world.failed(&mut self.party, *now, hold, failure.hop, &used)?;
