@@ -254,7 +254,7 @@ fn counted<K: Ord>(load: &LoadResult, by: impl Fn(Ending) -> Option<K>) -> BTree
 impl Measured {
     pub(super) fn of(live: &Live, load: &LoadResult) -> Self {
         let [from, until] = live.measured();
-        let until = load.exhausted.map_or(until, |at| until.min(at).max(from));
+        let until = load.ended.map_or(until, |at| until.min(at).max(from));
         let seconds = until.since(from).as_secs_f64();
         let per_s = |calls: u64| if seconds > 0.0 { calls as f64 / seconds } else { 0.0 };
         Self {

@@ -218,9 +218,42 @@ fn a_closed_load_makes_the_next_call_when_the_one_before_is_answered() {
     assert!((3..=3 * 26).contains(&load.sent), "{}", load.sent);
     assert_eq!((load.dropped, load.offered, load.answered()), (0, load.sent, load.sent));
     assert_eq!(load.connected, 3, "each connection is kept");
-    assert_eq!((timed(load), load.lateness.histogram.len(), load.exhausted), (0, 0, None));
+    assert_eq!((timed(load), load.lateness.histogram.len(), load.ended), (0, 0, None));
     assert_eq!(load.service.histogram.len(), load.sent);
     proof::replay(&world, &run.histories, run.end).unwrap();
+}
+
+/// A closed load lasts until the last answer: over so many connections no more calls are answered than each of them can
+/// have, one after the other.
+#[test]
+fn a_closed_load_is_no_faster_than_its_connections_can_be() {
+    let world = world("100ms", "{ rate: 200/s, duration: 5s, closed: { connections: 400 } }");
+    let run = stage::free_run(&world, TWO, &Control::default()).unwrap();
+    let ended = run.load.ended.expect("all calls are made at once, long before the time is over");
+    assert!(run.load.answered() > 500 && ended >= Time::from_ns(100_000_000), "{ended:?}");
+    let report = LoadReport::new(&world, &run, None).unwrap_or_else(|_| panic!("the amounts are small"));
+    let per_s = report.sockets.measured.answered_per_s;
+    assert!(per_s <= 400.0 / 0.1, "{per_s}");
+}
+
+/// What was measured ends when the load is stopped; rates are over that time, not over the one that was planned.
+#[test]
+fn a_load_that_is_stopped_is_measured_until_then() {
+    let world = world("1ms", "{ rate: 200/s, duration: 60s }");
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let control = Control::new(Arc::clone(&stop));
+    let stopper = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(500));
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let run = stage::free_run(&world, TWO, &control).unwrap();
+    stopper.join().unwrap();
+    let ended = run.load.ended.unwrap();
+    assert!(run.interrupted && ended < Time::from_ns(30_000_000_000), "{ended:?}");
+    let due = times(&world).iter().filter(|at| **at <= ended).count() as u64;
+    let report = LoadReport::new(&world, &run, None).unwrap_or_else(|_| panic!("the amounts are small"));
+    assert!((1..=due).contains(&run.load.offered), "{} of {due}", run.load.offered);
+    assert_eq!(report.sockets.measured.until_ns, ended.ns().cast_unsigned());
 }
 
 /// The schedule says which calls there are, and they are over before its time is.

@@ -9,8 +9,9 @@ use std::path::Path;
 use farebox_engine::billing::cause::Kind;
 use farebox_engine::model::{Became, Scenario};
 use farebox_engine::world::World;
-use hyper::Uri;
 use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use hyper::http::uri::Authority;
+use hyper::{Method, Uri};
 
 use super::judged::judge_answers;
 use super::load::{ceiling, check_generator, latency, watched, worthless};
@@ -109,6 +110,11 @@ impl Place {
         if authority.as_str().contains('@') || uri.query().is_some() {
             return Err(wrong("it has a user or a query, which is not sent"));
         }
+        // What is no port reads as if there were none.
+        let is_port = authority.port_u16().map_or(authority.as_str() == authority.host(), |port| port > 0);
+        if !is_port {
+            return Err(wrong("its port is none"));
+        }
         Ok(Self {
             host: authority.host().to_owned(),
             port: authority.port_u16().unwrap_or(80),
@@ -157,6 +163,7 @@ fn foreign(args: &args::Target, place: &Place, world: &World) -> Result<Foreign,
         None if header(&args.key_prefix).is_ok() => own_keys(world, &args.key_prefix),
         None => return Err(Failure::new(Exit::Usage, "--key-prefix has characters that no header may have")),
     };
+    check_requests(args, &host)?;
     Ok(Foreign {
         key_header: args.key_header.clone(),
         keys,
@@ -167,6 +174,28 @@ fn foreign(args: &args::Target, place: &Place, world: &World) -> Result<Foreign,
         body: args.body.as_deref().map_or_else(|| Ok(String::new()), body)?,
         is_obeyed: args.obey,
     })
+}
+
+/// Refuses requests whose answers could not be read, and headers that would say something twice.
+fn check_requests(args: &args::Target, host: &str) -> Result<(), Failure> {
+    let wrong = |message: String| Err(Failure::new(Exit::Usage, message));
+    let method = args.method.as_str();
+    if args.method == Method::HEAD || args.method == Method::CONNECT || method.bytes().any(|it| it.is_ascii_lowercase())
+    {
+        return wrong(format!("--method {method}: take one whose answers have bodies, in capitals, such as POST"));
+    }
+    if OWN.contains(&args.key_header) {
+        return wrong(format!("--key-header: `{}` is the generator's own", args.key_header));
+    }
+    let is_key =
+        |line: &String| line.split(':').next().is_some_and(|name| args.key_header == *name.trim().to_lowercase());
+    if args.header.iter().any(is_key) {
+        return wrong(format!("--header: `{}` carries the key; `--key-header` names another", args.key_header));
+    }
+    if host.parse::<Authority>().is_err() {
+        return wrong(format!("--host `{host}` is no host"));
+    }
+    Ok(())
 }
 
 /// Headers that say where a request ends, or goes: they are the generator's own.
@@ -271,9 +300,20 @@ mod tests {
         assert_eq!(place("http://127.0.0.1:8080/v1/"), of("127.0.0.1", 8_080, "/v1"));
         assert_eq!(place("http://localhost"), of("localhost", 80, ""));
         assert_eq!(place("http://[::1]:9000/a/b").bare(), "::1");
-        for wrong in
-            ["", "127.0.0.1:80", "ftp://127.0.0.1", "https://127.0.0.1", "http://", "http://me@host", "http://h/?a=b"]
-        {
+        for wrong in [
+            "",
+            "127.0.0.1:80",
+            "ftp://127.0.0.1",
+            "https://127.0.0.1",
+            "http://",
+            "http://me@host",
+            "http://h/?a=b",
+            "http://127.0.0.1:99999",
+            "http://127.0.0.1:",
+            "http://127.0.0.1:80x",
+            "http://127.0.0.1:0",
+            "http://[::1]:abc",
+        ] {
             assert_eq!(Place::read(wrong).map_err(|failure| failure.exit()), Err(Exit::Usage), "{wrong}");
         }
     }

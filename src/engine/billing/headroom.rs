@@ -85,8 +85,8 @@ impl Passed {
     /// The routes that were called, and how often each.
     pub fn by_route(&self) -> impl Iterator<Item = (u16, u64)> {
         let of_first = self.calls - self.of_others.iter().sum::<u64>();
-        let others = (0..).zip(self.of_others.iter().copied()).filter(|(_, calls)| *calls > 0);
-        iter::once((self.route, of_first)).chain(others)
+        let others = (0..).zip(self.of_others.iter().copied());
+        iter::once((self.route, of_first)).chain(others).filter(|(_, calls)| *calls > 0)
     }
 }
 

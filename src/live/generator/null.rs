@@ -88,7 +88,7 @@ fn options(server: &Null, world: &World, connections: u32) -> Options {
 }
 
 fn ceiling(result: &LoadResult, threads: NonZeroUsize, connections: u32, lasts: Duration) -> Option<Ceiling> {
-    let lasted = result.exhausted.map_or(lasts, |at| Duration::from_nanos(at.since(Time::START).ns()));
+    let lasted = result.ended.map_or(lasts, |at| Duration::from_nanos(at.since(Time::START).ns()));
     let answered = result.measured_answered;
     (answered > 0).then(|| Ceiling {
         per_s: answered as f64 / lasted.as_secs_f64(),

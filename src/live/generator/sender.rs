@@ -34,6 +34,8 @@ use crate::live::stamp::Stamp;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long calls in flight are waited for when the schedule is over.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long they are waited for when the load is stopped: somebody is waiting for it.
+const DRAIN_STOPPED: Duration = Duration::from_secs(2);
 /// How often it is looked meanwhile whether to stop.
 const LOOK: Duration = Duration::from_millis(100);
 /// A call that is sent so much after its intended start is counted as late, in ns.
@@ -93,6 +95,9 @@ impl Sender {
         let in_flight = share(options.in_flight);
         // What waits for a place is not in flight; each connection is a place.
         let places = if options.excess == Excess::Queue { in_flight } else { usize::MAX };
+        let mut result = LoadResult::new();
+        // Who has no call to make has heard of all.
+        result.ended = (options.is_closed && arrivals.is_empty()).then_some(Time::START);
         let (arrivals, script) =
             if options.is_closed { (Vec::new(), arrivals.into()) } else { (arrivals, VecDeque::new()) };
         Ok(Self {
@@ -120,7 +125,7 @@ impl Sender {
                 left: RefCell::default(),
                 slow: RefCell::default(),
                 landed: Notify::new(),
-                result: RefCell::new(LoadResult::new()),
+                result: RefCell::new(result),
                 watch,
             }),
         })
@@ -155,8 +160,8 @@ impl Sender {
     /// Whether no more calls are to be made.
     fn is_over(&self, control: &Control) -> bool {
         let is_over = control.is_canceled() || self.shared.watch.has_failed();
-        if is_over {
-            self.shared.stopped.set(true);
+        if is_over && !self.shared.stopped.replace(true) {
+            self.shared.result.borrow_mut().ended.get_or_insert(self.shared.clock.now().traffic);
         }
         is_over
     }
@@ -198,14 +203,14 @@ impl Sender {
         let shared = &self.shared;
         let is_at_rest = shared.waiting.get() == 0 && shared.in_flight.get() == 0;
         let over = if is_at_rest || shared.stopped.get() { Instant::now() } else { shared.end().max(Instant::now()) };
-        let mut most = over + DRAIN;
+        let mut most = over + if shared.stopped.get() { DRAIN_STOPPED } else { DRAIN };
         loop {
             let drained = shared.timer.timeout_at(most.min(Instant::now() + LOOK), shared.drained()).await;
             if drained.is_some() || most <= Instant::now() {
                 return drained;
             }
             if !shared.stopped.get() && self.is_over(control) {
-                most = most.min(Instant::now() + DRAIN);
+                most = most.min(Instant::now() + DRAIN_STOPPED);
             }
         }
     }
@@ -289,7 +294,7 @@ impl Shared {
             }
             let mut result = self.result.borrow_mut();
             if script.is_empty() {
-                result.exhausted = Some(now);
+                result.ended = Some(now);
                 self.scripted.notify_last();
             }
             let due = self.caller.first(Arrival { at: now, ..arrival });
@@ -316,9 +321,18 @@ impl Shared {
             (answer, reading)
         });
         self.record(due, written, &answer);
+        self.heard_of_all();
         self.fly(-1);
         self.answered(due, &answer);
         self.landed.notify_one();
+    }
+
+    /// A closed load that has no more calls to make lasts until the last answer.
+    fn heard_of_all(&self) {
+        let mut result = self.result.borrow_mut();
+        if self.is_closed && result.ended.is_some() {
+            result.ended = Some(self.clock.now().traffic);
+        }
     }
 
     /// How long the client of an account waits for an answer, and what it is when that does not come. Its connection is

@@ -40,8 +40,8 @@ pub struct LoadResult {
     pub measured_offered: u64,
     /// Attempts that were answered in the measured time.
     pub measured_answered: u64,
-    /// When the measured time ended, where that was before it was due: a closed load has made all calls.
-    pub exhausted: Option<Time>,
+    /// When the load ended, where that was before it was due: a closed load has heard of all its calls, or it was stopped.
+    pub ended: Option<Time>,
     /// From the attempt's intended start to the last byte, by class, in ns; nothing in a closed load, which intends no start.
     pub latency: BTreeMap<Class, Times>,
     /// From the attempt's intended start to the first byte of the body, of answers that were streamed.
@@ -221,7 +221,7 @@ impl LoadResult {
             overflowed: false,
             measured_offered: 0,
             measured_answered: 0,
-            exhausted: None,
+            ended: None,
             latency: BTreeMap::new(),
             first_token: Times::new(),
             service: Times::new(),
@@ -263,7 +263,8 @@ impl LoadResult {
         self.overflowed |= other.overflowed;
         self.measured_offered += other.measured_offered;
         self.measured_answered += other.measured_answered;
-        self.exhausted = self.exhausted.into_iter().chain(other.exhausted).min();
+        // As long as one of its threads has to do, the load goes on.
+        self.ended = self.ended.zip(other.ended).map(|(own, other)| own.max(other));
         sum(&mut self.ends, &other.ends);
         sum(&mut self.reasons, &other.reasons);
         sum(&mut self.errors, &other.errors);

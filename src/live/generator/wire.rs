@@ -27,6 +27,8 @@ use super::tally::CallError;
 
 /// What of an answer is read at once, in bytes.
 const BUFFER: usize = 8 << 10;
+/// How a request ends that has no body.
+const END: &[u8] = b"\r\n\r\n";
 /// The longest head of an answer, or of a chunk in it.
 const BUFFER_MOST: usize = 64 << 10;
 
@@ -66,9 +68,14 @@ impl Wires {
             Some(wire) => wire,
             None => self.connect().await.map_err(|error| unconnected(&error))?,
         };
-        wire.send(request).await.map_err(|error| broken(&error))?;
-        let (answer, is_kept) = wire.hear(most).await?;
-        if is_kept {
+        // Who refuses may do so before all of a body has been read, and then end the connection: what was said counts.
+        let sent = wire.send(request).await;
+        let (answer, is_kept) = match (wire.hear(most).await, &sent) {
+            (Err(_), Err(error)) => return Err(broken(error)),
+            (heard, _) => heard?,
+        };
+        let is_read = sent.is_ok_and(|all| all) && (answer.status().is_success() || request.ends_with(END));
+        if is_kept && is_read {
             self.idle.borrow_mut().push(wire);
         }
         Ok(answer)
@@ -93,15 +100,21 @@ impl Wires {
 }
 
 impl Wire {
-    async fn send(&mut self, request: &[u8]) -> io::Result<()> {
+    /// Writes a request, or as much of it as is taken before there is an answer: whether all of it.
+    async fn send(&mut self, request: &[u8]) -> io::Result<bool> {
         let mut left = request;
         while !left.is_empty() {
-            match poll_fn(|cx| Pin::new(&mut self.stream).poll_write(cx, left)).await? {
-                0 => return Err(ErrorKind::WriteZero.into()),
-                written => left = &left[written..],
+            let written = poll_fn(|cx| match Pin::new(&mut self.stream).poll_write(cx, left) {
+                Poll::Pending => self.poll_read(cx).map_ok(|_| None),
+                written @ Poll::Ready(_) => written.map_ok(Some),
+            });
+            match written.await? {
+                None => return Ok(false),
+                Some(0) => return Err(ErrorKind::WriteZero.into()),
+                Some(written) => left = &left[written..],
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// An answer, and whether the connection can be used again.

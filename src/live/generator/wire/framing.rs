@@ -55,6 +55,8 @@ impl Chunk {
                 }
                 return Ok(taken);
             }
+            // By itself the parser takes an empty line for a length of none.
+            Self::Size if !bytes.first().is_none_or(u8::is_ascii_hexdigit) => return Err(CallError::Malformed),
             Self::Size => match httparse::parse_chunk_size(bytes).map_err(|_| CallError::Malformed)? {
                 Status::Complete((used, 0)) => (used, Self::Trailers),
                 Status::Complete((used, size)) => (used, Self::Data(size)),

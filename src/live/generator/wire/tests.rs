@@ -153,6 +153,10 @@ fn what_is_no_answer_says_what_it_is() {
         ("a negative length", b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n"),
         ("a length past all measure", b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n"),
         ("a chunk without a length", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n"),
+        (
+            "an empty line in the place of a length",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n\r\n\r\n",
+        ),
         ("a chunk that is too long", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nokay\r\n0\r\n\r\n"),
         ("a status past all measure", b"HTTP/1.1 099 What\r\n\r\n"),
         ("a head too long", long.as_bytes()),
@@ -177,6 +181,33 @@ fn of_a_long_body_as_much_is_kept_as_is_wanted() {
     let (answers, made) = heard(addr, 2, 10_000);
     assert!(answers.into_iter().all(|answer| answer.unwrap().body().text == vec![b'x'; 10_000]));
     assert_eq!((server.join().unwrap(), made), (2, 1));
+}
+
+/// A gateway may refuse before it has read what it was sent: then that is its answer, and the connection, on which the rest
+/// of the body stands, is not used again.
+#[test]
+fn a_refusal_is_heard_although_the_body_is_not_read() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let answered = || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut [0; 10]).unwrap();
+            stream.write_all(refusal("content-length: 2\r\n\r\nno").as_bytes()).unwrap();
+            stream
+        };
+        // Open until both are over.
+        [answered(), answered()]
+    });
+    let request = [b"POST / HTTP/1.1\r\ncontent-length: 30000000\r\n\r\n", &vec![b'x'; 30_000_000][..]].concat();
+    let runtime = Builder::new_current_thread().enable_io().build_local(LocalOptions::default()).unwrap();
+    let wires = Wires::new(addr);
+    for _ in 0..2 {
+        let answer = runtime.block_on(wires.exchange(&request, 10)).unwrap();
+        assert_eq!((answer.status().as_u16(), &answer.body().text[..]), (402, &b"no"[..]));
+    }
+    assert_eq!(wires.made(), 2);
+    drop(server.join().unwrap());
 }
 
 #[test]
