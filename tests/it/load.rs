@@ -514,3 +514,13 @@ fn doctor_tries_the_generator_when_asked() {
         "{check}"
     );
 }
+
+/// Mostly it is not the gateway that was meant.
+#[test]
+fn a_target_that_hardly_answers_is_asked_about() {
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let folder = Folder::new("load-silent").with("silent.yaml", &scenario("0s", "{ rate: 40/s, duration: 500ms }"));
+    let answer = folder.farebox(&format!("load silent.yaml --target http://{closed}")).run();
+    let asked = "attempts got no answer, most of them for `connection_refused`: is it the right target?";
+    assert!(answer.stderr.contains(asked), "{answer}");
+}

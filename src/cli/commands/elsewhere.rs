@@ -52,6 +52,7 @@ pub(super) fn load(mut plan: Plan, args: &args::Load, printer: &mut Printer) -> 
         judge_answers(&mut plan, &answers(&result, &latency), args.live.strict, worth.as_deref(), &mut verdict);
     let text = format!("{}{}", page::render_foreign(&report), judgement.page);
     check_generator(&report.sockets, &mut verdict, printer);
+    warn_of_silence(&result, printer);
     plan.finish(&text, &judgement.with(&report), verdict, printer)
 }
 
@@ -65,6 +66,19 @@ fn answers<'a>(result: &LoadResult, latency: &'a BTreeMap<&'static str, Latency>
         (Answered { became, status: ending.status, kind: ending.kind().map(Kind::name) }, *calls)
     });
     Answers { sent: result.sent, unanswered: result.errors.values().sum(), answered: answered.collect(), latency }
+}
+
+/// A gateway that hardly answers has shown that it does not; but mostly it is not the one that was meant.
+fn warn_of_silence(load: &LoadResult, printer: &mut Printer) {
+    let unanswered: u64 = load.errors.values().sum();
+    if let Some((error, _)) = load.errors.iter().max_by_key(|(_, attempts)| **attempts)
+        && unanswered > load.answered()
+    {
+        let (of, error) = (unanswered + load.answered(), error.name());
+        printer.warning(&format!(
+            "{unanswered} of {of} attempts got no answer, most of them for `{error}`: is it the right target?"
+        ));
+    }
 }
 
 /// Refuses what can never be judged before anything is sent.
