@@ -84,8 +84,9 @@ pub struct Seat {
 // === Host ===
 
 impl Host {
-    /// Listens on `listen` with `threads` threads and serves with what `make` makes on each. Port 0 takes a free one,
-    /// which [`Host::addr`] then tells. When this returns, every thread accepts connections.
+    /// Listens on `listen` with `threads` threads and serves with what `make` makes on each, clients that are trusted and may
+    /// begin with HTTP/2. Port 0 takes a free one, which [`Host::addr`] then tells. When this returns, every thread accepts
+    /// connections.
     ///
     /// Errors when the address cannot be had (a port that another server listens on is [`io::ErrorKind::AddrInUse`]),
     /// or when the system has no thread or descriptor left.
@@ -97,7 +98,7 @@ impl Host {
         B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
-        Self::start_within(name, listen, threads, Limits::TRUSTING, make)
+        Self::start_within(name, listen, threads, Limits { http2: true, ..Limits::TRUSTING }, make)
     }
 
     /// As [`Host::start`], and lets clients in as `door` says.

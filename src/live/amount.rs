@@ -11,17 +11,40 @@ pub(super) fn decimal(money: Money, currency: Currency) -> String {
     format!("{minus}{}{point}{}", units / scale, &digits[..places])
 }
 
-/// An amount above zero: digits, and after a point no more of them than the currency is counted in.
-pub(super) fn parse(text: &str, currency: Currency) -> Option<Money> {
-    let (major, minor) = text.split_once('.').map_or((text, "0"), |(major, minor)| (major, minor));
+/// Why a text is no amount that can be charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AmountError {
+    /// It is no decimal number, or not above zero.
+    NoAmount,
+    /// It has more places than the minor unit.
+    TooFine,
+    /// It leaves the range of an account.
+    TooLarge,
+}
+
+/// An amount that can be charged: above zero, in digits, and after a point no more of them than the minor unit has, zeros at
+/// the end aside.
+pub(super) fn parse(text: &str, currency: Currency) -> Result<Money, AmountError> {
+    let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
     let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let places = currency.scale.ilog10() as usize;
-    if !are_digits(major) || !are_digits(minor) || minor.len() > places {
-        return None;
+    if !are_digits(major) || !are_digits(minor) {
+        return Err(AmountError::NoAmount);
     }
+    let minor = minor.trim_end_matches('0');
+    if minor.len() > usize::from(currency.exponent) {
+        return Err(AmountError::TooFine);
+    }
+    match units(major, minor, currency).ok_or(AmountError::TooLarge)? {
+        0 => Err(AmountError::NoAmount),
+        units => Ok(Money::from_nanos(units)),
+    }
+}
+
+/// Engine units of these digits before and after the point; `None` beyond what an account holds.
+fn units(major: &str, minor: &str, currency: Currency) -> Option<i64> {
+    let places = currency.scale.ilog10() as usize;
     let (major, minor): (i64, i64) = (major.parse().ok()?, format!("{minor:0<places$}").parse().ok()?);
-    let units = major.checked_mul(currency.scale)?.checked_add(minor)?;
-    (units > 0).then_some(Money::from_nanos(units))
+    major.checked_mul(currency.scale)?.checked_add(minor)
 }
 
 #[cfg(test)]
@@ -33,19 +56,34 @@ mod tests {
         let currency = |code| Currency::from_code(code).expect("a known currency");
         for (code, text, units) in [
             ("USD", "10.00", 10_000_000_000),
-            ("USD", "0.000000001", 1),
-            ("USD", "1234.5678", 1_234_567_800_000),
+            ("USD", "0.01", 10_000_000),
+            ("IDR", "150000.25", 150_000_250_000),
             ("JPY", "1200", 1_200_000_000),
             ("KWD", "2.500", 2_500_000_000),
         ] {
-            assert_eq!(parse(text, currency(code)), Some(Money::from_nanos(units)), "{text}");
+            assert_eq!(parse(text, currency(code)), Ok(Money::from_nanos(units)), "{text}");
             assert_eq!(decimal(Money::from_nanos(units), currency(code)), text);
         }
-        assert_eq!(decimal(Money::from_nanos(-37_500_000), currency("USD")), "-0.0375");
-        assert_eq!(parse("7", currency("USD")), Some(Money::from_nanos(7_000_000_000)));
-        for wrong in ["", "0", "0.00", "-1", "+1", "1e3", "1.", ".5", "1,000", "$1", "0.0000000001", "9223372037", " 1"]
-        {
-            assert_eq!(parse(wrong, currency("USD")), None, "{wrong}");
+        for (units, text) in [(-37_500_000, "-0.0375"), (1, "0.000000001"), (1_234_567_800_000, "1234.5678")] {
+            assert_eq!(decimal(Money::from_nanos(units), currency("USD")), text);
         }
+        for text in ["7", "7.0", "7.0000000000"] {
+            assert_eq!(parse(text, currency("USD")), Ok(Money::from_nanos(7_000_000_000)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_charged_is_told_apart() {
+        let currency = |code| Currency::from_code(code).expect("a known currency");
+        for wrong in ["", "0", "0.00", "-1", "+1", "1e3", "1.", ".5", "1,000", "$1", " 1", "99999999999x"] {
+            assert_eq!(parse(wrong, currency("USD")), Err(AmountError::NoAmount), "{wrong}");
+        }
+        for (code, wrong) in [("USD", "0.001"), ("USD", "1.999"), ("KWD", "0.0001"), ("JPY", "0.5")] {
+            assert_eq!(parse(wrong, currency(code)), Err(AmountError::TooFine), "{code} {wrong}");
+        }
+        for wrong in ["9223372037", "9223372036.86", "99999999999999999999"] {
+            assert_eq!(parse(wrong, currency("USD")), Err(AmountError::TooLarge), "{wrong}");
+        }
+        assert_eq!(parse("9223372036.85", currency("USD")), Ok(Money::from_nanos(9_223_372_036_850_000_000)));
     }
 }

@@ -23,7 +23,6 @@ use tokio::task::spawn_local;
 use super::accounts::{AccountId, When};
 use super::gateway::Worker;
 use super::gateway::head::one_request;
-use super::gateway::inbound::Inbound;
 use super::gateway::meter::TokenMeter;
 use super::gateway::reply::{Reply, ReplyError};
 use super::pool::Lease;
@@ -212,7 +211,7 @@ pub(crate) struct Passed {
 #[derive(Debug)]
 pub(crate) struct Open {
     /// The connection that the body comes from.
-    pub(crate) lease: Lease<Inbound>,
+    pub(crate) lease: Lease,
     /// The hold to resolve; `None` where that was done with the head.
     pub(crate) unsettled: Option<Unsettled>,
     /// When the first of the body had come, where that is asked for.
@@ -250,7 +249,7 @@ impl Unsettled {
 }
 
 impl Open {
-    pub(crate) fn new(lease: Lease<Inbound>, unsettled: Option<Unsettled>) -> Self {
+    pub(crate) fn new(lease: Lease, unsettled: Option<Unsettled>) -> Self {
         Self { lease, unsettled, first: None }
     }
 

@@ -3,8 +3,9 @@
 //! One thread is one runtime with its own listener, upstream pool, timer and counters; threads share the accounts and
 //! nothing else. A request is answered by the thread that accepted its connection: no hop, no channel.
 //!
-//! [`head`] reads headers, `refusal` answers what is not forwarded, `inbound` bounds the bodies of requests, `reply` the waiting for those of answers; [`meter`]
-//! counts tokens in answers, [`counters`] counts the rest.
+//! [`head`] reads headers, `refusal` answers what is not forwarded, `inbound` bounds the bodies of requests, `reply` the
+//! waiting for those of answers, of which it writes small parts that are there at the same time as one; [`meter`] counts
+//! tokens in answers, [`counters`] counts the rest.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -159,7 +160,7 @@ struct Shared {
 pub(crate) struct Worker {
     shared: Arc<Shared>,
     index: usize,
-    upstream: Rc<Pool<Inbound>>,
+    upstream: Rc<Pool>,
     host: HeaderValue,
     timer: Timer,
     serving: Cell<bool>,
@@ -440,7 +441,7 @@ impl Worker {
 
     /// Passes an upstream's response on. What it used is known with its head; in lockstep, and when it says that the call
     /// failed, it is settled here, at its turn; else when the body has been read.
-    async fn pass(&self, response: Response<Incoming>, exchange: Exchange, lease: Lease<Inbound>) -> Response<Answer> {
+    async fn pass(&self, response: Response<Incoming>, exchange: Exchange, lease: Lease) -> Response<Answer> {
         exchange.let_go().await;
         let (mut parts, body) = response.into_parts();
         head::strip_hop_by_hop(&mut parts.headers);

@@ -8,30 +8,32 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
+use super::gateway::inbound::Inbound;
+
 /// Idle connections that are kept if nobody says otherwise.
 pub(crate) const IDLE_MAX: usize = 1_024;
 
 /// The connections of one thread to one address.
 #[derive(Debug)]
-pub(crate) struct Pool<B> {
+pub(crate) struct Pool {
     address: SocketAddr,
     /// Idle connections that are kept at most; more are closed when their exchange ends.
     idle_max: usize,
-    idle: RefCell<Vec<SendRequest<B>>>,
+    idle: RefCell<Vec<SendRequest<Inbound>>>,
 }
 
 /// A connection on loan: [`Lease::give_back`] returns it once the response has been read, dropping it closes it.
 #[derive(Debug)]
-pub(crate) struct Lease<B> {
-    pool: Rc<Pool<B>>,
-    sender: SendRequest<B>,
+pub(crate) struct Lease {
+    pool: Rc<Pool>,
+    sender: SendRequest<Inbound>,
 }
 
 /// Why a request has no response.
@@ -45,10 +47,7 @@ pub(crate) enum SendError {
     Broken(#[source] hyper::Error),
 }
 
-impl<B> Pool<B>
-where
-    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static,
-{
+impl Pool {
     /// Connections of which at most so many are kept idle.
     pub(crate) fn keeping(idle_max: usize, address: SocketAddr) -> Rc<Self> {
         Rc::new(Self { address, idle_max, idle: RefCell::default() })
@@ -57,8 +56,8 @@ where
     /// Sends a request on an idle connection, else on a new one, and waits for the head of the response.
     pub(crate) async fn send(
         self: &Rc<Self>,
-        request: Request<B>,
-    ) -> Result<(Response<Incoming>, Lease<B>), SendError> {
+        request: Request<Inbound>,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
         let mut request = request;
         while let Some(mut sender) = self.idle() {
             if sender.ready().await.is_err() {
@@ -78,11 +77,11 @@ where
         Ok((response, self.lease(sender)))
     }
 
-    fn lease(self: &Rc<Self>, sender: SendRequest<B>) -> Lease<B> {
+    fn lease(self: &Rc<Self>, sender: SendRequest<Inbound>) -> Lease {
         Lease { pool: Rc::clone(self), sender }
     }
 
-    async fn connect(&self) -> io::Result<SendRequest<B>> {
+    async fn connect(&self) -> io::Result<SendRequest<Inbound>> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
@@ -94,7 +93,7 @@ where
         Ok(sender)
     }
 
-    fn idle(&self) -> Option<SendRequest<B>> {
+    fn idle(&self) -> Option<SendRequest<Inbound>> {
         let mut idle = self.idle.borrow_mut();
         while let Some(sender) = idle.pop() {
             if !sender.is_closed() {
@@ -105,7 +104,7 @@ where
     }
 }
 
-impl<B> Lease<B> {
+impl Lease {
     /// Returns the connection once its response has been read to the end.
     pub(crate) fn give_back(self) {
         let mut idle = self.pool.idle.borrow_mut();

@@ -21,7 +21,8 @@ pub struct Shortfall {
 
 impl Shortfall {
     /// What is short of an account that was refused a call of this route for this cause just now. What has changed since the
-    /// decision is in it; what would contradict the refusal is left out.
+    /// decision is in it, so a balance may be enough by now; [`Self::required`] is left out where it would contradict the
+    /// refusal.
     pub(super) fn of(account: &Account, now: Now, world: &World, route: u16, cause: Cause) -> Self {
         match cause {
             Cause::CreditExhausted => Self::of_credit(account, now, world, route),

@@ -20,9 +20,11 @@ use crate::live::gateway::{Front, Gateway, Options, StartError, Time};
 use crate::live::stage::{raise_descriptor_limit, token};
 use crate::live::upstreams;
 
+mod address;
 mod files;
 pub mod payments;
 
+use address::{check_loopback, check_upstream, is_loopback};
 use files::{Files, unheard};
 
 /// How often the signal's flag is looked at.
@@ -32,19 +34,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Serves the gateway of `args`.
 pub fn gateway(args: &args::ServeGateway, printer: &mut Printer) -> Result<Verdict, Failure> {
-    let remote = [Some(args.listen), args.admin].into_iter().flatten().find(|address| !address.ip().is_loopback());
-    match remote {
-        Some(address) if !args.allow_remote => {
-            return Err(Failure::new(Exit::Usage, format!("`{address}` is not a loopback address")).hint(
-                "the consumers' keys can be guessed, so the gateway serves on 127.0.0.1 or [::1] unless \
-                 `--allow-remote` is given",
-            ));
-        }
-        Some(address) => printer.warning(&format!(
-            "`{address}` can be reached by other machines, and the consumers' keys (key-000000, key-000001, …) can be guessed"
-        )),
-        None => {}
-    }
+    check_addresses(args, printer)?;
     let tls = tls(args)?;
     let token = args.admin.map(|_| admin_token(args)).transpose()?;
     let scenario = Arc::new(scenario_file::load(&args.played, printer)?.scenario);
@@ -105,12 +95,29 @@ pub fn gateway(args: &args::ServeGateway, printer: &mut Printer) -> Result<Verdi
     Ok(Verdict::passed())
 }
 
+/// Refuses what other machines reach unless that is allowed, and warns of it where it is; and an upstream that is the gateway.
+fn check_addresses(args: &args::ServeGateway, printer: &mut Printer) -> Result<(), Failure> {
+    let listeners: Vec<_> = [Some(args.listen), args.admin].into_iter().flatten().collect();
+    for address in &listeners {
+        check_loopback(*address, args.allow_remote).map_err(|failure| {
+            failure.hint(
+                "the consumers' keys can be guessed, so the gateway serves on 127.0.0.1 or [::1] unless \
+                 `--allow-remote` is given",
+            )
+        })?;
+    }
+    check_upstream(args.upstream, &listeners)?;
+    if let Some(address) = listeners.iter().find(|address| !is_loopback(**address)) {
+        printer.warning(&format!(
+            "`{address}` can be reached by other machines, and the consumers' keys (key-000000, key-000001, …) can be guessed"
+        ));
+    }
+    Ok(())
+}
+
 /// Serves the upstreams of the scenario of `args`.
 pub fn upstreams(args: &args::ServeUpstreams, printer: &mut Printer) -> Result<Verdict, Failure> {
-    if !args.listen.ip().to_canonical().is_loopback() && !args.allow_remote {
-        return Err(Failure::new(Exit::Usage, format!("`{}` can be reached from other machines", args.listen))
-            .hint("listen on 127.0.0.1, or add `--allow-remote`"));
-    }
+    check_loopback(args.listen, args.allow_remote)?;
     let mut scenario = scenario_file::load(&args.played, printer)?.scenario;
     scenario.seed = args.seed.unwrap_or(scenario.seed);
     if scenario.cohorts.is_empty() {

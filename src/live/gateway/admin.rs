@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use farebox_engine::billing::account::Status;
+use farebox_engine::billing::standing::Standing;
 use farebox_engine::model::Act;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -138,13 +139,30 @@ impl Desk {
     }
 
     fn show(&self, id: AccountId) -> Result<Answer, Refused> {
-        let Time::Wall(_) = self.shared.time else { return Err(busy("the gateway keeps the time of a lockstep")) };
         let accounts = &self.shared.accounts;
-        let now = accounts.standing(id, When::Wall(&self.shared.clock));
-        let (status, standing) =
-            now.map_err(|overflow| Refused(StatusCode::INTERNAL_SERVER_ERROR, overflow.to_string()))?;
+        let (status, standing) = self.standing(id)?;
         let document = account::document(&accounts.world().scenario, accounts.consumer(id), status, &standing);
         Ok(text("application/json", format!("{document}\n")))
+    }
+
+    fn standing(&self, id: AccountId) -> Result<(Status, Standing), Refused> {
+        let Time::Wall(_) = self.shared.time else { return Err(busy("the gateway keeps the time of a lockstep")) };
+        let now = self.shared.accounts.standing(id, When::Wall(&self.shared.clock));
+        now.map_err(|overflow| Refused(StatusCode::INTERNAL_SERVER_ERROR, overflow.to_string()))
+    }
+
+    /// Credit is for those whose plan is prepaid and who have something to pay with: others buy none.
+    fn check_sold(&self, id: AccountId) -> Result<(), Refused> {
+        let (status, standing) = self.standing(id)?;
+        check_subscribed(status)?;
+        let plan = &self.shared.accounts.world().scenario.plans[standing.plan];
+        if plan.prepaid.is_none() {
+            return Err(busy(format!("the plan `{}` has no prepaid credit to buy", plan.name)));
+        }
+        if !standing.has_card {
+            return Err(busy("this consumer has nothing to pay with: `card` brings a new card"));
+        }
+        Ok(())
     }
 
     fn change(&self, id: AccountId, act: Act) -> Result<Answer, Refused> {
@@ -152,16 +170,26 @@ impl Desk {
         if self.shared.accounts.logging() == Logging::Full {
             return Err(busy("what happens to the accounts is replayed, so nobody may change them"));
         }
-        let done = self.shared.accounts.intervene(id, When::Wall(&self.shared.clock), act);
-        match done.map_err(|overflow| Refused(StatusCode::INTERNAL_SERVER_ERROR, overflow.to_string()))? {
-            Status::Awaited => Err(busy("this consumer has not subscribed yet")),
-            Status::Canceled | Status::IncompleteExpired => Err(busy("the subscription is over")),
-            _ => self.show(id),
+        if let Act::TopUp(_) = act {
+            self.check_sold(id)?;
         }
+        let done = self.shared.accounts.intervene(id, When::Wall(&self.shared.clock), act);
+        let before = done.map_err(|overflow| Refused(StatusCode::INTERNAL_SERVER_ERROR, overflow.to_string()))?;
+        check_subscribed(before)?;
+        self.show(id)
     }
 }
 
-fn busy(title: &str) -> Refused {
+/// Nothing is changed before the subscription has begun, or after its end.
+fn check_subscribed(status: Status) -> Result<(), Refused> {
+    match status {
+        Status::Awaited => Err(busy("this consumer has not subscribed yet")),
+        Status::Canceled | Status::IncompleteExpired => Err(busy("the subscription is over")),
+        _ => Ok(()),
+    }
+}
+
+fn busy(title: impl Into<String>) -> Refused {
     refused(StatusCode::CONFLICT, title)
 }
 

@@ -20,6 +20,7 @@ plans:
 consumers:
   script: { count: 2, plan: payg, traffic: { rate: 0.001/day }, payment: { card: { declines: 0% } } }
   hobby: { count: 1, plan: hobby, traffic: { rate: 0.001/day }, payment: { card: { declines: 0% } } }
+  cardless: { count: 1, plan: payg, traffic: { rate: 0.001/day }, payment: none }
 ";
 
 struct Office {
@@ -296,6 +297,33 @@ fn credit_is_bought_and_the_next_call_passes() {
     wait_until("it is paid", || office.with_token("GET", "/accounts/script/0", "").1["credit"] == "0.01");
     assert_eq!((office.call(SCRIPT), office.call(SCRIPT)), (200, 402));
     assert_eq!(office.with_token("GET", "/accounts/script/1", "").1["credit"], "0.02");
+    office.close();
+}
+
+/// What would do nothing is told, and changes nothing.
+#[test]
+fn credit_is_sold_to_those_who_can_have_it() {
+    let office = Office::open(Logging::Off);
+    let credit = |who: &str, body: &str| {
+        let (status, answer) = office.with_token("POST", &format!("/accounts/{who}/credit"), body);
+        (status, answer["title"].as_str().unwrap_or_default().to_owned())
+    };
+    let refused = |status: u16, title: &str| (status, title.to_owned());
+    let one = r#"{"amount":"1.00"}"#;
+    assert_eq!(credit("hobby/0", one), refused(409, "the plan `hobby` has no prepaid credit to buy"));
+    let nothing = "this consumer has nothing to pay with: `card` brings a new card";
+    assert_eq!(credit("cardless/0", one), refused(409, nothing));
+    assert_eq!(office.with_token("POST", "/accounts/cardless/0/card", "").0, 200);
+    assert_eq!(credit("cardless/0", one), (200, String::new()));
+    wait_until("it is paid", || office.with_token("GET", "/accounts/cardless/0", "").1["credit"] == "1.02");
+    for (amount, why) in [
+        ("0.001", "the amount is too fine: what is charged in USD has 2 decimal places at most"),
+        ("9999999999", "the amount is too large: an account holds 9223372036.854775807 USD at most"),
+        ("0", "send { \"amount\": \"10.00\" }, an amount above 0"),
+    ] {
+        assert_eq!(credit("script/0", &format!("{{\"amount\":\"{amount}\"}}")), refused(400, why));
+    }
+    assert_eq!(office.with_token("GET", "/accounts/script/0", "").1["credit"], "0.02");
     office.close();
 }
 

@@ -35,6 +35,7 @@ fn a_port_that_is_taken_is_said() {
         format!("serve gateway plans.yaml --upstream 127.0.0.1:9 --listen {address}"),
         format!("serve gateway plans.yaml --upstream 127.0.0.1:9 --listen 127.0.0.1:0 --admin {address}"),
         format!("serve upstreams plans.yaml --listen {address}"),
+        format!("serve payments --listen {address}"),
     ] {
         seen += &folder.farebox(&command).run().to_string().replace(&address, "TAKEN");
     }
@@ -52,6 +53,11 @@ fn a_port_that_is_taken_is_said() {
         exit code 7
         --- stderr ---
         error: the upstreams did not start
+          caused by: cannot listen on TAKEN: Address already in use (os error 98)
+        hint: somebody listens there already; `--listen` takes another address, and port 0 finds a free one
+        exit code 7
+        --- stderr ---
+        error: the payment processor did not start
           caused by: cannot listen on TAKEN: Address already in use (os error 98)
         hint: somebody listens there already; `--listen` takes another address, and port 0 finds a free one
     "#]]

@@ -147,3 +147,27 @@ fn an_upstream_that_falls_silent_ends_one_stream() {
     assert_eq!(rig.count(Cause::UpstreamTimeout), 2);
     assert_eq!(rig.quiesce()[0], Account::settled(1, 2));
 }
+
+/// The mock behind a gateway speaks it, too. What goes wrong is the one exchange: the connection carries the next one.
+#[test]
+fn a_fault_of_a_mock_breaks_one_exchange_and_not_the_connection() {
+    let mock = Server::start(&mock_upstreams::Options { obey: true, ..Default::default() }).unwrap();
+    runtime().block_on(async {
+        let mut sender = connect(mock.addr()).await;
+        for fault in ["reset", "half_header", "garbage"] {
+            let outcome = format!("fault={fault}");
+            let broken = sender.send_request(request(Method::GET, "any", &outcome, b"")).await;
+            assert!(broken.is_err(), "{fault}");
+            assert_eq!(
+                answer(&mut sender, request(Method::GET, "any", "", b"")).await.status(),
+                StatusCode::OK,
+                "{fault}"
+            );
+        }
+        let begun = sender.send_request(request(Method::GET, "any", "fault=cut", b"")).await.unwrap();
+        assert!(begun.into_body().collect().await.is_err());
+        assert_eq!(answer(&mut sender, request(Method::GET, "any", "", b"")).await.body().len(), 64);
+    });
+    let counters = mock.shutdown(GRACE);
+    assert_eq!((counters.received, counters.faults.iter().sum::<u64>()), (8, 4));
+}

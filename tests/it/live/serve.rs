@@ -124,7 +124,7 @@ fn other_machines_are_let_in_only_when_that_is_asked_for() {
     expect![[r#"
         exit code 2
         --- stderr ---
-        error: `192.0.2.1:80` is not a loopback address
+        error: `192.0.2.1:80` can be reached from other machines
         hint: the consumers' keys can be guessed, so the gateway serves on 127.0.0.1 or [::1] unless `--allow-remote` is given
     "#]].assert_eq(&folder.farebox(&format!("{base} --listen 192.0.2.1:80")).run().to_string());
     let admin = folder.farebox(&format!("{base} --listen 127.0.0.1:0 --admin 192.0.2.1:80")).run();
@@ -138,6 +138,26 @@ fn other_machines_are_let_in_only_when_that_is_asked_for() {
         hint: `--listen` takes another address; port 0 finds a free one
     "#]]
         .assert_eq(&folder.farebox(&format!("{base} --listen 192.0.2.1:80 --allow-remote")).run().to_string());
+}
+
+/// Somebody else listens there, so that nothing is served should it not be refused.
+#[test]
+fn a_gateway_is_not_its_own_upstream() {
+    let folder = Folder::new("serve-itself").with("plans.yaml", PLANS);
+    let taken = listen();
+    let (address, port) = (taken.local_addr().unwrap().to_string(), taken.local_addr().unwrap().port());
+    let base = format!("serve gateway plans.yaml --upstream {address}");
+    let refused = folder.farebox(&format!("{base} --listen {address}")).run().to_string().replace(&address, "ITSELF");
+    expect![[r#"
+        exit code 2
+        --- stderr ---
+        error: the upstream `ITSELF` is the gateway itself
+        hint: `--upstream` takes the address of the service behind the gateway
+    "#]]
+    .assert_eq(&refused);
+    for more in [format!("--listen 0.0.0.0:{port} --allow-remote"), format!("--listen 127.0.0.1:0 --admin {address}")] {
+        assert_eq!(folder.farebox(&format!("{base} {more}")).run().code, Some(2), "{more}");
+    }
 }
 
 #[test]

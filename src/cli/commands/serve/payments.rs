@@ -6,6 +6,8 @@ use std::thread;
 
 use mock_upstreams::payments::{PaymentsOptions, PaymentsServer, Webhook, drawn_secret};
 
+use super::address::check_loopback;
+use super::files::unheard;
 use super::{GRACE, LOOK};
 use crate::cli::args;
 use crate::cli::exit::{Exit, Failure, Verdict};
@@ -20,11 +22,8 @@ pub fn payments(args: &args::ServePayments, printer: &mut Printer) -> Result<Ver
     let interrupted = interrupt::flag()
         .map_err(|error| Failure::new(Exit::Environment, "cannot listen to signals").because(error))?;
     raise_descriptor_limit();
-    let server = PaymentsServer::start(&options).map_err(|error| {
-        Failure::new(Exit::Environment, "the payment processor did not start")
-            .because(error)
-            .hint("`--listen` takes another address; port 0 finds a free one")
-    })?;
+    let server = PaymentsServer::start(&options);
+    let server = server.map_err(|error| unheard("the payment processor", "--listen", error))?;
     printer.note(&format!("the payment processor listens on {}; any key sk_test_… will do", server.addr()));
     if let (Some(webhook), None) = (&options.webhook, &args.webhook.webhook_secret) {
         // A warning, because `--quiet` is to tell it too: nothing can be verified without it.
@@ -40,14 +39,8 @@ pub fn payments(args: &args::ServePayments, printer: &mut Printer) -> Result<Ver
 
 /// Other machines are neither served nor sent to unless that is allowed.
 fn check_remote(args: &args::ServePayments) -> Result<(), Failure> {
-    if args.allow_remote {
-        return Ok(());
-    }
-    if !args.listen.ip().to_canonical().is_loopback() {
-        return Err(Failure::new(Exit::Usage, format!("`{}` can be reached from other machines", args.listen))
-            .hint("listen on 127.0.0.1, or add `--allow-remote`"));
-    }
-    match args.webhook.webhook.as_ref().filter(|url| !url.is_loopback()) {
+    check_loopback(args.listen, args.allow_remote)?;
+    match args.webhook.webhook.as_ref().filter(|url| !args.allow_remote && !url.is_loopback()) {
         None => Ok(()),
         Some(url) => Err(Failure::new(Exit::Usage, format!("`{url}` is not this machine"))
             .hint("send events to 127.0.0.1 or localhost, or add `--allow-remote`")),

@@ -3,12 +3,12 @@
 use farebox_engine::billing::account::{Consumer, Status};
 use farebox_engine::billing::standing::Standing;
 use farebox_engine::model::{Act, Scenario};
-use farebox_engine::money::Money;
+use farebox_engine::money::{Currency, Money};
 use farebox_engine::time::{SECOND, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::live::amount::{decimal, parse};
+use crate::live::amount::{AmountError, decimal, parse};
 
 /// How an account stands. Times are seconds of billing time since the scenario's start.
 pub(super) fn document(scenario: &Scenario, consumer: Consumer, status: Status, standing: &Standing) -> Value {
@@ -61,14 +61,30 @@ pub(super) fn asked(what: &str, body: &[u8], scenario: &Scenario) -> Result<Act,
             _ => Err("a new card needs no body".to_owned()),
         },
         "credit" => {
-            let asked = serde_json::from_slice(body).ok();
-            let amount = asked.and_then(|Credit { amount }| parse(&amount, scenario.currency));
-            amount.map(Act::TopUp).ok_or_else(|| "send { \"amount\": \"10.00\" }, an amount above 0".to_owned())
+            let asked: Option<Credit> = serde_json::from_slice(body).ok();
+            let amount =
+                asked.map_or(Err(AmountError::NoAmount), |Credit { amount }| parse(&amount, scenario.currency));
+            amount.map(Act::TopUp).map_err(|error| uncharged(error, scenario.currency))
         }
         _ => {
             let asked = serde_json::from_slice(body).ok();
             let to = asked.and_then(|Plan { plan }| scenario.plans.iter().position(|known| known.name == plan));
             to.map(|to| Act::ChangePlan { to }).ok_or_else(|| "send { \"plan\": … }, a plan of the scenario".to_owned())
+        }
+    }
+}
+
+/// Why so much credit cannot be bought, and how much can.
+fn uncharged(error: AmountError, currency: Currency) -> String {
+    match error {
+        AmountError::NoAmount => "send { \"amount\": \"10.00\" }, an amount above 0".to_owned(),
+        AmountError::TooFine => {
+            let (code, places) = (currency.code, currency.exponent);
+            format!("the amount is too fine: what is charged in {code} has {places} decimal places at most")
+        }
+        AmountError::TooLarge => {
+            let most = decimal(Money::from_nanos(i64::MAX), currency);
+            format!("the amount is too large: an account holds {most} {} at most", currency.code)
         }
     }
 }
