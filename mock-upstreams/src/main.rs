@@ -3,6 +3,9 @@
 mod args;
 mod signals;
 
+use std::fmt;
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,23 +18,33 @@ use crate::signals::Signals;
 /// What requests in flight get when a signal ends the process.
 const GRACE: Duration = Duration::from_secs(5);
 
-#[expect(clippy::print_stderr, reason = "the one place where a failure is told")]
 fn main() -> ExitCode {
-    match serve(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::from(failure.exit_code())
-        }
-    }
+    serve(Args::parse()).unwrap_or_else(|failure| {
+        complain(format_args!("error: {failure}"));
+        ExitCode::from(failure.exit_code())
+    })
 }
 
-#[expect(clippy::print_stdout, reason = "the one line that says it is ready, and where")]
-fn serve(args: Args) -> Result<(), Failure> {
+fn serve(args: Args) -> Result<ExitCode, Failure> {
     let signals = Signals::catch()?;
     let server = Server::start(&args.options()?)?;
-    println!("mock-upstreams listens on http://{}", server.addr());
+    // Nobody can know that it is there, and on which port.
+    if let Err(error) = announce(&mut io::stdout().lock(), server.addr()) {
+        complain(format_args!("mock-upstreams: cannot write to the standard output: {error}"));
+        return Ok(ExitCode::FAILURE);
+    }
     signals.wait();
     server.shutdown(GRACE);
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says that it is ready, and where: the one line of the output.
+fn announce(out: &mut impl Write, addr: SocketAddr) -> io::Result<()> {
+    writeln!(out, "mock-upstreams listens on http://{addr}")?;
+    out.flush()
+}
+
+/// Says what is wrong. Where nobody can read that either, the exit code is all that is left.
+fn complain(what: fmt::Arguments<'_>) {
+    drop(writeln!(io::stderr().lock(), "{what}"));
 }

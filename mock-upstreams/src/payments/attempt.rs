@@ -153,26 +153,40 @@ fn keep_method(state: &mut State, id: &str, method: &str) -> Outcome<()> {
 
 /// The customer has authenticated, or has failed to.
 pub(super) fn authenticated(state: &mut State, id: &str, succeeds: bool) -> Outcome {
-    let intent = state.payments.at_mut(id)?;
+    let intent = state.payments.at(id)?;
     if intent.status != Status::RequiresAction {
         return Err(intent.refuse(format!(
             "This PaymentIntent does not wait for its customer: it has a status of {}.",
             intent.status.name()
         )));
     }
-    intent.is_authenticated = succeeds;
-    if succeeds {
+    let refusal = if succeeds {
         state.room(1)?;
+        check_method(state, id).err()
+    } else {
+        Some(ApiError::refused(Some("payment_intent_authentication_failure"), UNABLE))
+    };
+    let intent = state.payments.at_mut(id)?;
+    if let Some(error) = refusal {
+        fail(intent, &error);
+        tell(state, "payment_intent.payment_failed", id);
+    } else {
+        intent.is_authenticated = true;
         // A decline is the intent's to tell, not the page's.
         drop(settle(state, id));
-        return rendered(state, id);
     }
-    let intent = state.payments.at_mut(id)?;
-    let message =
-        "We are unable to authenticate your payment method. Please choose a different payment method and try again.";
-    fail(intent, &ApiError::refused(Some("payment_intent_authentication_failure"), message));
-    tell(state, "payment_intent.payment_failed", id);
     rendered(state, id)
+}
+
+const UNABLE: &str =
+    "We are unable to authenticate your payment method. Please choose a different payment method and try again.";
+
+/// Refuses a payment method that was good when its customer was asked to authenticate, and is so no more: it was used
+/// for something else meanwhile, detached, or has gone with its customer.
+fn check_method(state: &State, id: &str) -> Outcome<()> {
+    let intent = state.payments.at(id)?;
+    let method = intent.payment_method.as_deref().unwrap_or_default();
+    state.methods.meant(method, "payment_method")?.check_user(intent.customer.as_deref())
 }
 
 /// Takes so much of what is held; the rest is given back.

@@ -52,8 +52,17 @@ pub(super) fn wall_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Why a text is no span of the clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum SpanError {
+    /// It is not a whole number and its unit.
+    Form,
+    /// It is longer than the clock can ever be ahead.
+    TooLong,
+}
+
 /// Reads `30d`, `2h`, `15m`, `90s`, `500ms` or `1w`, in milliseconds.
-pub(super) fn span_ms(text: &str) -> Option<i64> {
+pub(super) fn span_ms(text: &str) -> Result<i64, SpanError> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let unit_ms = match unit {
@@ -63,9 +72,14 @@ pub(super) fn span_ms(text: &str) -> Option<i64> {
         "h" => 3_600_000,
         "d" => DAY_MS,
         "w" => 7 * DAY_MS,
-        _ => return None,
+        _ => return Err(SpanError::Form),
     };
-    number.parse::<i64>().ok()?.checked_mul(unit_ms).filter(|ms| *ms <= MOST_AHEAD_MS)
+    if number.is_empty() {
+        return Err(SpanError::Form);
+    }
+    // Digits that are no number are too many.
+    let ms = number.parse::<i64>().ok().and_then(|number| number.checked_mul(unit_ms));
+    ms.filter(|ms| *ms <= MOST_AHEAD_MS).ok_or(SpanError::TooLong)
 }
 
 /// The year, month and day of a moment, in UTC (Howard Hinnant, "chrono-compatible low-level date algorithms",
@@ -103,12 +117,15 @@ mod tests {
 
     #[test]
     fn spans_have_a_unit_and_an_end() {
-        let cases = [("30d", Some(2_592_000_000)), ("500ms", Some(500)), ("2h", Some(7_200_000)), ("0s", Some(0))];
+        let cases = [("30d", 2_592_000_000), ("500ms", 500), ("2h", 7_200_000), ("0s", 0), ("36600d", MOST_AHEAD_MS)];
         for (text, expected) in cases {
-            assert_eq!(span_ms(text), expected, "{text}");
+            assert_eq!(span_ms(text), Ok(expected), "{text}");
         }
-        for text in ["", "30", "d", "-1d", "1.5d", "1 d", "99999999999999999999d", "40000d", "1y"] {
-            assert_eq!(span_ms(text), None, "{text}");
+        for text in ["", "30", "d", "-1d", "1.5d", "1 d", "1y", "99999999999999999999y"] {
+            assert_eq!(span_ms(text), Err(SpanError::Form), "{text}");
+        }
+        for text in ["36601d", "200000d", "9999999999999999w", "99999999999999999999d"] {
+            assert_eq!(span_ms(text), Err(SpanError::TooLong), "{text}");
         }
     }
 

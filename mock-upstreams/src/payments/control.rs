@@ -4,7 +4,7 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::attempt;
-use super::clock::span_ms;
+use super::clock::{SpanError, span_ms};
 use super::error::{ApiError, Outcome};
 use super::outage::{How, Outage};
 use super::service::{Reply, Whole};
@@ -71,9 +71,17 @@ fn outage(state: &mut State, request: &Whole) -> Outcome {
 }
 
 fn span(text: &str, field: &str) -> Outcome<i64> {
-    let message =
-        format!("`{text}` is no time: expected a whole number and its unit (ms, s, m, h, d, w), such as \"30d\"");
-    span_ms(text).ok_or_else(|| ApiError::invalid(None, message).about(field))
+    span_ms(text).map_err(|error| {
+        let message = match error {
+            SpanError::Form => format!(
+                "`{text}` is no time: expected a whole number and its unit (ms, s, m, h, d, w), such as \"30d\""
+            ),
+            SpanError::TooLong => {
+                format!("`{text}` is beyond what the clock can show: it can be a hundred years ahead at most")
+            }
+        };
+        ApiError::invalid(None, message).about(field)
+    })
 }
 
 /// The page of the customer's bank: whoever comes to it has authenticated, or has failed to with `?outcome=fail`.

@@ -68,11 +68,11 @@ impl ApiError {
         Self::early(413, INVALID, None, format!("The body of a request may have {most} bytes at most."))
     }
 
-    /// The mock holds all that it may.
-    pub(super) fn full(what: &str, most: usize) -> Self {
+    /// The mock holds all that it may, or might hold more with what the request makes; `held` says of what, and how many
+    /// at most.
+    pub(super) fn full(held: &str) -> Self {
         let message = format!(
-            "This mock holds {most} {what} at most. Restart it, delete customers' test clocks, or give it more with \
-             --max-objects."
+            "This mock holds {held}. Restart it, delete customers' test clocks, or give it more with --max-objects."
         );
         Self::early(400, INVALID, Some("mock_is_full"), message)
     }

@@ -271,8 +271,7 @@ fn segments(name: &str) -> Option<Vec<&str>> {
 /// with most servers.
 fn insert(fields: &mut Vec<(String, Node)>, segments: &[&str], value: String) -> Option<()> {
     let (first, below) = segments.split_first()?;
-    // `[]` is the next of a list.
-    let name = if first.is_empty() { fields.len().to_string() } else { (*first).to_owned() };
+    let name = if first.is_empty() { next_index(fields) } else { (*first).to_owned() };
     let index = fields.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
         let node = if below.is_empty() { Node::Text(String::new()) } else { Node::Below(Vec::new()) };
         fields.push((name, node));
@@ -286,6 +285,12 @@ fn insert(fields: &mut Vec<(String, Node)>, segments: &[&str], value: String) ->
         }
         Node::Below(_) | Node::Text(_) => None,
     }
+}
+
+/// What `[]` stands for: the index after the highest one that is there.
+fn next_index(fields: &[(String, Node)]) -> String {
+    let indices = fields.iter().filter_map(|(name, _)| name.parse::<u64>().ok());
+    indices.max().map_or(0, |highest| u128::from(highest) + 1).to_string()
 }
 
 fn flatten(fields: &[(String, Node)], path: &str, lines: &mut Vec<String>) {
@@ -317,6 +322,14 @@ mod tests {
         assert_eq!(all.metadata().unwrap(), Some(MetadataChange::Set(vec![("k".into(), "v".into())])));
         assert_eq!(all.integer("amount").unwrap(), Some(5));
         all.finish().unwrap();
+    }
+
+    #[test]
+    fn brackets_without_an_index_come_after_the_highest_one_and_take_nothings_place() {
+        let list = |body: &str| params(body).list("x").map(Option::unwrap);
+        assert_eq!(list("x[1]=a&x[]=b").unwrap(), ["a", "b"]);
+        assert_eq!(list("x[3]=a&x[0]=b&x[]=c&x[]=d").unwrap(), ["a", "b", "c", "d"]);
+        assert!(list(&format!("x[{}]=a&x[]=b", u64::MAX)).is_err());
     }
 
     #[test]

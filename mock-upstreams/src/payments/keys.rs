@@ -94,7 +94,7 @@ impl Keys {
             self.forget(now);
         }
         if self.known.len() >= self.most {
-            return Err(ApiError::full("idempotency keys", self.most));
+            return Err(ApiError::full(&format!("{} idempotency keys at most", self.most)));
         }
         self.known.insert(key.to_owned(), Entry { first: now, asked: asked.clone(), answer: None });
         Ok(())

@@ -302,9 +302,10 @@ pub(super) fn update(call: &mut Call<'_>) -> Outcome {
         customers::meant(call, customer, "customer")?;
     }
     said.means.check(call.state, said.customer.as_deref().or(intent.customer.as_deref()))?;
+    // What a customer was asked to authenticate is then no more what is asked; another payment method sees to it itself.
+    let is_another = said.amount.is_some() || said.currency.is_some() || said.customer.is_some();
     said.apply(call.state, &mut intent)?;
-    // What a customer was asked to authenticate is no more what is asked.
-    if intent.status == Status::RequiresAction {
+    if is_another && intent.status == Status::RequiresAction {
         intent.status = Status::RequiresConfirmation;
         intent.next_action = None;
     }

@@ -144,7 +144,8 @@ pub(super) fn update(call: &mut Call<'_>) -> Outcome {
     let mut refund = call.state.refunds.at(call.id)?.clone();
     refund.metadata.apply(change)?;
     let told = refund.render();
-    let now = call.state.clock.now();
+    let refunded = call.state.charges.get(&refund.charge);
+    let now = call.state.now_of(refunded.and_then(|charge| charge.customer.as_deref()));
     *call.state.refunds.at_mut(call.id)? = refund;
     call.state.emit("refund.updated", now, told.clone());
     Ok(told)

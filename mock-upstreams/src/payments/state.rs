@@ -100,7 +100,12 @@ impl State {
 
     /// Refuses where so many objects more are too many.
     pub(super) fn room(&self, more: usize) -> Outcome<()> {
-        if self.objects() + more > self.most { Err(ApiError::full("objects", self.most)) } else { Ok(()) }
+        if self.objects() + more <= self.most {
+            return Ok(());
+        }
+        let most = self.most;
+        let held = format!("{most} objects at most, and there may be no room for what this request makes");
+        Err(ApiError::full(&held))
     }
 
     /// What the clock shows that a customer follows: their test clock's, or the mock's.

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use sha2::Sha256;
 use tokio::net::TcpStream;
-use tokio::task::spawn_local;
+use tokio::task::JoinSet;
 
 use super::Payments;
 use super::clock;
@@ -23,6 +24,8 @@ use crate::timer::Timer;
 
 /// How long a webhook may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of an answer that are read; nothing of it but its status is wanted.
+const MOST_ANSWER: usize = 64 << 10;
 
 /// Where events are sent, and what goes wrong on the way.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,14 +56,20 @@ pub struct Url {
 
 /// Why a text is no address of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not `http://HOST[:PORT][/PATH]`: webhooks are delivered without TLS")]
-pub struct UrlError(String);
+pub enum UrlError {
+    /// It has another form, or another scheme.
+    #[error("`{0}` is not `http://HOST[:PORT][/PATH]`: webhooks are delivered without TLS")]
+    Form(String),
+    /// What follows the colon after the host.
+    #[error("`{0}` has no port after its colon: expected 1 to 65535, or no colon for port 80")]
+    Port(String),
+}
 
 impl FromStr for Url {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        let wrong = || UrlError(text.to_owned());
+        let wrong = || UrlError::Form(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| wrong())?;
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?.to_owned();
         let authority = uri.authority().ok_or_else(wrong)?.as_str().to_owned();
@@ -68,7 +77,13 @@ impl FromStr for Url {
             return Err(wrong());
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Self { host, port: uri.port_u16().unwrap_or(80), authority, path })
+        let port = match uri.port_u16() {
+            None if authority == host => 80,
+            Some(port) if port > 0 => port,
+            // A port that is no number is none to `Uri`, and must not become 80.
+            _ => return Err(UrlError::Port(text.to_owned())),
+        };
+        Ok(Self { host, port, authority, path })
     }
 }
 
@@ -141,7 +156,9 @@ async fn exchange(webhook: &Webhook, payload: Bytes) -> Option<bool> {
     let host = url.host.trim_start_matches('[').trim_end_matches(']');
     let stream = TcpStream::connect((host, url.port)).await.ok()?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-    let driven = spawn_local(connection);
+    // It ends with this exchange, also where that is given up.
+    let mut driven = JoinSet::new();
+    driven.spawn_local(connection);
     // By the wall: whoever checks it looks at their own clock.
     let signed = signature(&webhook.secret, clock::wall_ms().div_euclid(1_000), &payload);
     let request = Request::post(&url.path)
@@ -151,9 +168,22 @@ async fn exchange(webhook: &Webhook, payload: Bytes) -> Option<bool> {
         .header("stripe-signature", signed)
         .body(Full::new(payload))
         .ok()?;
-    let status = sender.send_request(request).await.ok().map(|response| response.status());
-    driven.abort();
-    Some(status?.is_success())
+    let response = sender.send_request(request).await.ok()?;
+    let is_taken = response.status().is_success();
+    drain(response.into_body()).await?;
+    Some(is_taken)
+}
+
+/// Reads an answer to its end, so that the endpoint can write all of it; `None` when it breaks off. The rest of one that
+/// is too long is left.
+async fn drain(mut answer: Incoming) -> Option<()> {
+    let mut left = MOST_ANSWER;
+    while let Some(frame) = answer.frame().await {
+        let length = frame.ok()?.data_ref().map_or(0, Bytes::len);
+        let Some(rest) = left.checked_sub(length) else { break };
+        left = rest;
+    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -183,5 +213,21 @@ mod tests {
         {
             assert!(wrong.parse::<Url>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_refused_and_does_not_become_80() {
+        for host in ["127.0.0.1", "[::1]", "localhost"] {
+            assert_eq!(format!("http://{host}/x").parse::<Url>().map(|url| url.port), Ok(80));
+            assert_eq!(format!("http://{host}:65535/x").parse::<Url>().map(|url| url.port), Ok(65_535));
+            for port in [":99999", ":65536", ":abc", ":-1", ":", ":0"] {
+                let text = format!("http://{host}{port}/x");
+                assert!(text.parse::<Url>().is_err(), "{text}");
+            }
+        }
+        let error = "http://127.0.0.1:99999/x".parse::<Url>().unwrap_err().to_string();
+        let expected =
+            "`http://127.0.0.1:99999/x` has no port after its colon: expected 1 to 65535, or no colon for port 80";
+        assert_eq!(error, expected);
     }
 }

@@ -32,6 +32,22 @@ fn the_clock_is_sent_ahead_for_everybody() {
 }
 
 #[test]
+fn a_span_that_is_too_long_is_not_told_to_be_none() {
+    let (_server, mut client) = plain();
+    let cases = [("/_mock/clock", "advance"), ("/_mock/outage", "for")];
+    for (path, field) in cases {
+        let mut message = |span: &str| {
+            let answer = client.ask("POST", path, "", &format!(r#"{{"{field}": "{span}"}}"#));
+            assert_eq!((answer.status, answer.text("/error/param")), (400, field), "{span}");
+            answer.text("/error/message").to_owned()
+        };
+        let expected = "`200000d` is beyond what the clock can show: it can be a hundred years ahead at most";
+        assert_eq!(message("200000d"), expected);
+        assert!(message("200000").starts_with("`200000` is no time: expected a whole number and its unit"));
+    }
+}
+
+#[test]
 fn an_outage_is_over_when_the_clock_says_so() {
     let (server, mut client) = plain();
     let begun = client.ask("POST", "/_mock/outage", "", r#"{"for": "2h"}"#);
@@ -118,7 +134,12 @@ fn customers_follow_their_own_clock() {
     );
     let paid = client.made("/v1/payment_intents", &pay);
     assert_eq!((text(&paid, "status"), &paid["created"]), ("succeeded", &JANUARY.into()));
+    let refund = client.made("/v1/refunds", &format!("payment_intent={}", text(&paid, "id")));
     let advanced = client.made(&format!("{path}/advance"), &format!("frozen_time={FEBRUARY}"));
+    client.made(&format!("/v1/refunds/{}", text(&refund, "id")), "metadata[a]=b");
+    for (kind, created) in [("refund.created", JANUARY), ("refund.updated", FEBRUARY)] {
+        assert_eq!(client.found(&format!("/v1/events?type={kind}"))["data"][0]["created"], created, "{kind}");
+    }
     assert_eq!(advanced["frozen_time"], FEBRUARY);
     let expired = client.post("/v1/payment_intents", &pay);
     assert_eq!((expired.status, expired.text("/error/code")), (402, "expired_card"));

@@ -122,6 +122,99 @@ fn a_customer_authenticates_or_fails_to() {
     assert_eq!(declined["last_payment_error"]["decline_code"], "insufficient_funds");
 }
 
+/// An intent that waits for its customer, with this card; and the page that they come to.
+fn waiting(client: &mut Client, method: &str, more: &str) -> (String, String) {
+    let intent = paid(client, method, more).json;
+    assert_eq!(text(&intent, "status"), "requires_action", "{intent:#}");
+    let id = text(&intent, "id");
+    (format!("/v1/payment_intents/{id}"), format!("/_mock/authenticate/{id}"))
+}
+
+/// A card that needs authentication, of a customer's or of nobody's.
+fn careful_card(client: &mut Client, customer: Option<&str>) -> String {
+    let form = "type=card&card[token]=tok_authenticationRequired";
+    let id = text(&client.made("/v1/payment_methods", form), "id").to_owned();
+    if let Some(customer) = customer {
+        client.made(&format!("/v1/payment_methods/{id}/attach"), &format!("customer={customer}"));
+    }
+    id
+}
+
+/// That authentication comes to nothing, because the card may not be used any more.
+fn assert_unusable(client: &mut Client, (path, page): (String, String)) {
+    let charges = list(&client.found("/v1/charges?limit=100"), "id");
+    let answer = client.ask("POST", &page, "", "");
+    assert_eq!((answer.status, answer.text("/status")), (200, "requires_payment_method"), "{:#}", answer.json);
+    assert_eq!(answer.text("/last_payment_error/code"), "payment_method_unexpected_state");
+    assert_eq!((&answer.json["payment_method"], &answer.json["next_action"]), (&Value::Null, &Value::Null));
+    assert_eq!(client.found(&path), answer.json);
+    assert_eq!(list(&client.found("/v1/charges?limit=100"), "id"), charges, "no charge is made");
+    assert_eq!(client.events().last().unwrap(), "payment_intent.payment_failed");
+    assert_eq!(client.made(&format!("{path}/confirm"), "payment_method=pm_card_visa")["status"], "succeeded");
+}
+
+#[test]
+fn whoever_authenticates_too_late_does_not_pay_with_a_card_that_may_not_be_used_any_more() {
+    let (_server, mut client) = plain();
+    // Of two payments with a card that is nobody's, the second comes too late.
+    let method = careful_card(&mut client, None);
+    let (_, first) = waiting(&mut client, &method, "");
+    let second = waiting(&mut client, &method, "");
+    assert_eq!(client.ask("POST", &first, "", "").text("/status"), "succeeded");
+    assert_unusable(&mut client, second);
+
+    let customer = text(&client.made("/v1/customers", ""), "id").to_owned();
+    let of_customer = format!("&customer={customer}");
+    let method = careful_card(&mut client, Some(&customer));
+    let detached = waiting(&mut client, &method, &of_customer);
+    client.made(&format!("/v1/payment_methods/{method}/detach"), "");
+    assert_unusable(&mut client, detached);
+
+    let method = careful_card(&mut client, Some(&customer));
+    let gone = waiting(&mut client, &method, &of_customer);
+    client.delete(&format!("/v1/customers/{customer}"));
+    assert_unusable(&mut client, gone);
+}
+
+#[test]
+fn a_mock_that_is_full_does_not_remember_an_authentication() {
+    let server = serving(&PaymentsOptions { max_objects: NonZeroUsize::new(4).unwrap(), ..PaymentsOptions::default() });
+    let mut client = Client::connect(&server);
+    let (path, page) = waiting(&mut client, "pm_card_authenticationRequired", "");
+    let before = client.found(&path);
+    // Beside the intent and its card, these leave no room for a charge.
+    let clocks = [(); 2].map(|()| client.made("/v1/test_helpers/test_clocks", "frozen_time=1800000000"));
+    assert_eq!(client.ask("POST", &page, "", "").text("/error/code"), "mock_is_full");
+    assert_eq!(client.found(&path), before);
+    for clock in clocks {
+        client.delete(&format!("/v1/test_helpers/test_clocks/{}", text(&clock, "id")));
+    }
+    assert_eq!(client.made(&format!("{path}/confirm"), "")["status"], "requires_action");
+    assert_eq!(client.ask("POST", &page, "", "").text("/status"), "succeeded");
+}
+
+#[test]
+fn only_another_payment_is_authenticated_anew() {
+    let (_server, mut client) = plain();
+    let (path, page) = waiting(&mut client, "pm_card_authenticationRequired", "");
+    let asked = client.found(&path)["next_action"].clone();
+    for same in ["metadata[a]=b", "description=x", "receipt_email=a@example.com", "statement_descriptor=x", ""] {
+        let changed = client.made(&path, same);
+        assert_eq!((text(&changed, "status"), &changed["next_action"]), ("requires_action", &asked), "{same}");
+    }
+    let done = client.ask("POST", &page, "", "").json;
+    assert_eq!((text(&done, "status"), text(&done, "description")), ("succeeded", "x"));
+    let customer = text(&client.made("/v1/customers", ""), "id").to_owned();
+    let customer = format!("customer={customer}");
+    for another in ["amount=900", "currency=eur", &customer, "payment_method=pm_card_visa"] {
+        let (path, page) = waiting(&mut client, "pm_card_authenticationRequired", "");
+        let changed = client.made(&path, another);
+        let told = (text(&changed, "status"), &changed["next_action"]);
+        assert_eq!(told, ("requires_confirmation", &Value::Null), "{another}");
+        assert_eq!(client.ask("POST", &page, "", "").status, 400, "{another}");
+    }
+}
+
 #[test]
 fn off_session_nobody_authenticates() {
     let (_server, mut client) = plain();

@@ -131,7 +131,10 @@ fn a_full_mock_says_so_and_reads_on() {
     }
     let full = client.post("/v1/customers", "");
     assert_eq!((full.status, full.text("/error/code")), (400, "mock_is_full"));
-    assert!(full.text("/error/message").contains("--max-objects"));
+    let message = "This mock holds 5 objects at most, and there may be no room for what this request makes. Restart it, \
+                   delete customers' test clocks, or give it more with --max-objects.";
+    let small = client.post("/v1/payment_intents", "amount=500&currency=usd");
+    assert_eq!((full.text("/error/message"), small.text("/error/message")), (message, message));
     assert_eq!(client.found("/v1/customers")["data"].as_array().unwrap().len(), 3);
     assert_eq!(client.events().len(), 4);
     // Events do not take the place of objects: the oldest of them go.

@@ -8,13 +8,19 @@ use super::*;
 
 const SECRET: &str = "whsec_test";
 
-/// An endpoint that answers its n-th delivery with the status that is given for it, and hands over what came.
+/// An endpoint that hands over what came.
 struct Hook {
     url: Url,
     came: Receiver<(String, Value)>,
 }
 
+/// One that answers its n-th delivery with the status that is given for it.
 fn hook(status: impl Fn(usize) -> u16 + Send + 'static) -> Hook {
+    answering(move |number| format!("HTTP/1.1 {} x\r\ncontent-length: 0\r\n\r\n", status(number)).into_bytes())
+}
+
+/// One that sends this in answer to its n-th delivery, as far as anybody reads it, and closes.
+fn answering(answer: impl Fn(usize) -> Vec<u8> + Send + 'static) -> Hook {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap()).parse().unwrap();
     let (sender, came) = channel();
@@ -23,8 +29,7 @@ fn hook(status: impl Fn(usize) -> u16 + Send + 'static) -> Hook {
         for (number, stream) in listener.incoming().enumerate() {
             let mut client = Client(BufReader::new(stream.unwrap()));
             let request = client.request();
-            let line = format!("HTTP/1.1 {} x\r\ncontent-length: 0\r\n\r\n", status(number));
-            client.0.get_mut().write_all(line.as_bytes()).unwrap();
+            drop(client.0.get_mut().write_all(&answer(number)));
             if sender.send(request).is_err() {
                 return;
             }
@@ -115,6 +120,27 @@ fn what_is_not_taken_comes_again_when_the_clock_says_so() {
     assert_eq!(hook.next(), first);
     client.until("/webhooks/delivered", 1);
     client.until("/webhooks/waiting", 0);
+}
+
+#[test]
+fn an_answer_is_read_before_its_connection_is_ended() {
+    let head = |length: usize| format!("HTTP/1.1 200 x\r\ncontent-length: {length}\r\n\r\n").into_bytes();
+    // It breaks off; it is whole; it has more than anybody reads.
+    let hook = answering(move |number| match number {
+        0 => [head(5), b"tak".to_vec()].concat(),
+        1 => [head(5), b"taken".to_vec()].concat(),
+        _ => [head(1 << 30), vec![b'x'; 1 << 17]].concat(),
+    });
+    let (_server, mut client) = sending(&hook, |_| {});
+    client.made("/v1/customers", "");
+    let first = hook.next();
+    client.until("/webhooks/failed", 1);
+    client.advance("5s");
+    assert_eq!(hook.next(), first);
+    client.until("/webhooks/delivered", 1);
+    client.made("/v1/customers", "");
+    hook.next();
+    client.until("/webhooks/delivered", 2);
 }
 
 #[test]
