@@ -147,7 +147,7 @@ fn not_forecast(scenario: &Scenario) -> Vec<String> {
             ),
             (cohort.churn != farebox_engine::draw::Chance::NEVER, "churn: nobody leaves"),
             (!cohort.reactions.is_empty(), "reactions to refusals"),
-            (cohort.client != farebox_engine::model::Client::none(), "attempts that clients make again"),
+            (cohort.client.retry.attempts > 1, "attempts that clients make again"),
             (cohort.client.timeout.is_some(), "calls that clients give up, and what they cost"),
             (cohort.card.is_none_or(|card| card != farebox_engine::model::Card::good()), "payments that are declined"),
         ];

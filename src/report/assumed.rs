@@ -1,6 +1,6 @@
 //! What a simulation took for granted, because the scenario left it out: the defaults that decide most.
 
-use farebox_engine::model::{Arrivals, Breaks, Card, Client, Cohort, Joined, On402, Payments, Scenario};
+use farebox_engine::model::{Arrivals, Breaks, Card, Cohort, Joined, On402, Payments, Scenario};
 
 use super::text::{Row, row, table};
 
@@ -39,7 +39,7 @@ pub fn render(scenario: &Scenario) -> String {
             names(&|cohort| cohort.reactions.is_empty() && !pays(cohort)),
             "no refusal changes what they do",
         ),
-        ("do not try again", names(&|cohort| cohort.client == Client::none()), "a call that fails is not made again"),
+        ("do not try again", names(&|cohort| cohort.client.retry.attempts < 2), "a call that fails is not made again"),
         (
             "call at random",
             names(&|cohort| matches!(cohort.arrivals, Arrivals::Poisson { spread: None, .. })),

@@ -2,11 +2,13 @@
 //! (calls), `subscription` (what time brings) and
 //! `collect` (payments).
 
+use std::collections::BTreeMap;
+
 use crate::billing::back::Back;
 use crate::billing::calendar::Cycle;
 use crate::billing::catalog::{Catalog, CohortTerms, Past, PlanTerms};
 use crate::billing::grant::{Grant, Grants};
-use crate::billing::hold::Holds;
+use crate::billing::hold::{HoldId, Holds};
 use crate::billing::invoice::Receivables;
 use crate::billing::ledger::{Books, LedgerAccount, Movement};
 use crate::billing::limit::LimitState;
@@ -146,7 +148,7 @@ pub struct Account {
     /// When what was invoiced, less what was credited, in nanos: one entry per line of an invoice.
     pub(crate) invoiced: Vec<(Time, i64)>,
     /// Calls whose clients have gone while their exchanges go on.
-    pub(crate) given_up: Vec<crate::billing::given_up::GivenUp>,
+    pub(crate) given_up: BTreeMap<HoldId, crate::billing::given_up::GivenUp>,
 }
 
 impl Account {

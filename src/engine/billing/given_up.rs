@@ -43,7 +43,7 @@ impl Account {
             Some(units) if !self.settle_given_up(now, catalog, hold, &units)? => Some(PerMeter::default()),
             settled => settled,
         };
-        self.given_up.push(GivenUp { hold, terms, settled });
+        self.given_up.insert(hold, GivenUp { hold, terms, settled });
         Ok(())
     }
 
@@ -57,8 +57,7 @@ impl Account {
     /// The call whose exchange is over, if its client has given it up.
     #[cold]
     pub(super) fn take_given_up(&mut self, hold: HoldId) -> Option<GivenUp> {
-        let place = self.given_up.iter().position(|it| it.hold == hold)?;
-        Some(self.given_up.swap_remove(place))
+        self.given_up.remove(&hold)
     }
 
     /// The exchange of such a call is over: the upstream has used so much.
@@ -94,13 +93,13 @@ impl Account {
         terms: u32,
         usage: &PerMeter<u64>,
     ) -> Result<(), Overflow> {
-        if !catalog.costs.is_empty() {
-            self.bear_cost(catalog, Movement::Cost, hold.route, usize::MAX, usage)?;
-        }
-        if !self.settle_given_up(now, catalog, hold, usage)? {
+        let bears = if self.settle_given_up(now, catalog, hold, usage)? {
+            Movement::Cost
+        } else {
             self.leave_unbilled(catalog, terms, usage);
-        }
-        Ok(())
+            Movement::CostAbsorbed
+        };
+        if catalog.costs.is_empty() { Ok(()) } else { self.bear_cost(catalog, bears, hold.route, usize::MAX, usage) }
     }
 
     /// Settles the hold on so much, and counts what that comes to; `false` when it has been resolved before.
@@ -128,10 +127,13 @@ impl Account {
         }
     }
 
-    /// What calls have been billed so far, from credit and in arrears, in nanos.
+    /// What calls have been billed so far, from credit, in arrears, and past their credit, which is owed, in nanos.
     fn billed(&self) -> i128 {
         let moved = |movement| i128::from(self.books.moved(movement).nanos());
-        moved(Movement::Accrue) - moved(Movement::Unaccrue) + moved(Movement::Burn) + moved(Movement::Spend)
+        moved(Movement::Accrue) - moved(Movement::Unaccrue)
+            + moved(Movement::Burn)
+            + moved(Movement::Spend)
+            + moved(Movement::Overdraw)
     }
 }
 

@@ -1,5 +1,7 @@
 //! How accounts begin: subscribed before the start, or not yet.
 
+use std::collections::BTreeMap;
+
 use crate::billing::account::{Account, Consumer, Status};
 use crate::billing::back::Back;
 use crate::billing::calendar::Cycle;
@@ -133,7 +135,7 @@ impl Account {
             books: Books::default(),
             tally: Tally::default(),
             invoiced: Vec::new(),
-            given_up: Vec::new(),
+            given_up: BTreeMap::new(),
             seen: Now { traffic: LONG_AGO, billing: LONG_AGO },
         }
     }

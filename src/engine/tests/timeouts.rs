@@ -211,6 +211,18 @@ fn what_had_been_sent_is_the_tokens_that_had_come_and_all_that_comes_before_them
 }
 
 /// It comes over a line too, in which it has waited for two seconds: then the stream begins at three.
+/// 290 ms at 100 tokens a second are 29 of them, though 0.29 × 100 is a little less in binary fractions.
+#[test]
+fn tokens_that_have_come_exactly_then_have_come() {
+    let mut scenario = streaming(secs(2), true);
+    scenario.upstreams[0].generates = Some(Generates { meter: 1, per_second: 100.0 });
+    let world = world(scenario);
+    for come in 1..=40 {
+        let sent = world.sent_after(0, &[1, 40, 100, 140], Span::from_ns(come * SECOND / 100));
+        assert_eq!(sent, [1, come, 100, 100 + come]);
+    }
+}
+
 #[test]
 fn what_had_been_sent_counts_from_when_the_line_let_it_through() {
     let mut scenario = with(BillSent, streaming(secs(4), true));

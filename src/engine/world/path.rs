@@ -5,7 +5,7 @@ use crate::billing::account::Consumer;
 use crate::billing::cause::Failure;
 use crate::draw::Address;
 use crate::model::{FAILED, Generates, Hop, OnClientAbort, PerMeter, REQUESTS, Scenario, Upstream};
-use crate::time::{Span, Time};
+use crate::time::{SECOND, Span, Time};
 
 use super::World;
 use super::fault::Faults;
@@ -150,7 +150,7 @@ impl World {
     #[must_use]
     pub fn sent_after(&self, route: u16, usage: &PerMeter<u64>, since_first: Span) -> PerMeter<u64> {
         let Some(generates) = self.streams(route) else { return PerMeter::default() };
-        let come = (since_first.as_secs_f64() * generates.per_second) as u64;
+        let come = (since_first.ns() as f64 * generates.per_second / SECOND as f64) as u64;
         let unsent = usage[generates.meter] - come.max(1).min(usage[generates.meter]);
         let meters = &self.scenario.meters;
         let mut sent = *usage;
