@@ -32,8 +32,8 @@ pub fn busy(consumers: u32) -> Scenario {
     scenario
 }
 
-/// Consumers of [`busy`] who call ten times an hour for ten hours, and share an upstream with this many places, nine of ten of which
-/// are taken on average.
+/// Consumers of [`busy`] who call ten times an hour for ten hours, and share an upstream with this many places, nine of
+/// ten of which are taken on average.
 pub fn crowd(consumers: u32, capacity: u32) -> Scenario {
     let mut scenario = busy(consumers);
     scenario.horizon = Span::from_ns(10 * HOUR);

@@ -1,7 +1,8 @@
 //! Plays a scenario in virtual time on several threads.
 //!
-//! Consumers that share nothing are independent, so the population is cut into chunks that threads take from one counter; what each thread
-//! counted is an [`Outcome`] of disjoint consumers, and those are merged. Nothing depends on which thread played what.
+//! Consumers that share nothing are independent, so the population is cut into chunks that threads take from one
+//! counter; what each thread counted is an [`Outcome`] of disjoint consumers, and those are merged. Nothing depends on
+//! which thread played what.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// Decides about requests, on the threads that serve them.
 pub trait Direct: Send + Sync {
-    /// Writes the [`Command`](crate::Command) of a request into `command`, which is empty. Errors with the reason when there is
-    /// nothing at its path: it is answered 404 then.
+    /// Writes the [`Command`](crate::Command) of a request into `command`, which is empty. Errors with the reason when
+    /// there is nothing at its path: it is answered 404 then.
     fn direct(&self, request: &Directed<'_>, command: &mut String) -> Result<(), String>;
 }
 

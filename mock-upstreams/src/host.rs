@@ -4,7 +4,8 @@
 //! Life: [`Host::start`] returns when every thread accepts; [`Host::shutdown`] stops accepting, lets requests in flight
 //! end until a deadline, cuts off the rest and joins the threads. Dropping a host is a shutdown without grace.
 //!
-//! What clients may do is in [`Limits`]; with [`Tls`] they speak it. When the process runs out of descriptors, accepting pauses and goes on.
+//! What clients may do is in [`Limits`]; with [`Tls`] they speak it. When the process runs out of descriptors, accepting
+//! pauses and goes on.
 
 use std::cell::RefCell;
 use std::convert::Infallible;

@@ -356,9 +356,9 @@ pub enum Serve {
     /// The gateway, with the scenario's plans and consumers, in front of an upstream of yours
     ///
     /// The consumers' keys are `key-000000`, `key-000001`, … in the order of the scenario; a request carries one as
-    /// `x-api-key` or as a bearer token. It speaks HTTP/1.1, and HTTP/2 to clients that begin with it, with TLS when it is given
-    /// a certificate. Both clocks are the wall's. Ctrl-C ends it and prints what it has served. docs/GATEWAY.md has its
-    /// limits, endpoints and metrics.
+    /// `x-api-key` or as a bearer token. It speaks HTTP/1.1, and HTTP/2 to clients that begin with it, with TLS when it
+    /// is given a certificate. Both clocks are the wall's. Ctrl-C ends it and prints what it has served. docs/GATEWAY.md
+    /// has its limits, endpoints and metrics.
     #[command(after_help = "\
 Examples:
   farebox serve gateway scenarios/quickstart.yaml --listen 127.0.0.1:9151 --upstream 127.0.0.1:9001

@@ -1,10 +1,10 @@
 //! What a run of a scenario will do, computed and not simulated: expected calls, when allowances and credit run out,
 //! what the load on sockets needs, what the simulation takes. And what of it cannot work.
 //!
-//! Figures are those of independent consumers, of calls as their arrivals are described, so they can be held against a simulation. What they
-//! leave out (plan changes, reactions, declined payments) is listed as not forecast, never guessed. Nothing is drawn but
-//! the rates of consumers who differ in them, and sessions, from a fixed seed. Nothing here prints, and no figure is an amount that is
-//! booked: floats are good enough.
+//! Figures are those of independent consumers, of calls as their arrivals are described, so they can be held against a
+//! simulation. What they leave out (plan changes, reactions, declined payments) is listed as not forecast, never
+//! guessed. Nothing is drawn but the rates of consumers who differ in them, and sessions, from a fixed seed. Nothing
+//! here prints, and no figure is an amount that is booked: floats are good enough.
 
 mod arrivals;
 pub mod load;

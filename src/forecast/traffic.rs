@@ -131,8 +131,8 @@ impl<'a> Traffic<'a> {
         self.rate * self.covered * self.units[meter]
     }
 
-    /// Whether it is known how likely one consumer makes how many calls: not in bursts or sessions, nor of rows that name consumers or
-    /// are handed out unevenly.
+    /// Whether it is known how likely one consumer makes how many calls: not in bursts or sessions, nor of rows that
+    /// name consumers or are handed out unevenly.
     pub(super) fn is_known(&self) -> bool {
         match &self.cohort.arrivals {
             Arrivals::Trace(trace) => {

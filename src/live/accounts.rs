@@ -162,8 +162,8 @@ impl Accounts {
         failed.unwrap_or_default();
     }
 
-    /// The client of an admitted call has gone, and had been sent this much; [`Self::served`] or [`Self::failed`] tells the end
-    /// of the exchange. An overflow is kept as by [`Self::served`].
+    /// The client of an admitted call has gone, and had been sent this much; [`Self::served`] or [`Self::failed`] tells
+    /// the end of the exchange. An overflow is kept as by [`Self::served`].
     pub fn gave_up(&self, id: AccountId, when: When<'_>, hold: HoldId, sent: PerMeter<u64>) {
         let gave_up = self.event(id, when, |party, now, world| {
             world.gave_up(party, now, hold, &sent)?;

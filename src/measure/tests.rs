@@ -138,9 +138,9 @@ fn failed_as(upstream: &str, cause: Cause, status: u16) -> FailedAs {
     FailedAs { upstream: upstream.to_owned(), cause: cause.name().to_owned(), status }
 }
 
-/// Failures of an upstream are those at its hop, of all attempts that came to it: what failed before it did not, and of what is
-/// not answered nobody knows. Without `failures` they are of all calls for the routes that come to it; without `outcome` the
-/// label says only which routes are meant.
+/// Failures of an upstream are those at its hop, of all attempts that came to it: what failed before it did not, and of
+/// what is not answered nobody knows. Without `failures` they are of all calls for the routes that come to it; without
+/// `outcome` the label says only which routes are meant.
 #[test]
 fn an_upstream_narrows_what_failed_there() {
     let scenario = on_the_way_of(&["store", "ranker", "cache"]);

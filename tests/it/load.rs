@@ -87,7 +87,8 @@ fn a_warm_up_is_in_the_books_and_in_no_latency() {
 
 // === When the gateway falls behind ===
 
-/// Two places at an upstream that takes 50 ms are worth 40 calls a second; a hundred are due in the second that the load lasts.
+/// Two places at an upstream that takes 50 ms are worth 40 calls a second; a hundred are due in the second that the load
+/// lasts.
 fn beyond(beyond: &str) -> (Arc<World>, FreeRun) {
     let live = format!("{{ rate: 100/s, duration: 1s, in_flight: {{ at_most: 2, beyond: {beyond} }} }}");
     let world = world("50ms", &live);

@@ -263,7 +263,8 @@ live: { rate: 200/s, duration: 2s, connections: 64 }
 ";
 
 /// On sockets as in the simulation: the status of the hop that failed comes through the chain and the gateway to the client,
-/// who tries again on what it says and buys no credit for somebody else's 402; and it is counted by upstream, cause and status.
+/// who tries again on what it says and buys no credit for somebody else's 402; and it is counted by upstream, cause and
+/// status.
 #[test]
 fn statuses_of_failed_hops_are_passed_on_and_counted() {
     let load = Load::of(fixture::scaled(fixture::parse(UNPAID)));

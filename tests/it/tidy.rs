@@ -101,8 +101,8 @@ fn the_engine_does_not_look_around() {
 
 /// What makes threads wait for each other, or hands things from one to the other.
 const WAITS: [&str; 6] = ["Mutex", "RwLock", "Condvar", "mpsc", "oneshot", "broadcast"];
-/// Where it has its place: an account that both of the gateway's threads may be asked about, one lock each; and the bare server
-/// of the self-test, which is told when to end.
+/// Where it has its place: an account that both of the gateway's threads may be asked about, one lock each; and the bare
+/// server of the self-test, which is told when to end.
 const MAY_WAIT: [&str; 2] = ["src/live/accounts.rs", "src/live/generator/null.rs"];
 
 fn no_locks(file: &File) -> Vec<String> {

@@ -102,7 +102,8 @@ impl Url {
     }
 }
 
-/// The `Stripe-Signature` of a payload that is sent at `seconds` since 1970 (<https://docs.stripe.com/webhooks#verify-manually>).
+/// The `Stripe-Signature` of a payload that is sent at `seconds` since 1970
+/// (<https://docs.stripe.com/webhooks#verify-manually>).
 pub(super) fn signature(secret: &str, seconds: i64, payload: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(format!("{seconds}.").as_bytes());

@@ -244,8 +244,8 @@ pub struct TraceRow {
 pub struct Card {
     /// The chance that an attempt is declined whatever the card's state, each attempt on its own.
     pub declines: Chance,
-    /// The share of those declines that are hard (`lost_card`): dunning stops until there is another card. Where it does not, each
-    /// attempt is drawn on its own.
+    /// The share of those declines that are hard (`lost_card`): dunning stops until there is another card. Where it does
+    /// not, each attempt is drawn on its own.
     pub hard: Chance,
     /// Whether there is money behind it: two states that follow each other at random.
     pub funds: Option<Funds>,

@@ -111,8 +111,8 @@ impl Scenario {
 }
 
 impl Scenario {
-    /// The price versions of all plans: a plan as it is at the start, then its changes in their order. What numbers them numbers
-    /// them in this order.
+    /// The price versions of all plans: a plan as it is at the start, then its changes in their order. What numbers them
+    /// numbers them in this order.
     pub fn price_versions(&self) -> impl Iterator<Item = PriceVersion<'_>> {
         self.plans.iter().enumerate().flat_map(|(index, plan)| {
             let changes = self.changes.iter().filter(move |change| change.plan == index);

@@ -101,8 +101,8 @@ impl<'w> Judge<'w> {
         Ok(judge)
     }
 
-    /// Plays the usage before the start, as it was: where nothing is held, the gateway may have been wrong then too. Nothing of
-    /// it is held, and no credit is asked for.
+    /// Plays the usage before the start, as it was: where nothing is held, the gateway may have been wrong then too.
+    /// Nothing of it is held, and no credit is asked for.
     fn remember(&mut self) -> Result<(), Overflow> {
         let mut account = Account::existing(self.consumer, &self.world.catalog);
         if !account.counts_usage(&self.world.catalog) {

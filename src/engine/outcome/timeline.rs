@@ -8,7 +8,8 @@ use super::{Nanos, add_each};
 use crate::billing::cause::Kind;
 use crate::record::CohortRecord;
 
-/// What happened to one cohort over time; each column has one entry per bucket of [`Outcome::bucket_ns`](super::Outcome::bucket_ns).
+/// What happened to one cohort over time; each column has one entry per bucket of
+/// [`Outcome::bucket_ns`](super::Outcome::bucket_ns).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timeline {

@@ -472,8 +472,8 @@ pub(super) fn stays_below_the_cap(_: u64, world: &World) {
 
 // === 7: refusals ===
 
-/// Invariant 7: a refused request changes nothing in the account but when it was last seen, and what is remembered of it; only a client that buys credit
-/// at once does.
+/// Invariant 7: a refused request changes nothing in the account but when it was last seen, and what is remembered of
+/// it; only a client that buys credit at once does.
 #[test]
 fn a_refused_request_consumes_nothing() {
     for_seeds(1_200_000..1_200_150, refuses_without_a_trace);

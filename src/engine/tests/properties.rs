@@ -256,8 +256,8 @@ fn the_books_of_every_outcome_balance() {
     });
 }
 
-/// Invariant 10. The population in up to seven parts, cut and handed out at random, merged in a random order: the same outcome as the
-/// whole, again and again. A part that is merged twice is refused, and nothing is changed by the attempt.
+/// Invariant 10. The population in up to seven parts, cut and handed out at random, merged in a random order: the same
+/// outcome as the whole, again and again. A part that is merged twice is refused, and nothing is changed by the attempt.
 #[test]
 fn parts_merged_in_any_order_are_the_whole() {
     for_seeds(3_000..3_100, merges_to_the_whole);

@@ -92,7 +92,8 @@ impl World {
         self.paths.by_route[route as usize].waits
     }
 
-    /// The upstream that answers every call by itself and has no faults, if one does: then what is drawn for it is drawn for the call.
+    /// The upstream that answers every call by itself and has no faults, if one does: then what is drawn for it is drawn
+    /// for the call.
     #[inline]
     pub(crate) fn only(&self) -> Option<&Upstream> {
         self.paths.only.map(|upstream| &self.scenario.upstreams[upstream])

@@ -193,8 +193,8 @@ impl Caller {
         write!(text, "{command}").expect("a String takes everything");
     }
 
-    /// Puts in place how long each upstream works on an attempt that it comes to, where none makes it wait; the status that the
-    /// last of them fails with, if it does.
+    /// Puts in place how long each upstream works on an attempt that it comes to, where none makes it wait; the status
+    /// that the last of them fails with, if it does.
     fn way(&self, consumer: Consumer, call: &Call, works: &mut Vec<Span>) -> Option<u16> {
         works.clear();
         for hop in 0..self.world.path(call.route).len() {

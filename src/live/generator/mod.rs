@@ -67,8 +67,8 @@ pub struct Options {
     pub dress: Dress,
 }
 
-/// Offers the world's schedule to the target; the control counts the calls of the schedule that were released. Canceled, it sends no more.
-/// Returns when every call has ended, or the drain is over.
+/// Offers the world's schedule to the target; the control counts the calls of the schedule that were released. Canceled,
+/// it sends no more. Returns when every call has ended, or the drain is over.
 ///
 /// Errors when the system has no thread or descriptor left; what the target does is in the result.
 pub fn load(

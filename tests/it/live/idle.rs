@@ -13,8 +13,8 @@ use super::hostile::before;
 use super::*;
 
 const CLIENTS: usize = 10_000;
-/// What a connection that has been used may cost: 14 KiB were measured. hyper keeps the buffer that it read into (8 KiB to begin with)
-/// and the table of headers; the rest is the connection itself, and the allocator's.
+/// What a connection that has been used may cost: 14 KiB were measured. hyper keeps the buffer that it read into (8 KiB
+/// to begin with) and the table of headers; the rest is the connection itself, and the allocator's.
 const KIB_EACH: usize = 32;
 
 /// Tells the other process which gateway it is to call.

@@ -1,6 +1,6 @@
-//! Nothing is lost: hundreds of connections whose clients go away and whose upstream breaks or falls silent, reconciled attempt
-//! by attempt.
-//! What the client saw, what the gateway wrote down and what the upstream did are three accounts of the same attempts.
+//! Nothing is lost: hundreds of connections whose clients go away and whose upstream breaks or falls silent, reconciled
+//! attempt by attempt. What the client saw, what the gateway wrote down and what the upstream did are three accounts of
+//! the same attempts.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
