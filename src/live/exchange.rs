@@ -25,7 +25,6 @@ use super::gateway::Worker;
 use super::gateway::head::one_request;
 use super::gateway::meter::TokenMeter;
 use super::gateway::reply::{Reply, ReplyError};
-use super::pool::Lease;
 use super::stamp::{Gone, Step};
 
 /// How long an exchange whose client has gone is still read, and how much of it.
@@ -173,6 +172,18 @@ impl Exchange {
         }
     }
 
+    /// The answer ends before its end.
+    fn break_off(self, error: &ReplyError) {
+        match error {
+            ReplyError::Broken(_) => self.lose(Cause::UpstreamError),
+            ReplyError::Stalled => self.lose(Cause::UpstreamTimeout),
+            ReplyError::Request(error) => {
+                self.worker.counters().rejected(error.rejection());
+                self.withdraw();
+            }
+        }
+    }
+
     fn release(&self, cause: Cause) {
         let (worker, Hold { account, id, .. }) = (&self.worker, self.hold);
         let when = When::Wall(worker.clock());
@@ -198,8 +209,7 @@ pub(crate) enum Answer {
     Upstream(Passed),
 }
 
-/// An upstream's body on its way to the client. At its end the exchange is settled, before the client has the last byte,
-/// and the connection is given back.
+/// An upstream's body on its way to the client. At its end the exchange is settled, before the client has the last byte.
 #[derive(Debug)]
 pub(crate) struct Passed {
     /// `None` once it has moved into a task of its own.
@@ -210,8 +220,6 @@ pub(crate) struct Passed {
 /// What is to be done when the body ends.
 #[derive(Debug)]
 pub(crate) struct Open {
-    /// The connection that the body comes from.
-    pub(crate) lease: Lease,
     /// The hold to resolve; `None` where that was done with the head.
     pub(crate) unsettled: Option<Unsettled>,
     /// When the first of the body had come, where that is asked for.
@@ -249,8 +257,8 @@ impl Unsettled {
 }
 
 impl Open {
-    pub(crate) fn new(lease: Lease, unsettled: Option<Unsettled>) -> Self {
-        Self { lease, unsettled, first: None }
+    pub(crate) fn new(unsettled: Option<Unsettled>) -> Self {
+        Self { unsettled, first: None }
     }
 
     /// The client goes before the end of the body: on which thread the rest is read; `None` where nothing is open any more, or
@@ -283,12 +291,11 @@ impl Open {
         if let Some(unsettled) = self.unsettled {
             unsettled.settle(true);
         }
-        self.lease.give_back();
     }
 
     fn break_off(self, error: &ReplyError) {
         if let Some(unsettled) = self.unsettled {
-            unsettled.exchange.lose(error.cause());
+            unsettled.exchange.break_off(error);
         }
     }
 

@@ -3,8 +3,8 @@
 //! One thread is one runtime with its own listener, upstream pool, timer and counters; threads share the accounts and
 //! nothing else. A request is answered by the thread that accepted its connection: no hop, no channel.
 //!
-//! [`head`] reads headers, `refusal` answers what is not forwarded, `inbound` bounds the bodies of requests, `reply` the
-//! waiting for those of answers, of which it writes small parts that are there at the same time as one; [`meter`] counts
+//! [`head`] reads headers, `refusal` answers what is not forwarded; `relay` forwards the rest, with `inbound`, the bodies of
+//! requests, of bounded length, and `reply`, those of answers, for which it waits no longer than it may; [`meter`] counts
 //! tokens in answers, [`counters`] counts the rest.
 
 use std::cell::Cell;
@@ -27,24 +27,23 @@ use farebox_engine::money::Overflow;
 use farebox_engine::time::{Now, Time as Traffic};
 use farebox_engine::world::World;
 use hyper::body::{Body, Incoming};
-use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
 use mock_upstreams::Timer;
 use mock_upstreams::host::{Connections, Door, Host, Limits, Seat, Tls};
 use tokio::task::spawn_local;
 
 use super::accounts::{AccountId, Accounts, Logging, WallClock, When};
 use super::exchange::{Answer, Detached, Ending, Exchange, Hold, Open, Passed, Unsettled, Used};
-use super::pool::{IDLE_MAX, Lease, Pool};
-use super::problem::{Answers, CAUSE, Rejection};
+use super::pool::{IDLE_MAX, Pool};
+use super::problem::{Answers, Rejection};
 use super::route::Routes;
 use super::slow::{self, SLOW};
-use super::stamp::{STAMP, Scheduled, Stamp};
+use super::stamp::{Scheduled, Stamp};
 use counters::{Own, Sum};
 pub(crate) use head::{API_KEY, METER};
-use inbound::Inbound;
 use meter::{TokenMeter, Tokens};
-use reply::Reply;
+use relay::{Answered, RelayError};
 
 pub mod admin;
 pub mod counters;
@@ -52,6 +51,7 @@ pub mod head;
 pub(super) mod inbound;
 pub mod meter;
 mod refusal;
+mod relay;
 pub(super) mod reply;
 
 /// Tells the run's own generator that this consumer has left by themselves, and calls no more.
@@ -305,6 +305,7 @@ impl Worker {
             serving: Cell::new(true),
             shared,
         });
+        spawn_local(Pool::sweep(Rc::downgrade(&worker.upstream), worker.timer.clone()));
         let stopping = Rc::clone(&worker);
         seat.at_end(move || stopping.serving.set(false));
         if let Time::Wall(_) = worker.shared.time {
@@ -393,65 +394,34 @@ impl Worker {
         exchange: Exchange,
         admission: Admission,
     ) -> Response<Answer> {
-        let request = self.outgoing(request);
         let deadline = Instant::now() + self.shared.front.upstream_within;
-        let sent = self.timer.timeout_at(deadline, self.upstream.send(request)).await;
-        let rejection = match &sent {
-            Some(Err(error)) => inbound::rejection(error),
-            _ => None,
-        };
-        if let Some(rejection) = rejection {
-            exchange.withdraw();
-            return self.reject(rejection);
-        }
-        let (response, lease) = match sent {
-            Some(Ok((response, lease))) if !response.status().is_informational() => (response, lease),
-            sent => {
-                let cause = if sent.is_some() { Cause::UpstreamError } else { Cause::UpstreamTimeout };
+        let answered = match self.timer.timeout_at(deadline, self.relay(request)).await {
+            Some(Ok(answered)) => answered,
+            Some(Err(RelayError::Request(error))) => {
+                exchange.withdraw();
+                return self.reject(error.rejection());
+            }
+            failed => {
+                let cause = if failed.is_some() { Cause::UpstreamError } else { Cause::UpstreamTimeout };
                 exchange.lose(cause);
                 return self.shared.answers.refuse(cause, None).map(Answer::Own);
             }
         };
-        let mut response = self.pass(response, exchange, lease).await;
+        let mut response = self.pass(answered, exchange).await;
         if admission.in_grace {
             response.headers_mut().insert(WARNING, HeaderValue::from_static("past_due"));
         }
         response
     }
 
-    /// What goes to the upstream: without what concerns this hop, and without the key, which is the consumer's secret.
-    fn outgoing(&self, mut request: Request<Incoming>) -> Request<Inbound> {
-        *request.version_mut() = Version::HTTP_11;
-        if request.uri().authority().is_some() {
-            *request.uri_mut() = request.uri().path_and_query().map_or_else(Uri::default, |path| path.clone().into());
-        }
-        let headers = request.headers_mut();
-        if headers.remove(API_KEY).is_none() {
-            headers.remove(AUTHORIZATION);
-        }
-        headers.remove(STAMP);
-        head::strip_hop_by_hop(headers);
-        if self.shared.counts_tokens {
-            // What is packed cannot be counted as it passes.
-            headers.remove(ACCEPT_ENCODING);
-        }
-        headers.insert(HOST, self.host.clone());
-        request.map(|body| Inbound::new(body, self.shared.front.body_bytes))
-    }
-
     /// Passes an upstream's response on. What it used is known with its head; in lockstep, and when it says that the call
     /// failed, it is settled here, at its turn; else when the body has been read.
-    async fn pass(&self, response: Response<Incoming>, exchange: Exchange, lease: Lease) -> Response<Answer> {
+    async fn pass(&self, answered: Answered, exchange: Exchange) -> Response<Answer> {
         exchange.let_go().await;
-        let (mut parts, body) = response.into_parts();
-        head::strip_hop_by_hop(&mut parts.headers);
-        // Only the gateway speaks under these names.
-        parts.headers.remove(CAUSE);
-        parts.headers.remove(WARNING);
-        parts.headers.remove(SLOW);
-        let status = parts.status.as_u16();
-        let failure = Cause::of_answer(status).map(|_| Failure::answered(head::failed_hop(&parts.headers), status));
-        let said = head::usage(&parts.headers, &self.shared.meters);
+        let Answered { status: code, headers, body } = answered;
+        let status = code.as_u16();
+        let failure = Cause::of_answer(status).map(|_| Failure::answered(head::failed_hop(&headers), status));
+        let said = head::usage(&headers, &self.shared.meters);
         let usage = said.unwrap_or_else(head::one_request);
         let end = |exchange: Exchange| match failure {
             Some(failure) => exchange.fail(failure, usage),
@@ -471,14 +441,16 @@ impl Worker {
             }
             (_, None) => {
                 let used = match said {
-                    None if self.shared.counts_tokens => Used::InBody(TokenMeter::of(&parts.headers).map(Box::new)),
+                    None if self.shared.counts_tokens => Used::InBody(TokenMeter::of(&headers).map(Box::new)),
                     _ => Used::Known(usage),
                 };
                 Some(Unsettled { exchange, used, status })
             }
         };
-        let body = Reply::new(body, self.shared.front.upstream_within, self.timer.clone());
-        Response::from_parts(parts, Answer::Upstream(Passed::new(body, Open::new(lease, unsettled))))
+        let mut response = Response::new(Answer::Upstream(Passed::new(body, Open::new(unsettled))));
+        *response.status_mut() = code;
+        *response.headers_mut() = headers;
+        response
     }
 
     /// What a call used of which its answer has said so much; `None`: nothing.

@@ -3,7 +3,7 @@
 //! - [`accounts`]: every account behind a lock of its own, which is never held across an await; the wall clock.
 //! - [`gateway`]: the hyper service: key, gate, upstream, answer. `exchange` owns a call's hold until it is resolved;
 //!   [`problem`] is what the gateway answers itself, `shortfall` what it knows of how that is mended; [`gateway::admin`] is for those who look after it.
-//! - `pool`: keep-alive connections of one thread.
+//! - `pool`: the gateway's keep-alive connections to its upstream; [`wire`]: HTTP/1.1 on a connection that we open.
 //! - [`generator`]: the load, latency from the intended start; [`validity`]: whether it says something.
 //! - [`lockstep`]: the same calls in the twin's order and at the twin's times.
 //! - [`proof`]: compares, replays, lists differences.
@@ -29,3 +29,4 @@ pub mod stage;
 mod stamp;
 pub mod upstreams;
 pub mod validity;
+pub mod wire;

@@ -4,21 +4,21 @@
 //! nothing here leaves its thread.
 
 use std::cell::RefCell;
-use std::io;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio::task::spawn_local;
+use mock_upstreams::Timer;
 
-use super::gateway::inbound::Inbound;
+use super::wire::Wire;
 
 /// Idle connections that are kept if nobody says otherwise.
 pub(crate) const IDLE_MAX: usize = 1_024;
+/// How often those are closed that the other side has closed.
+const SWEPT_EVERY: Duration = Duration::from_secs(1);
 
 /// The connections of one thread to one address.
 #[derive(Debug)]
@@ -26,25 +26,18 @@ pub(crate) struct Pool {
     address: SocketAddr,
     /// Idle connections that are kept at most; more are closed when their exchange ends.
     idle_max: usize,
-    idle: RefCell<Vec<SendRequest<Inbound>>>,
+    idle: RefCell<Vec<Connection>>,
 }
 
-/// A connection on loan: [`Lease::give_back`] returns it once the response has been read, dropping it closes it.
+/// One connection, and what is to be written on it.
 #[derive(Debug)]
-pub(crate) struct Lease {
-    pool: Rc<Pool>,
-    sender: SendRequest<Inbound>,
-}
-
-/// Why a request has no response.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SendError {
-    /// No connection could be made: nothing was sent.
-    #[error("cannot connect")]
-    Connect(#[source] io::Error),
-    /// The connection broke after the request, or part of it, had left.
-    #[error("the connection broke")]
-    Broken(#[source] hyper::Error),
+pub(super) struct Connection {
+    pub(super) wire: Wire,
+    /// What is to be written, from `written` on.
+    pub(super) unsent: Vec<u8>,
+    written: usize,
+    /// Whether an exchange has ended on it.
+    is_used: bool,
 }
 
 impl Pool {
@@ -53,63 +46,57 @@ impl Pool {
         Rc::new(Self { address, idle_max, idle: RefCell::default() })
     }
 
-    /// Sends a request on an idle connection, else on a new one, and waits for the head of the response.
-    pub(crate) async fn send(
-        self: &Rc<Self>,
-        request: Request<Inbound>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
-        let mut request = request;
-        while let Some(mut sender) = self.idle() {
-            if sender.ready().await.is_err() {
-                continue;
-            }
-            match sender.try_send_request(request).await {
-                Ok(response) => return Ok((response, self.lease(sender))),
-                // The other side had closed the idle connection: nothing was sent, so another one may carry it.
-                Err(mut unsent) => match unsent.take_message() {
-                    Some(returned) => request = returned,
-                    None => return Err(SendError::Broken(unsent.into_error())),
-                },
+    /// An idle connection, else a new one.
+    pub(super) async fn take(&self) -> io::Result<Connection> {
+        loop {
+            let Some(mut connection) = self.idle.borrow_mut().pop() else { break };
+            if poll_fn(|cx| Poll::Ready(connection.wire.is_open(cx))).await {
+                return Ok(connection);
             }
         }
-        let mut sender = self.connect().await.map_err(SendError::Connect)?;
-        let response = sender.send_request(request).await.map_err(SendError::Broken)?;
-        Ok((response, self.lease(sender)))
+        let wire = Wire::connect(self.address).await?;
+        Ok(Connection { wire, unsent: Vec::new(), written: 0, is_used: false })
     }
 
-    fn lease(self: &Rc<Self>, sender: SendRequest<Inbound>) -> Lease {
-        Lease { pool: Rc::clone(self), sender }
-    }
-
-    async fn connect(&self) -> io::Result<SendRequest<Inbound>> {
-        let stream = TcpStream::connect(self.address).await?;
-        stream.set_nodelay(true)?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        spawn_local(async move {
-            // What breaks a connection shows as an error of the exchange that it carried.
-            drop(connection.await);
-        });
-        sender.ready().await.map_err(io::Error::other)?;
-        Ok(sender)
-    }
-
-    fn idle(&self) -> Option<SendRequest<Inbound>> {
+    /// Takes a connection back whose answer has been read to its end.
+    pub(super) fn give_back(&self, connection: Connection) {
         let mut idle = self.idle.borrow_mut();
-        while let Some(sender) = idle.pop() {
-            if !sender.is_closed() {
-                return Some(sender);
-            }
+        if idle.len() < self.idle_max {
+            idle.push(Connection { is_used: true, ..connection });
         }
-        None
+    }
+
+    /// Closes idle connections that the other side has closed, as long as anybody has the pool.
+    pub(super) async fn sweep(pool: Weak<Self>, timer: Timer) {
+        while let Some(pool) = pool.upgrade() {
+            poll_fn(|cx| {
+                pool.idle.borrow_mut().retain_mut(|connection| connection.wire.is_open(cx));
+                Poll::Ready(())
+            })
+            .await;
+            drop(pool);
+            timer.sleep_until(Instant::now() + SWEPT_EVERY).await;
+        }
     }
 }
 
-impl Lease {
-    /// Returns the connection once its response has been read to the end.
-    pub(crate) fn give_back(self) {
-        let mut idle = self.pool.idle.borrow_mut();
-        if idle.len() < self.pool.idle_max && !self.sender.is_closed() {
-            idle.push(self.sender);
+impl Connection {
+    /// Writes what is to be written, as far as the other side takes it.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.written < self.unsent.len() {
+            match ready!(self.wire.poll_write(cx, &self.unsent[self.written..]))? {
+                0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                written => self.written += written,
+            }
         }
+        self.unsent.clear();
+        self.written = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether it broke because it was idle, and the other side had closed it: then nothing has been sent, and another one
+    /// may carry the same.
+    pub(super) fn was_stale(&self) -> bool {
+        self.is_used && self.written == 0
     }
 }

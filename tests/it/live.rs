@@ -35,6 +35,7 @@ mod http2;
 mod idle;
 mod metering;
 mod reconciled;
+mod relay;
 mod serve;
 mod timeout;
 mod tls;

@@ -3,7 +3,7 @@
 //! Strangers write what is read here, so each function takes any header there can be, and none of them can fail.
 
 use farebox_engine::model::{HOPS_MOST, METERS_MAX, Meter, PerMeter, REQUESTS, Route};
-use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, TE, TRAILER, UPGRADE};
+use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, UPGRADE};
 use hyper::header::{PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
 use mock_upstreams::{FAILED_HOP_HEADER, USAGE_HEADER, Usage};
 
@@ -43,23 +43,27 @@ pub fn is_stamped(headers: &HeaderMap, token: &str) -> bool {
     Stamp::read(headers, token).is_some()
 }
 
-/// Takes out what concerns one connection only (RFC 9110 §7.6.1).
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-    const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-    // There may be several such lines, and to remove one is to remove all.
-    let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
-    let named: Vec<HeaderName> =
-        lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok()).collect();
-    for name in named.into_iter().chain([CONNECTION]) {
-        headers.remove(name);
-    }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER] {
-        headers.remove(name);
-    }
-    for name in [TRANSFER_ENCODING, UPGRADE] {
-        headers.remove(name);
-    }
+/// Whether a header concerns one connection only (RFC 9110 §7.6.1).
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    static KNOWN: [HeaderName; 9] = [
+        CONNECTION,
+        TRANSFER_ENCODING,
+        TE,
+        TRAILER,
+        UPGRADE,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+    ];
+    KNOWN.contains(name)
+}
+
+/// What else does, as a `connection` header names it; what is sent on most connections names nothing.
+pub fn named_hop_by_hop(connection: &HeaderValue) -> impl Iterator<Item = HeaderName> + '_ {
+    let is_common = connection == "keep-alive" || connection == "close";
+    let names = connection.to_str().ok().filter(|_| !is_common).map(|names| names.split(','));
+    names.into_iter().flatten().filter_map(|name| name.trim().parse().ok())
 }
 
 /// What the upstream says in the head of its answer that a call used, per meter; `None` when it says nothing, or nothing
@@ -117,7 +121,7 @@ mod tests {
 
     #[test]
     fn every_line_that_names_headers_of_this_hop_counts() {
-        let mut named = headers(&[
+        let given = headers(&[
             ("connection", "keep-alive, x-one ,"),
             ("x-one", "1"),
             ("connection", "X-Two, not a name, ,x-three"),
@@ -127,8 +131,9 @@ mod tests {
             ("keep-alive", "timeout=5"),
             ("x-four", "4"),
         ]);
-        strip_hop_by_hop(&mut named);
-        assert_eq!(named, headers(&[("x-four", "4")]));
+        let named: Vec<_> = given.get_all(CONNECTION).iter().flat_map(named_hop_by_hop).collect();
+        let kept = given.keys().filter(|name| !is_hop_by_hop(name) && !named.contains(name));
+        assert_eq!(kept.map(HeaderName::as_str).collect::<Vec<_>>(), ["x-four"]);
     }
 
     #[test]

@@ -1,47 +1,37 @@
 //! An answer's body on its way to the client: as it comes, and as long as it comes.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use farebox_engine::billing::cause::Cause;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
 use mock_upstreams::{Sleep, Timer};
 
-/// What is gathered at most, in bytes.
-const GATHERED_MOST: usize = 8 << 10;
+use super::super::pool::{Connection, Pool};
+use super::super::wire::{Framing, WireError};
+use super::inbound::{Inbound, InboundError};
 
 /// A body whose next part is waited for no longer than is allowed. How long its client takes over what has come is not
 /// counted: a body is asked for more only when there is room for it.
 ///
-/// Small parts that are there at the same time become one, so that they are written at once: what a stream costs is
-/// mostly that. Nothing is waited for to that end; the connection to the upstream is only given the turn in which it hands
-/// over what it has read.
+/// What is there at the same time is one part, however the upstream has cut it: what a stream costs is mostly what is
+/// written at once.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    body: Incoming,
+    /// What it comes over; `None` after its end.
+    connection: Option<Connection>,
+    pool: Rc<Pool>,
+    framing: Framing,
+    /// Whether the connection stays open after it.
+    is_kept: bool,
+    /// What is still to be sent of the request.
+    request: Inbound,
     within: Duration,
     timer: Timer,
-    /// There once a part has been waited for, or a small one has come that is not the last: most bodies are one part that
-    /// comes with their head.
-    coming: Option<Box<Coming>>,
-}
-
-/// The parts of a body that comes in several.
-#[derive(Debug, Default)]
-struct Coming {
-    gathered: Gathered,
-    waiting: Option<Waiting>,
-}
-
-#[derive(Debug, Default)]
-struct Gathered {
-    bytes: BytesMut,
-    /// Whether the connection has had its turn since the last part.
-    has_yielded: bool,
-    /// What came after these bytes, and is no part of them.
-    next: Option<Result<Frame<Bytes>, ReplyError>>,
+    /// There once a part has been waited for: most bodies come with their head.
+    waiting: Option<Box<Waiting>>,
 }
 
 #[derive(Debug)]
@@ -57,78 +47,100 @@ struct Waiting {
 pub(crate) enum ReplyError {
     /// The upstream broke off, or what it sent is no body.
     #[error(transparent)]
-    Broken(#[from] hyper::Error),
+    Broken(#[from] WireError),
     /// Nothing more came in time.
     #[error("the upstream stalled inside of its answer")]
     Stalled,
-}
-
-impl ReplyError {
-    /// What the call failed for.
-    pub(crate) const fn cause(&self) -> Cause {
-        match self {
-            Self::Broken(_) => Cause::UpstreamError,
-            Self::Stalled => Cause::UpstreamTimeout,
-        }
-    }
+    /// The client sent no whole request.
+    #[error(transparent)]
+    Request(#[from] InboundError),
 }
 
 impl Reply {
-    /// A body each part of which has to come `within` this time.
-    pub(super) fn new(body: Incoming, within: Duration, timer: Timer) -> Self {
-        Self { body, within, timer, coming: None }
+    /// The body of an answer whose head was read from a connection of that pool, while the rest of its request is sent.
+    /// Each of its parts has to come `within` this time.
+    pub(super) fn new(
+        (connection, pool): (Connection, Rc<Pool>),
+        (framing, is_kept): (Framing, bool),
+        request: Inbound,
+        (within, timer): (Duration, Timer),
+    ) -> Self {
+        let connection = Some(connection);
+        let mut reply = Self { connection, pool, framing, is_kept, request, within, timer, waiting: None };
+        reply.end_if_over();
+        reply
     }
 
-    fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReplyError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        if let Some(Coming { waiting: Some(waiting), .. }) = self.coming.as_deref_mut() {
+    /// The connection is given back at the end of the body, or closed where it is of no more use.
+    fn end_if_over(&mut self) {
+        if self.framing.is_over()
+            && let Some(connection) = self.connection.take()
+            && self.is_kept
+            && connection.wire.is_quiet()
+            && self.request.is_over(&connection)
+        {
+            self.pool.give_back(connection);
+        }
+    }
+
+    /// All that has come.
+    fn take(&mut self) -> Result<Bytes, WireError> {
+        let Some(connection) = &mut self.connection else { return Ok(Bytes::new()) };
+        let mut taken = Vec::with_capacity(connection.wire.unread().len());
+        while !self.framing.is_over() {
+            let (used, data) = self.framing.take(connection.wire.unread())?;
+            taken.extend_from_slice(data);
+            connection.wire.advance(used);
+            if used == 0 {
+                break;
+            }
+        }
+        self.end_if_over();
+        Ok(taken.into())
+    }
+
+    /// Waits for more of it; ready when some has come, or its end.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReplyError>> {
+        let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(())) };
+        self.request.push(cx, connection)?;
+        match connection.wire.poll_fill(cx)? {
+            Poll::Pending => return self.poll_stalled(cx).map(|()| Err(ReplyError::Stalled)),
+            Poll::Ready(0) if self.framing == Framing::UntilClosed => self.connection = None,
+            Poll::Ready(0) => return Poll::Ready(Err(WireError::ClosedEarly.into())),
+            Poll::Ready(_) => {}
+        }
+        if let Some(waiting) = self.waiting.as_deref_mut() {
             waiting.due = None;
         }
-        Poll::Ready(frame.map(|frame| Ok(frame?)))
+        Poll::Ready(Ok(()))
     }
 
     /// Ready when the part that is waited for is too late.
-    fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (timer, within) = (&self.timer, self.within);
         let fresh = || {
             let due = Instant::now() + within;
-            Waiting { due: Some(due), alarm: timer.sleep_until(due) }
+            Box::new(Waiting { due: Some(due), alarm: timer.sleep_until(due) })
         };
-        let waiting = self.coming.get_or_insert_default().waiting.get_or_insert_with(fresh);
+        let waiting = self.waiting.get_or_insert_with(fresh);
         let due = *waiting.due.get_or_insert_with(|| Instant::now() + within);
         loop {
-            ready!(Pin::new(&mut waiting.alarm).poll(context));
+            ready!(Pin::new(&mut waiting.alarm).poll(cx));
             if waiting.alarm.deadline() >= due {
                 return Poll::Ready(());
             }
             waiting.alarm = timer.sleep_until(due);
         }
     }
-}
 
-fn is_small(frame: &Frame<Bytes>) -> bool {
-    frame.data_ref().is_some_and(|part| part.len() <= GATHERED_MOST)
-}
-
-impl Gathered {
-    fn extend(&mut self, part: Frame<Bytes>) {
-        self.has_yielded = false;
-        self.bytes.extend_from_slice(&part.into_data().unwrap_or_default());
-    }
-
-    /// What was gathered, once the connection has had its turn to hand over more.
-    fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReplyError>>> {
-        if self.has_yielded {
-            return self.take();
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, ReplyError>> {
+        loop {
+            let part = self.take()?;
+            if !part.is_empty() || self.connection.is_none() {
+                return Poll::Ready(Ok(part));
+            }
+            ready!(self.poll_more(cx))?;
         }
-        self.has_yielded = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    fn take(&mut self) -> Poll<Option<Result<Frame<Bytes>, ReplyError>>> {
-        self.has_yielded = false;
-        Poll::Ready(Some(Ok(Frame::data(self.bytes.split().freeze()))))
     }
 }
 
@@ -136,44 +148,27 @@ impl Body for Reply {
     type Data = Bytes;
     type Error = ReplyError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ReplyError>>> {
-        if let Some(next) = self.coming.as_mut().and_then(|coming| coming.gathered.next.take()) {
-            return Poll::Ready(Some(next));
-        }
-        loop {
-            let Poll::Ready(frame) = self.poll_body(context) else {
-                return match &mut self.coming {
-                    Some(coming) if !coming.gathered.bytes.is_empty() => coming.gathered.poll_take(context),
-                    _ => self.poll_stalled(context).map(|()| Some(Err(ReplyError::Stalled))),
-                };
-            };
-            let is_last = self.body.is_end_stream();
-            match (frame, &mut self.coming) {
-                (Some(Ok(frame)), coming) if is_small(&frame) && !is_last => {
-                    let gathered = &mut coming.get_or_insert_default().gathered;
-                    gathered.extend(frame);
-                    if gathered.bytes.len() > GATHERED_MOST {
-                        return gathered.take();
-                    }
-                }
-                (frame, Some(coming)) if !coming.gathered.bytes.is_empty() => {
-                    coming.gathered.next = frame;
-                    return coming.gathered.take();
-                }
-                (frame, _) => return Poll::Ready(frame),
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReplyError>>> {
+        Poll::Ready(match ready!(self.poll_part(cx)) {
+            Ok(part) if part.is_empty() => None,
+            Ok(part) => Some(Ok(Frame::data(part))),
+            Err(error) => {
+                self.connection = None;
+                Some(Err(error))
             }
-        }
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.coming.as_ref().is_none_or(|coming| coming.gathered.next.is_none()) && self.body.is_end_stream()
+        self.connection.is_none()
     }
 
-    /// As the head has said, however much of it has been gathered: it is asked before anything is read.
+    /// As the head has said: it is asked before anything is read.
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match (&self.connection, self.framing) {
+            (None, _) => SizeHint::with_exact(0),
+            (Some(_), Framing::Length(left)) => SizeHint::with_exact(left),
+            (Some(_), _) => SizeHint::default(),
+        }
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! - `due`: who is to be called when, and one thread's share of it.
 //! - `sender`: releases, sends, hears. `closed` is the same path without a schedule.
-//! - `caller` writes the requests, `dress` says how they look to a gateway that is not ours; `wire` sends them and reads what
+//! - `caller` writes the requests, `dress` says how they look to a gateway that is not ours; `wires` sends them and reads what
 //!   comes back, `answer` is what is known of it.
 //! - [`tally`]: what has been seen; [`watch`]: the same while it goes on, roughly.
 //! - `cpu`: what the threads have worked; [`null`]: the most that the generator can do here.
@@ -22,7 +22,7 @@ pub mod null;
 mod sender;
 pub mod tally;
 pub mod watch;
-mod wire;
+mod wires;
 
 use std::io;
 use std::net::SocketAddr;
@@ -43,7 +43,7 @@ pub use self::due::Shares;
 use self::sender::Sender;
 pub use self::tally::{CallError, Class, Ending, LoadResult, Times};
 use self::watch::Watch;
-pub(super) use self::wire::Wires;
+pub(super) use self::wires::Wires;
 use crate::control::Control;
 
 /// What a load is offered with.

@@ -24,7 +24,7 @@ use super::dress::Dress;
 use super::due::{Arrival, Due};
 use super::tally::{CallError, LoadResult};
 use super::watch::{Gauges, Watch};
-use super::wire::Wires;
+use super::wires::Wires;
 use crate::control::Control;
 use crate::live::accounts::{AccountId, WallClock};
 use crate::live::slow::SlowConsumers;

@@ -1,9 +1,10 @@
-//! Any bytes as the head of a request, as the head of an upstream's answer, and as that answer's body. No sockets: what
-//! comes out of them has gone through hyper, which has fuzzers of its own.
+//! Any bytes as the head of a request, as an upstream's answer, and as that answer's body. No sockets: requests that come
+//! out of them have gone through hyper, which has fuzzers of its own.
 
 #![no_main]
 
 use farebox::live::gateway::{head, meter::TokenMeter};
+use farebox::live::wire;
 use farebox_engine::model::{HOPS_MOST, Meter, REQUESTS, Route};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
 use libfuzzer_sys::fuzz_target;
@@ -17,16 +18,26 @@ fuzz_target!(|bytes: &[u8]| {
     let headers = headers(rest);
     look_at_key(&headers);
     look_at_answer(&headers);
-    let mut stripped = headers.clone();
-    head::strip_hop_by_hop(&mut stripped);
-    assert!([CONNECTION, TE, TRANSFER_ENCODING, UPGRADE].iter().all(|name| !stripped.contains_key(name)));
-    let once = stripped.clone();
-    head::strip_hop_by_hop(&mut stripped);
-    assert_eq!(stripped, once, "what is left concerns every hop");
+    for name in headers.get_all(CONNECTION).iter().flat_map(head::named_hop_by_hop) {
+        assert!(!name.as_str().is_empty());
+    }
+    assert!([CONNECTION, TE, TRANSFER_ENCODING, UPGRADE].iter().all(head::is_hop_by_hop));
+    look_at_bytes(bytes);
+    look_at_bytes(&[b"HTTP/1.1 200 OK\r\n", rest].concat());
+    look_at_bytes(&[b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", rest].concat());
     for kind in ["application/json", "text/event-stream"] {
         look_at_body(kind, rest);
     }
 });
+
+/// An answer is no longer than the bytes; and what comes behind it changes nothing, unless all until the end is of it.
+fn look_at_bytes(bytes: &[u8]) {
+    let Ok((status, body, length)) = wire::answer(bytes) else { return };
+    assert!(length <= bytes.len() && body.len() <= length);
+    let more = wire::answer(&[&bytes[..length], b"HTTP/1.1"].concat());
+    let (again, longer, _) = more.unwrap_or_else(|error| panic!("{error} behind {}", bytes.escape_ascii()));
+    assert_eq!((again, longer.starts_with(&body)), (status, true));
+}
 
 /// Every line with a colon that hyper would let through.
 fn headers(bytes: &[u8]) -> HeaderMap {

@@ -2,11 +2,11 @@
 
 use httparse::Status;
 
-use crate::live::generator::tally::CallError;
+use super::WireError;
 
 /// What of a body is still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(in crate::live) enum Framing {
     /// So many bytes.
     Length(u64),
     /// Chunks that say their own lengths.
@@ -17,7 +17,7 @@ pub(super) enum Framing {
 
 /// Where in a chunked body the next byte is (RFC 9112, section 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chunk {
+pub(in crate::live) enum Chunk {
     /// Before the length of a chunk.
     Size,
     /// In a chunk, with so many bytes to come.
@@ -31,12 +31,12 @@ pub(super) enum Chunk {
 }
 
 impl Framing {
-    pub(super) fn is_over(self) -> bool {
+    pub(in crate::live) fn is_over(self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunked(Chunk::Over))
     }
 
     /// Takes what is there: how many bytes of it, and which of them are of the body. None at all means that more is needed.
-    pub(super) fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<(usize, &'b [u8]), CallError> {
+    pub(in crate::live) fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<(usize, &'b [u8]), WireError> {
         match self {
             Self::Length(left) => Ok(up_to(left, bytes)),
             Self::UntilClosed => Ok((bytes.len(), bytes)),
@@ -46,7 +46,7 @@ impl Framing {
 }
 
 impl Chunk {
-    fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<(usize, &'b [u8]), CallError> {
+    fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<(usize, &'b [u8]), WireError> {
         let (used, next) = match self {
             Self::Data(left) => {
                 let taken = up_to(left, bytes);
@@ -56,8 +56,8 @@ impl Chunk {
                 return Ok(taken);
             }
             // By itself the parser takes an empty line for a length of none.
-            Self::Size if !bytes.first().is_none_or(u8::is_ascii_hexdigit) => return Err(CallError::Malformed),
-            Self::Size => match httparse::parse_chunk_size(bytes).map_err(|_| CallError::Malformed)? {
+            Self::Size if !bytes.first().is_none_or(u8::is_ascii_hexdigit) => return Err(WireError::Malformed),
+            Self::Size => match httparse::parse_chunk_size(bytes).map_err(|_| WireError::Malformed)? {
                 Status::Complete((used, 0)) => (used, Self::Trailers),
                 Status::Complete((used, size)) => (used, Self::Data(size)),
                 Status::Partial => (0, Self::Size),
@@ -65,7 +65,7 @@ impl Chunk {
             Self::Break => match bytes {
                 [b'\r', b'\n', ..] => (2, Self::Size),
                 [] | [b'\r'] => (0, Self::Break),
-                _ => return Err(CallError::Malformed),
+                _ => return Err(WireError::Malformed),
             },
             Self::Trailers => match bytes.iter().position(|byte| *byte == b'\n') {
                 Some(end) if matches!(bytes[..end], [] | [b'\r']) => (end + 1, Self::Over),

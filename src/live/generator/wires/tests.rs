@@ -8,6 +8,7 @@ use hyper::header::{HeaderMap, HeaderName};
 use tokio::runtime::{Builder, LocalOptions};
 
 use super::*;
+use crate::live::wire::BUFFER_MOST;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 
@@ -80,6 +81,9 @@ fn a_body_ends_where_its_framing_says() {
     for framing in FRAMINGS {
         let (status, _, text) = heard_of(refusal(framing).as_bytes()).unwrap();
         assert_eq!((status, text.as_str()), (402, "hello"), "{framing}");
+        let answer = refusal(framing);
+        let (status, body, length) = crate::live::wire::answer(answer.as_bytes()).unwrap();
+        assert_eq!((status.as_u16(), &body[..], length), (402, &b"hello"[..], answer.len()), "{framing}");
     }
 }
 
