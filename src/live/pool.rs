@@ -17,6 +17,8 @@ use super::wire::Wire;
 
 /// Idle connections that are kept if nobody says otherwise.
 pub(crate) const IDLE_MAX: usize = 1_024;
+/// What an idle connection keeps of the room for what is to be written, in bytes.
+const UNSENT_KEPT: usize = 16 << 10;
 /// How often those are closed that the other side has closed.
 const SWEPT_EVERY: Duration = Duration::from_secs(1);
 
@@ -59,10 +61,12 @@ impl Pool {
     }
 
     /// Takes a connection back whose answer has been read to its end.
-    pub(super) fn give_back(&self, connection: Connection) {
+    pub(super) fn give_back(&self, mut connection: Connection) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < self.idle_max {
-            idle.push(Connection { is_used: true, ..connection });
+            connection.is_used = true;
+            connection.unsent.shrink_to(UNSENT_KEPT);
+            idle.push(connection);
         }
     }
 

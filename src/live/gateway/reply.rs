@@ -76,7 +76,6 @@ impl Reply {
         if self.framing.is_over()
             && let Some(connection) = self.connection.take()
             && self.is_kept
-            && connection.wire.is_quiet()
             && self.request.is_over(&connection)
         {
             self.pool.give_back(connection);
