@@ -12,13 +12,14 @@ use farebox_engine::billing::account::{Consumer, Status};
 use farebox_engine::billing::cause::{Cause, Failure};
 use farebox_engine::billing::gate::Decision;
 use farebox_engine::billing::hold::HoldId;
-use farebox_engine::billing::standing::Standing;
+use farebox_engine::billing::standing::{NotSold, Standing};
 use farebox_engine::log::{Entry, Event, History};
-use farebox_engine::model::{Act, PerMeter};
-use farebox_engine::money::Overflow;
+use farebox_engine::model::{Act, Breaks, PerMeter};
+use farebox_engine::money::{Money, Overflow};
 use farebox_engine::time::{Clock, Now, Span, Time};
 use farebox_engine::world::World;
 use farebox_engine::world::party::Party;
+use farebox_engine::world::reminder::Told;
 use farebox_engine::world::slow::Slow;
 
 use super::shortfall::Shortfall;
@@ -129,17 +130,17 @@ impl Accounts {
         (0..self.consumers.len() as u32).map(AccountId)
     }
 
-    /// Decides an attempt at `call`, the consumer's call of that index, for a route.
+    /// Decides an attempt at `call`, the consumer's call of that index, for a route; with what the consumer was reminded of.
     pub fn request(
         &self,
         id: AccountId,
         when: When<'_>,
         (call, attempt): (u64, u32),
         route: u16,
-    ) -> Result<Decision, Overflow> {
+    ) -> Result<(Decision, Told), Overflow> {
         self.event(id, when, |party, now, world| {
             let decision = world.request(party, now, route, attempt)?;
-            Ok((decision, Event::Decided { call, attempt, route, decision }))
+            Ok(((decision, party.told(now.billing)), Event::Decided { call, attempt, route, decision }))
         })
     }
 
@@ -225,6 +226,27 @@ impl Accounts {
         let status = slot.party.account().status();
         self.note(self.world.intervene(&mut slot.party, now, act))?;
         Ok(status)
+    }
+
+    /// The consumer's software buys credit as it usually does, see [`World::buy_usual_credit`]. It is not logged, as by
+    /// [`Self::intervene`].
+    pub fn buy_usual_credit(&self, id: AccountId, when: When<'_>) -> Result<Result<Money, NotSold>, Overflow> {
+        let mut slot = self.lock(id);
+        let now = when.read();
+        self.note(self.world.catch_up(&mut slot.party, now))?;
+        self.note(self.world.buy_usual_credit(&mut slot.party, now))
+    }
+
+    /// When the grace of an account ends, in billing time; `None` where it is in none.
+    pub fn in_grace_until(&self, id: AccountId) -> Option<Time> {
+        self.lock(id).party.account().in_grace_until().filter(|ends| *ends < Time::NEVER)
+    }
+
+    /// Whether billing does not answer now, whoever asks.
+    pub fn is_billing_down(&self, when: When<'_>) -> bool {
+        let now = when.read().billing;
+        let faults = &self.world.scenario.faults;
+        faults.iter().any(|fault| fault.breaks == Breaks::BillingDown && fault.is_on(now))
     }
 
     /// Whether the consumer has left by themselves, and will call no more.

@@ -3,8 +3,9 @@
 //! One thread is one runtime with its own listener, upstream pool, timer and counters; threads share the accounts and
 //! nothing else. A request is answered by the thread that accepted its connection: no hop, no channel.
 //!
-//! [`head`] reads headers, `refusal` answers what is not forwarded; `relay` forwards the rest, with `inbound`, the bodies of
-//! requests, of bounded length, and `reply`, those of answers, for which it waits no longer than it may; [`meter`] counts
+//! [`head`] reads headers, `refusal` answers what is not forwarded, `warning` says what is about to be, `top_up` sells
+//! credit; `relay` forwards the rest, with `inbound`, the bodies of requests, of bounded length, and `reply`, those of
+//! answers, for which it waits no longer than it may; [`meter`] counts
 //! tokens in answers, [`counters`] counts the rest.
 
 use std::cell::Cell;
@@ -20,12 +21,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use farebox_engine::billing::cause::{Cause, Failure};
-use farebox_engine::billing::gate::{Admission, Decision};
+use farebox_engine::billing::gate::Decision;
 use farebox_engine::log::History;
 use farebox_engine::model::{Meter, PerMeter};
 use farebox_engine::money::Overflow;
 use farebox_engine::time::{Now, Time as Traffic};
 use farebox_engine::world::World;
+use farebox_engine::world::reminder::Told;
 use hyper::body::{Body, Incoming};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -36,7 +38,7 @@ use tokio::task::spawn_local;
 use super::accounts::{AccountId, Accounts, Logging, WallClock, When};
 use super::exchange::{Answer, Detached, Ending, Exchange, Hold, Open, Passed, Unsettled, Used};
 use super::pool::{IDLE_MAX, Pool};
-use super::problem::{Answers, Rejection};
+use super::problem::{Answers, Rejection, TOP_UP};
 use super::route::Routes;
 use super::slow::{self, SLOW};
 use super::stamp::{Scheduled, Stamp};
@@ -44,6 +46,7 @@ use counters::{Own, Sum};
 pub(crate) use head::{API_KEY, METER};
 use meter::{TokenMeter, Tokens};
 use relay::{Answered, RelayError};
+use warning::{WARNING, Warned};
 
 pub mod admin;
 pub mod counters;
@@ -53,11 +56,11 @@ pub mod meter;
 mod refusal;
 mod relay;
 pub(super) mod reply;
+mod top_up;
+mod warning;
 
 /// Tells the run's own generator that this consumer has left by themselves, and calls no more.
 pub(crate) const LEFT: HeaderName = HeaderName::from_static("farebox-left");
-/// Says that a request passed only because of grace.
-const WARNING: HeaderName = HeaderName::from_static("farebox-warning");
 
 /// What a gateway is started with.
 #[derive(Clone, Debug)]
@@ -322,6 +325,9 @@ impl Worker {
             Ok(account) => account,
             Err(cause) => return Ok(self.refuse(cause, None, None)),
         };
+        if request.uri().path() == TOP_UP {
+            return Ok(self.top_up(account, request.method()));
+        }
         let stamp = self.shared.token.as_deref().and_then(|token| Stamp::read(request.headers(), token));
         let scheduled = stamp.and_then(|stamp| stamp.scheduled);
         let Some(route) = self.shared.routes.find(request.uri().path()) else {
@@ -331,14 +337,15 @@ impl Worker {
             self.decide(account, stamp.map_or((0, 1), |stamp| (stamp.call, stamp.attempt)), route, scheduled).await;
         let mut answer = match decision {
             Err(overflow) => broken(overflow),
-            Ok(Decision::Refuse(cause)) => self.refuse_call(account, route, cause, scheduled),
-            Ok(Decision::Admit(admission)) => {
+            Ok((Decision::Refuse(cause), _)) => self.refuse_call(account, route, cause, scheduled),
+            Ok((Decision::Admit(admission), told)) => {
                 let began = self.shared.front.measures.then(Instant::now);
                 self.counters().admitted();
                 let hold = Hold { account, route, id: admission.hold };
                 let gone = scheduled.and_then(|scheduled| scheduled.gone);
                 let exchange = Exchange::new(Rc::clone(&self), hold, ending(scheduled), began).gone(gone);
-                Detached::new(exchange.client(), Rc::clone(&self).forward(request, exchange, admission)).await
+                let warned = Warned { in_grace: admission.in_grace, told };
+                Detached::new(exchange.client(), Rc::clone(&self).forward(request, exchange, warned)).await
             }
         };
         // Only a run's own generator plays consumers, and needs to know.
@@ -376,7 +383,7 @@ impl Worker {
         attempt: (u64, u32),
         route: u16,
         scheduled: Option<Scheduled>,
-    ) -> Result<Decision, Overflow> {
+    ) -> Result<(Decision, Told), Overflow> {
         let accounts = self.accounts();
         let Some(Scheduled { decided, .. }) = scheduled else {
             return accounts.request(account, When::Wall(&self.shared.clock), attempt, route);
@@ -392,7 +399,7 @@ impl Worker {
         self: Rc<Self>,
         request: Request<Incoming>,
         exchange: Exchange,
-        admission: Admission,
+        warned: Warned,
     ) -> Response<Answer> {
         let deadline = Instant::now() + self.shared.front.upstream_within;
         let answered = match self.timer.timeout_at(deadline, self.relay(request)).await {
@@ -407,9 +414,10 @@ impl Worker {
                 return self.shared.answers.refuse(cause, None).map(Answer::Own);
             }
         };
+        let (account, is_scheduled) = (exchange.account(), !matches!(exchange.ending(), Ending::Wall));
         let mut response = self.pass(answered, exchange).await;
-        if admission.in_grace {
-            response.headers_mut().insert(WARNING, HeaderValue::from_static("past_due"));
+        if warned != Warned::NOT {
+            response.headers_mut().insert(WARNING, self.warning(account, warned, is_scheduled));
         }
         response
     }

@@ -17,6 +17,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::amount::decimal;
+use action::{action, action_for_credit};
+
+mod action;
 
 /// Names the cause of an answer that the gateway gave itself, so that a client need not parse the body.
 pub(crate) const CAUSE: HeaderName = HeaderName::from_static("farebox-cause");
@@ -24,6 +27,9 @@ pub(crate) const CAUSE: HeaderName = HeaderName::from_static("farebox-cause");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// See [`RATE_LIMIT_POLICY`].
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// Where the gateway sells credit; no route of a scenario begins so.
+pub(crate) const TOP_UP: &str = "/.well-known/farebox/top-up";
 
 /// Why something is no request that an account could hear of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +81,8 @@ impl Rejection {
 pub(crate) struct Answers {
     /// By cause; for one where waiting alone will help, the second.
     causes: Vec<[Answer; 2]>,
+    /// Of refusals for want of credit, by what is known of how to get some.
+    credit: [Bytes; Credit::ALL.len()],
     rejections: Vec<Answer>,
     /// By plan, what a refusal for its rate tells of its only limit.
     policies: Vec<Option<HeaderValue>>,
@@ -91,6 +99,24 @@ pub(crate) struct Amends {
     pub(crate) required: Option<Money>,
     /// When time alone has mended it.
     pub(crate) resets_at: Option<Timestamp>,
+    /// Where credit is short, how there can be more.
+    pub(crate) credit: Option<Credit>,
+}
+
+/// How there can be more credit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Credit {
+    /// It can be bought here, at [`TOP_UP`].
+    CanBeBought,
+    /// It is being bought.
+    OnItsWay,
+    /// There is nothing to buy it with.
+    NeedsPaymentMethod,
+}
+
+impl Credit {
+    /// Every one, in the order of its index.
+    const ALL: [Self; 3] = [Self::CanBeBought, Self::OnItsWay, Self::NeedsPaymentMethod];
 }
 
 #[derive(Debug)]
@@ -114,6 +140,10 @@ impl Answers {
         let policies = (0..scenario.plans.len()).map(|plan| policy(scenario, plan));
         Self {
             causes: causes.collect(),
+            credit: Credit::ALL.map(|credit| {
+                let status = statuses[Cause::CreditExhausted.index()];
+                problem_of_credit(credit, status).to_string().into()
+            }),
             rejections: Rejection::ALL.into_iter().map(rejected).collect(),
             policies: policies.collect(),
             dialect,
@@ -141,7 +171,10 @@ impl Answers {
     pub(crate) fn refuse_with(&self, cause: Cause, wait: Option<Span>, amends: Amends) -> Response<Full<Bytes>> {
         let mut response = self.refuse(cause, wait);
         if amends != Amends::default() {
-            let body = &self.causes[cause.index()][usize::from(wait.is_some())].body;
+            let body = match amends.credit {
+                Some(credit) => &self.credit[credit as usize],
+                None => &self.causes[cause.index()][usize::from(wait.is_some())].body,
+            };
             *response.body_mut() = Full::new(amended(body, amends, self.currency));
         }
         response
@@ -198,7 +231,7 @@ fn body(dialect: Dialect, cause: Cause, status: u16, has_wait: bool) -> (&'stati
     }
 }
 
-/// RFC 9457 §3.1; `code` and `retryable` are extension members.
+/// RFC 9457 §3.1; `code`, `retryable` and `action` are extension members.
 fn problem(cause: Cause, status: u16, has_wait: bool) -> Value {
     json!({
         "type": format!("urn:farebox:problem:{}", cause.name()),
@@ -207,11 +240,27 @@ fn problem(cause: Cause, status: u16, has_wait: bool) -> Value {
         "detail": detail(cause, has_wait),
         "code": cause.name(),
         "retryable": has_wait || is_retryable(cause),
+        "action": action(cause),
     })
 }
 
+/// The problem of a call that credit does not cover, where it is known how there can be more.
+fn problem_of_credit(credit: Credit, status: u16) -> Value {
+    let mut problem = problem(Cause::CreditExhausted, status, false);
+    problem["action"] = action_for_credit(credit);
+    match credit {
+        Credit::CanBeBought => problem["top_up_url"] = json!(TOP_UP),
+        Credit::OnItsWay => {
+            problem["detail"] = json!("Credit is being bought: send the request again later.");
+            problem["retryable"] = json!(true);
+        }
+        Credit::NeedsPaymentMethod => problem["detail"] = json!("Add a payment method, and buy credit."),
+    }
+    problem
+}
+
 /// A problem with more members: amounts as decimal numbers of the major unit in strings, and a time as RFC 3339 has it.
-fn amended(problem: &[u8], Amends { balance, required, resets_at }: Amends, currency: Currency) -> Bytes {
+fn amended(problem: &[u8], Amends { balance, required, resets_at, .. }: Amends, currency: Currency) -> Bytes {
     let whole = std::str::from_utf8(problem).expect("it was written as text");
     let mut text = whole.strip_suffix('}').expect("a problem is an object").to_owned();
     let mut member = |name: &str, value: &dyn std::fmt::Display| {

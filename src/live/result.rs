@@ -79,6 +79,9 @@ pub struct Sockets {
     /// What answers of a gateway that is not ours gave as their reasons, as `status reason`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub reasons: BTreeMap<String, u64>,
+    /// Times that clients bought credit at a gateway that is not ours, by the status of its answer; `none` where none came.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub top_ups: BTreeMap<String, u64>,
     /// Calls without an answer, by kind.
     pub errors: BTreeMap<&'static str, u64>,
     /// Calls that were still in flight when the drain was over.
@@ -226,6 +229,7 @@ impl Sockets {
             classes: counted(load, |ending| Some(ending.class.name())),
             refused: counted(load, |ending| Some(ending.kind()?.name())),
             reasons: load.reasons.iter().map(|((status, word), calls)| (format!("{status} {word}"), *calls)).collect(),
+            top_ups: load.top_ups.iter().map(|(status, times)| (answered(*status), *times)).collect(),
             errors: load.errors.iter().map(|(error, calls)| (error.name(), *calls)).collect(),
             unfinished: load.unfinished,
             measured: Measured::of(live, load),
@@ -241,6 +245,11 @@ impl Sockets {
 }
 
 /// Answers by something of how they ended.
+/// A status, or that no answer came.
+fn answered(status: Option<u16>) -> String {
+    status.map_or_else(|| "none".to_owned(), |status| status.to_string())
+}
+
 fn counted<K: Ord>(load: &LoadResult, by: impl Fn(Ending) -> Option<K>) -> BTreeMap<K, u64> {
     let mut counts = BTreeMap::new();
     for (ending, calls) in &load.ends {

@@ -2,7 +2,7 @@
 
 use farebox_engine::billing::account::Account;
 use farebox_engine::billing::cause::Cause;
-use farebox_engine::billing::standing::Standing;
+use farebox_engine::billing::standing::{NotSold, Standing};
 use farebox_engine::model::SpendControl;
 use farebox_engine::money::Money;
 use farebox_engine::time::{Now, Span};
@@ -17,6 +17,8 @@ pub struct Shortfall {
     pub required: Option<Money>,
     /// How long until the usage period is over, in traffic time, where that alone mends it.
     pub resets_in: Option<Span>,
+    /// Where credit is short: what the consumer's software would buy, or why it can buy none.
+    pub usual_credit: Option<Result<Money, NotSold>>,
 }
 
 impl Shortfall {
@@ -29,7 +31,7 @@ impl Shortfall {
             Cause::SpendCap => Self {
                 balance: standing(account, now, world).and_then(|it| it.spend_cap?.checked_sub(it.spent)),
                 resets_in: resets_in(account, now, world),
-                required: None,
+                ..Self::default()
             },
             Cause::QuotaExhausted => Self { resets_in: resets_in(account, now, world), ..Self::default() },
             Cause::PastDue | Cause::Unpaid => {
@@ -46,7 +48,8 @@ impl Shortfall {
         let margin = account.margins(now, &world.catalog, route).credit;
         let is_short = margin < Money::ZERO && world.catalog.spend_control == SpendControl::Reserve;
         let required = if is_short { balance.checked_sub(margin) } else { None };
-        Self { balance: Some(balance), required, resets_in: None }
+        let usual_credit = Some(account.usual_credit(&world.catalog));
+        Self { balance: Some(balance), required, resets_in: None, usual_credit }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What comes of not paying, as pages for the terminal: days blocked, what was recovered and when, how long it took to be
-//! served again, and what refused calls would have been worth. Of several replications every figure is the mean.
+//! served again, and what refused calls would have been worth; and who was reminded before it came to that. Of several
+//! replications every figure is the mean.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +12,49 @@ use farebox_engine::time::DAY;
 
 use super::text::{Row, counted, currency, duration, row, table};
 
-/// Both pages; nothing of what has not happened.
+/// All pages; nothing of what has not happened.
 pub(super) fn render(outcome: &Outcome) -> String {
     let (runs, sum) = (outcome.replication_count(), outcome.summed());
     let (blocked, demand) = (blocked(&sum.cohorts, runs), demand(&sum, runs));
     let page = |title, rows: &[Row]| if rows.is_empty() { String::new() } else { table(title, rows) };
-    page("Refused until paid", &blocked) + &page("Refused demand, at list price", &demand)
+    let reminded = reminded(&sum.cohorts, runs);
+    page("Reminders", &reminded)
+        + &page("Refused until paid", &blocked)
+        + &page("Refused demand, at list price", &demand)
 }
 
 /// What a count over all replications is in each, rounded.
 fn each(count: u64, runs: u64) -> u64 {
     (count + runs / 2) / runs
+}
+
+// === Reminders ===
+
+/// A row per kind of reminder that was sent.
+fn reminded(cohorts: &[CohortOutcome], runs: u64) -> Vec<Row> {
+    let of = |count: Count| cohorts.iter().map(|cohort| cohort.count(count)).sum::<u64>();
+    let kinds = [
+        (
+            "before a card ends",
+            Count::CardReminders,
+            Count::CardRemindersHeeded,
+            "new card",
+            "before the old one had ended",
+        ),
+        (
+            "before a trial ends",
+            Count::TrialReminders,
+            Count::TrialRemindersHeeded,
+            "payment method",
+            "before the trial had ended",
+        ),
+    ];
+    let sent = kinds.into_iter().filter(|(_, sent, ..)| of(*sent) > 0);
+    sent.map(|(label, sent, heeded, brought, in_time)| {
+        let brought = counted(each(of(heeded), runs), brought);
+        row(label, thousands(each(of(sent), runs).into()), format!("brought {brought} {in_time}"))
+    })
+    .collect()
 }
 
 // === Refused until paid ===
@@ -133,6 +166,20 @@ mod tests {
     #[test]
     fn what_has_not_happened_is_not_shown() {
         assert_eq!(render(&outcome()), "");
+    }
+
+    #[test]
+    fn a_page_says_who_was_reminded_and_what_it_brought() {
+        let mut outcome = outcome();
+        outcome.cohorts[0].counts = [("card_reminders", 1_500), ("card_reminders_heeded", 1), ("trial_reminders", 40)]
+            .map(|(name, n)| (name.into(), n))
+            .into();
+        let expected = "
+Reminders
+  before a card ends   1,500  brought 1 new card before the old one had ended
+  before a trial ends     40  brought 0 payment methods before the trial had ended
+";
+        assert_eq!(render(&outcome), expected);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub fn render_foreign(load: &ForeignReport) -> String {
     rows.extend(load.sockets.classes.iter().map(|(class, calls)| of(class, *calls)));
     rows.extend(load.sockets.refused.iter().map(|(kind, calls)| of(&format!("refused: {kind}"), *calls)));
     rows.extend(load.sockets.reasons.iter().map(|(reason, calls)| of(&format!("said: {reason}"), *calls)));
+    rows.extend(load.sockets.top_ups.iter().map(|(status, times)| of(&format!("bought credit: {status}"), *times)));
     page(&load.sockets, rows)
 }
 

@@ -30,7 +30,7 @@ pub(super) const FAULTS_OF_THE_GATEWAY: &[&str] = &["billing_unavailable", "poli
 pub(super) const FAILURES: &[&str] =
     &["upstream_402", "upstream_4xx", "upstream_error", "upstream_timeout", "client_abort"];
 
-/// What a consumer may react to: any refusal, or one for a cause that an account can be in.
+/// What a consumer may react to: any refusal, one for a cause that an account can be in, or a reminder.
 pub(super) const WHEN: &[&str] = &[
     "refused",
     "no_payment_method",
@@ -48,6 +48,8 @@ pub(super) const WHEN: &[&str] = &[
     "concurrency_limited",
     "billing_unavailable",
     "policy_error",
+    "card_reminder",
+    "trial_reminder",
 ];
 
 /// The families of causes.
@@ -118,6 +120,7 @@ mod tests {
             let is_its = |status| Cause::of_answer(status) == Some(cause) || cause.status() == status;
             assert!((400..600).all(|status| may_have(cause.name(), status) == is_its(status)), "{}", cause.name());
         }
-        assert!(WHEN.iter().all(|name| *name == "refused" || REFUSALS.contains(name)));
+        let others = ["refused", "card_reminder", "trial_reminder"];
+        assert!(WHEN.iter().all(|name| others.contains(name) || REFUSALS.contains(name)));
     }
 }

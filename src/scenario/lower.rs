@@ -13,6 +13,7 @@ mod plan;
 mod prepaid;
 mod price;
 mod reaction;
+mod reminder;
 mod route;
 mod threshold;
 mod together;
@@ -132,6 +133,7 @@ impl Lowering<'_> {
         };
         self.check_labels(fields, &lowered);
         self.warn_unmet(fields, &lowered);
+        self.warn_unreminded(fields, &lowered);
         Some(lowered)
     }
 

@@ -27,7 +27,7 @@ use farebox_engine::draw::Chance;
 use farebox_engine::log::{Entry, Event, History};
 use farebox_engine::model::{
     Act, AppliesTo, Arrivals, Breaks, Card, Errors, Fees, Limit, OnClientAbort, PastAllowance, Pattern, PerMeter, Plan,
-    Prepaid, Process, Returns, Scenario, SpendControl, Upstream,
+    Prepaid, Process, Returns, Scenario, SpendControl, Upstream, When,
 };
 use farebox_engine::money::Money;
 use farebox_engine::time::Span;
@@ -212,7 +212,7 @@ fn loads() -> &'static [Load] {
     static LOADS: OnceLock<Vec<Load>> = OnceLock::new();
     LOADS.get_or_init(|| {
         let drawn = (0..48).map(|seed| (format!("seed {seed}"), drawn(seed)));
-        let written = ["moves.yaml", "credit.yaml", "wallets.yaml", "patience.yaml"];
+        let written = ["moves.yaml", "credit.yaml", "wallets.yaml", "patience.yaml", "reminders.yaml"];
         let written = written.map(|name| (name.to_owned(), fixture::named(name)));
         let load = |(name, scenario)| {
             let world = fixture::scaled(scenario);
@@ -246,7 +246,7 @@ fn in_lockstep_every_drawn_scenario_is_its_twin() {
 
 #[test]
 fn free_runs_of_drawn_scenarios_replay() {
-    for Load { name, world, .. } in [2, 9, 17, 24, 33, 48, 51].map(|place| &loads()[place]) {
+    for Load { name, world, .. } in [2, 9, 17, 24, 33, 48, 51, 52].map(|place| &loads()[place]) {
         let run = stage::free_run(world, THREADS, &Control::default()).unwrap();
         let extent = proof::replay(world, &run.histories, run.end);
         extent.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -371,6 +371,11 @@ fn the_loads_change_without_any_of_what_they_ask_for() {
         ("credit that is bought", |it| reactions(it, |act| matches!(act, Act::TopUp(_)))),
         ("leaving for a refusal", |it| reactions(it, |act| matches!(act, Act::Churn))),
         ("slowing down for a refusal", |it| reactions(it, |act| matches!(act, Act::SlowDown { .. }))),
+        ("reminders of cards", |it| it.payments.reminders.card_expires.clear()),
+        ("reminders of trials", |it| it.payments.reminders.trial_ends.clear()),
+        ("doing something about a reminder", |it| {
+            it.cohorts.iter_mut().for_each(|of| of.reactions.retain(|it| !matches!(it.when, When::Reminded(_))));
+        }),
         ("the processor's latency", |it| it.payments.processor.latency = Distribution::Constant(0.0)),
         ("the processor's errors", |it| it.payments.processor.errors = Chance::NEVER),
         ("outages of the processor", |it| faults(it, |breaks| breaks == Breaks::ProcessorDown)),

@@ -231,6 +231,33 @@ consumers:
     assert!(again.contains("18 Jan 08:50") && again.ends_with("makes all calls again"), "{story}");
 }
 
+/// A reminder and what was done about it are told at their moments: three days before the trial of ten days ends, and a day
+/// after that.
+#[test]
+fn a_story_tells_of_reminders() {
+    let scenario = "\
+scenario: reminded
+horizon: 30d
+plans: { tried: { fee: $9/month, trial: 10d } }
+consumers:
+  a:
+    count: 1
+    plan: tried
+    joined: start
+    traffic: { rate: 5/day }
+    payment: none
+    reacts: [ { when: trial_reminder, do: fix_card, after: 1d } ]
+payments: { reminders: { trial_ends: [ 3d ] } }
+";
+    let folder = Folder::new("explain-reminded").with("reminded.yaml", scenario);
+    let story = folder.farebox("explain reminded.yaml --consumer a/0").run().stdout;
+    let told =
+        |when: &str, what: &str| story.lines().any(|line| line.trim_start().starts_with(when) && line.ends_with(what));
+    assert!(told("8 Jan 00:00 ", " reminded that the trial is about to end"), "{story}");
+    assert!(told("9 Jan 00:00 ", " gave a payment method because of a reminder"), "{story}");
+    assert!(story.contains("the trial became a subscription"), "{story}");
+}
+
 #[test]
 fn a_paid_call_is_one_line() {
     let scenario = "\

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use expect_test::expect;
 use farebox::live::accounts::{AccountId, Logging, WallClock, key};
@@ -39,6 +39,7 @@ mod relay;
 mod serve;
 mod timeout;
 mod tls;
+mod top_up;
 mod upstreams;
 mod wire;
 
@@ -476,7 +477,7 @@ fn who_has_no_key_is_told_so() {
     expect![[r#"
         HTTP/1.1 401 Unauthorized
         cache-control: no-store
-        content-length: 211
+        content-length: 257
         content-type: application/problem+json
         farebox-cause: no_credential
     "#]]
@@ -586,7 +587,42 @@ live: { rate: 1/s, duration: 10s, clock: 31d per 1s }
     wait_until("the renewal is declined and warns", || {
         let answer = Wire::connect(gateway.addr()).get(&lenient);
         assert_eq!(answer.status(), 200);
-        answer.header("farebox-warning") == Some("past_due")
+        let Some(warning) = answer.header("farebox-warning") else { return false };
+        let until: i64 = warning.strip_prefix("past_due;until=@").unwrap().parse().unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+        // Ten years of billing time, of which 31 days pass in a second, are 117.7 seconds of the wall's.
+        assert!((now + 60..=now + 119).contains(&until), "{warning} at {now}");
+        true
+    });
+    accounts(gateway, GRACE);
+    upstream.shutdown(Duration::ZERO);
+}
+
+/// A day passes in a second; a trial of ten days is told of when nine are left, and a call that is served says so from then on.
+#[test]
+fn who_was_reminded_of_the_end_of_a_trial_is_warned_with_each_answer() {
+    let scenario = fixture::parse(
+        "
+scenario: warned
+horizon: 30d
+plans: { tried: { fee: $9/month, trial: 10d } }
+consumers: { all: { count: 1, plan: tried, joined: start, traffic: { rate: 1/day } } }
+payments: { reminders: { trial_ends: [ 9d ] } }
+live: { rate: 1/s, duration: 20s, clock: 1d per 1s }
+",
+    );
+    let upstream = Server::start(&mock_upstreams::Options::default()).unwrap();
+    let gateway = serve(fixture::scaled(scenario), upstream.addr(), Instant::now());
+    let headers = keyed(AccountId(0), "");
+    assert_eq!(Wire::connect(gateway.addr()).get(&headers).header("farebox-warning"), None);
+    wait_until("the consumer is reminded", || {
+        let answer = Wire::connect(gateway.addr()).get(&headers);
+        assert_eq!(answer.status(), 200);
+        let Some(warning) = answer.header("farebox-warning") else { return false };
+        let until: i64 = warning.strip_prefix("trial_ends;until=@").unwrap().parse().unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+        assert!((now..=now + 10).contains(&until), "{warning} at {now}");
+        true
     });
     accounts(gateway, GRACE);
     upstream.shutdown(Duration::ZERO);

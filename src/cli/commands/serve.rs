@@ -38,7 +38,8 @@ pub fn gateway(args: &args::ServeGateway, printer: &mut Printer) -> Result<Verdi
     let tls = tls(args)?;
     let token = args.admin.map(|_| admin_token(args)).transpose()?;
     let scenario = Arc::new(scenario_file::load(&args.played, printer)?.scenario);
-    let world = Arc::new(World::whole(scenario).map_err(plan::overflow)?);
+    // Who calls here is software of its own, and buys credit as it likes.
+    let world = Arc::new(World::whole(scenario).map_err(plan::overflow)?.without_software());
     let interrupted = interrupt::flag()
         .map_err(|error| Failure::new(Exit::Environment, "cannot listen to signals").because(error))?;
     let mut front = Front { measures: args.admin.is_some(), ..args.limits.front() };

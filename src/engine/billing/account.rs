@@ -232,6 +232,12 @@ impl Account {
         self.tally.count(Count::Slowed);
     }
 
+    /// One more of these has happened, which is no matter of money.
+    pub(crate) fn counts(&mut self, now: Now, count: Count) {
+        self.saw(now);
+        self.tally.count(count);
+    }
+
     /// An attempt was refused.
     pub(crate) fn count_refusal(&mut self) {
         self.refusals += 1;

@@ -9,6 +9,7 @@ use crate::billing::gate::Action;
 use crate::billing::invoice::{AfterDecline, Charge, Draft, Fate, Purpose};
 use crate::billing::ledger::Movement;
 use crate::billing::price;
+use crate::billing::standing::NotSold;
 use crate::billing::tally::Count;
 use crate::billing::timer::Deadline;
 use crate::billing::usage::Segment;
@@ -454,13 +455,24 @@ impl Account {
         }
     }
 
-    /// The consumer's software buys what it usually does: what the plan tops up by, else what it opened with; once at a time.
+    /// The consumer's software buys what it usually does, see [`Self::usual_credit`].
     pub fn buy_usual_credit(&mut self, now: Now, catalog: &Catalog, actions: &mut Vec<Action>) {
-        let (_, plan) = self.terms(catalog);
-        let Some(prepaid) = plan.prepaid.as_ref().filter(|_| self.top_up.pending.is_empty()) else { return };
-        let opening = || prepaid.grants.first().map(|grant| grant.amount);
-        if let Some(amount) = prepaid.auto_top_up.map(|terms| terms.add).or_else(opening) {
+        if let Ok(amount) = self.usual_credit(catalog) {
             self.buy_credit(now, catalog, amount, actions);
+        }
+    }
+
+    /// What the consumer's software would buy: what the plan tops up by, else what it opened with; once at a time.
+    pub fn usual_credit(&self, catalog: &Catalog) -> Result<Money, NotSold> {
+        let (_, plan) = self.terms(catalog);
+        let Some(prepaid) = &plan.prepaid else { return Err(NotSold::NotPrepaid) };
+        let opening = || prepaid.grants.first().map(|grant| grant.amount);
+        let amount = prepaid.auto_top_up.map(|terms| terms.add).or_else(opening).filter(|amount| *amount > Money::ZERO);
+        match amount {
+            _ if self.is_over() || self.status == Status::Awaited => Err(NotSold::NotSubscribed),
+            _ if !self.top_up.pending.is_empty() => Err(NotSold::OnItsWay),
+            _ if !self.has_card => Err(NotSold::NoPaymentMethod),
+            amount => amount.ok_or(NotSold::NoUsualAmount),
         }
     }
 

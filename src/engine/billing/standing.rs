@@ -1,6 +1,6 @@
 //! How an account stands, for people who ask: plain values, read without changing anything.
 
-use crate::billing::account::Account;
+use crate::billing::account::{Account, Status};
 use crate::billing::catalog::Catalog;
 use crate::money::{Money, Overflow};
 use crate::time::{Now, Time};
@@ -35,7 +35,27 @@ pub struct Standing {
     pub open_holds: usize,
 }
 
+/// Why a consumer's software can buy no credit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotSold {
+    /// The subscription has not begun, or is over.
+    NotSubscribed,
+    /// The plan has no credit to buy.
+    NotPrepaid,
+    /// The plan says of no amount that it is the usual one: it neither tops up by itself nor opens with credit.
+    NoUsualAmount,
+    /// There is nothing to pay with.
+    NoPaymentMethod,
+    /// Credit is being bought already.
+    OnItsWay,
+}
+
 impl Account {
+    /// When the grace that it is served in ends, in billing time; `None` outside of any.
+    pub fn in_grace_until(&self) -> Option<Time> {
+        (self.status == Status::PastDue).then(|| self.receivables.grace_ends())
+    }
+
     /// How it stands at `now`. What was due by then has been done. An overflow is one of the charges' sum.
     pub fn statement(&self, now: Now, catalog: &Catalog) -> Result<Standing, Overflow> {
         let (_, plan) = self.terms(catalog);

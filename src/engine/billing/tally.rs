@@ -35,6 +35,14 @@ pub enum Count {
     Downgrades,
     /// Times that a consumer has slowed down.
     Slowed,
+    /// Reminders that a card is about to end.
+    CardReminders,
+    /// Cards that were put in because of one, before the card that it was about had ended.
+    CardRemindersHeeded,
+    /// Reminders that a trial is about to end.
+    TrialReminders,
+    /// Payment methods that were given because of one, before the trial had ended.
+    TrialRemindersHeeded,
     /// Upgrades that did not happen because their payment failed.
     UpgradesFailed,
     /// Top-ups that were paid.
@@ -55,7 +63,7 @@ pub enum Count {
     SettledGivenUp,
 }
 
-const COUNTS: usize = 23;
+const COUNTS: usize = 27;
 
 impl Count {
     /// Every count, in the order of its index.
@@ -74,6 +82,10 @@ impl Count {
         Self::Upgrades,
         Self::Downgrades,
         Self::Slowed,
+        Self::CardReminders,
+        Self::CardRemindersHeeded,
+        Self::TrialReminders,
+        Self::TrialRemindersHeeded,
         Self::UpgradesFailed,
         Self::TopUps,
         Self::PaidCalls,
@@ -102,6 +114,10 @@ impl Count {
             Self::Upgrades => "upgrades",
             Self::Downgrades => "downgrades",
             Self::Slowed => "slowed",
+            Self::CardReminders => "card_reminders",
+            Self::CardRemindersHeeded => "card_reminders_heeded",
+            Self::TrialReminders => "trial_reminders",
+            Self::TrialRemindersHeeded => "trial_reminders_heeded",
             Self::UpgradesFailed => "upgrades_failed",
             Self::TopUps => "top_ups",
             Self::PaidCalls => "paid_calls",

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use crate::distribution::Distribution;
 use crate::draw::Chance;
-use crate::model::{Client, Length, PerMeter, Sessions, Shape, Share};
+use crate::model::{Client, Length, PerMeter, Reminder, Sessions, Shape, Share};
 use crate::money::Money;
 use crate::time::Span;
 
@@ -276,8 +276,8 @@ pub struct Funds {
     pub funded: Span,
 }
 
-/// What a consumer does about refusals, by chance, once per episode: the first refusal of that cause in a billing
-/// period (of `more_than`: in a local day).
+/// What a consumer does about refusals and reminders, by chance, once per episode: the first refusal of that cause in a
+/// billing period (of `more_than`: in a local day); each reminder.
 #[derive(Clone, Debug)]
 pub struct Reaction {
     /// What it is about.
@@ -300,6 +300,8 @@ pub enum When {
         /// How many are put up with.
         more_than: u32,
     },
+    /// A reminder of this kind.
+    Reminded(Reminder),
 }
 
 /// What is done.

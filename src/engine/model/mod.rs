@@ -19,7 +19,7 @@ pub use cohort::{
 };
 pub use fault::{Breaks, Fault};
 pub use live::{Excess, Live, RateStage};
-pub use payments::{Dunning, Fees, Finally, Payments, Processor, Returns};
+pub use payments::{Dunning, Fees, Finally, Payments, Processor, Reminder, Reminders, Returns};
 pub use plan::{
     AppliesTo, Change, GrantTerms, Limit, PastAllowance, Plan, Prepaid, PriceVersion, Rate, Rollover, TopUp,
 };

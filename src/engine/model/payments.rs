@@ -19,6 +19,8 @@ pub struct Payments {
     pub refunds: Returns,
     /// Captured payments that the card's owner takes back.
     pub chargebacks: Returns,
+    /// What consumers are told before it happens.
+    pub reminders: Reminders,
 }
 
 impl Payments {
@@ -30,6 +32,7 @@ impl Payments {
             fees: Fees::default(),
             refunds: Returns::default(),
             chargebacks: Returns::default(),
+            reminders: Reminders::default(),
         }
     }
 }
@@ -98,4 +101,37 @@ pub struct Returns {
     pub fee: Money,
     /// How long the service is suspended while it is looked into; zero: not at all.
     pub suspends: Span,
+}
+
+/// What consumers are told before it happens, and how long before, in billing time: each above zero, the longest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reminders {
+    /// Before a card ends.
+    pub card_expires: Vec<Span>,
+    /// Before a trial ends.
+    pub trial_ends: Vec<Span>,
+}
+
+impl Reminders {
+    /// Whether nobody is told anything.
+    pub fn is_none(&self) -> bool {
+        self.card_expires.is_empty() && self.trial_ends.is_empty()
+    }
+
+    /// How long before a consumer is told this.
+    pub fn of(&self, reminder: Reminder) -> &[Span] {
+        match reminder {
+            Reminder::Card => &self.card_expires,
+            Reminder::Trial => &self.trial_ends,
+        }
+    }
+}
+
+/// What a consumer is reminded of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reminder {
+    /// Their card is about to end.
+    Card,
+    /// Their trial is about to end.
+    Trial,
 }

@@ -13,8 +13,8 @@ use crate::model::{
     Act, AppliesTo, Arrivals, Attribute, Breaks, Card, Change, Client, Cohort, Discount, Dunning, Errors, Fault, Fees,
     Finally, Funds, Generates, GrantTerms, HandOut, Joined, Length, Limit, Live, METERS_MAX, Meter, On402,
     OnClientAbort, PastAllowance, Pattern, Payments, PerMeter, Period, Plan, Prepaid, Price, Process, Rate, RateStage,
-    Reaction, Returns, Rollover, Route, Scenario, Sessions, Shape, Share, SpendControl, Tier, TopUp, Trace, TraceRow,
-    UnitPrice, Upstream, When,
+    Reaction, Reminder, Reminders, Returns, Rollover, Route, Scenario, Sessions, Shape, Share, SpendControl, Tier,
+    TopUp, Trace, TraceRow, UnitPrice, Upstream, When,
 };
 use crate::money::Money;
 use crate::time::{Clock, DAY, HOUR, SECOND, Span};
@@ -323,7 +323,31 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     scenario.faults = faults(seed, horizon);
     other_faults(&mut scenario, seed);
     timeouts(&mut scenario, gap, seed);
+    reminders(&mut scenario, seed);
     scenario
+}
+
+/// None in every second scenario; with dice of their own. Each cohort has at most one reaction to them more.
+fn reminders(scenario: &mut Scenario, seed: u64) {
+    let dice = &mut Dice::new(seed ^ 0x0D1E5);
+    if dice.coin() {
+        return;
+    }
+    let mut leads = |longest: &[u64]| {
+        let longest = days(dice.one_of(longest));
+        let others = (0..dice.below(3)).map(|n| Span::from_ns(longest.ns() / (2 + n)));
+        std::iter::once(longest).chain(others).collect::<Vec<_>>()
+    };
+    scenario.payments.reminders = Reminders { card_expires: leads(&[1, 7, 45]), trial_ends: leads(&[1, 3, 20]) };
+    for cohort in &mut scenario.cohorts {
+        if dice.one_in(3) {
+            continue;
+        }
+        let when = When::Reminded(dice.one_of(&[Reminder::Card, Reminder::Trial]));
+        let act = dice.one_of(&[Act::FixCard, Act::FixCard, Act::Churn, Act::ChangePlan { to: 0 }]);
+        let after = Distribution::Exponential { mean: DAY as f64 };
+        cohort.reactions.push(Reaction { when, act, chance: Chance::of(dice.one_of(&[5, 10]), 10), after });
+    }
 }
 
 /// None in every second scenario; else up to three, which may lie upon each other and reach past the horizon. With dice of

@@ -42,6 +42,7 @@ mod plan_change;
 mod pricing;
 mod properties;
 mod regressions;
+mod reminders;
 mod retries;
 mod sessions;
 mod slow_down;

@@ -40,23 +40,61 @@ pub fn answer(card: &Card, consumer: Address, fixed: Option<Time>, cards: u32, a
     }
 }
 
-/// Whether the plastic works at `at`. A residual exponential lifetime has the law of a whole one, so the first lifetime
-/// begins at the start.
+/// A piece of plastic: one of those that follow each other as one card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plastic {
+    /// Which one it is, from 0.
+    number: u64,
+    /// From when on it works.
+    pub(super) begins: Time,
+    /// When it ends; [`Time::NEVER`]: not at all.
+    pub(super) ends: Time,
+}
+
+impl Plastic {
+    /// The one that was in the consumer's hands when a card came to be used: at the scenario's start, or when it was put
+    /// in. A residual exponential lifetime has the law of a whole one, so the first lifetime begins at the start.
+    pub(super) fn first(card: &Card, consumer: Address, fixed: Option<Time>, cards: u32) -> Self {
+        Self::from(card, consumer, cards, 0, fixed.unwrap_or(Time::START))
+    }
+
+    fn from(card: &Card, consumer: Address, cards: u32, number: u64, begins: Time) -> Self {
+        let lives = plastic(consumer, cards).stream();
+        let ends = card.life.map_or(Time::NEVER, |life| begins + sojourn(life.max(MEAN_MIN), lives, number));
+        Self { number, begins, ends }
+    }
+
+    /// The one that the updater hands over when this one ends; `None`: it does not, or this one does not end.
+    pub(super) fn next(self, card: &Card, consumer: Address, cards: u32) -> Option<Self> {
+        let updates = plastic(consumer, cards).named("updater").stream();
+        let is_next = self.ends < Time::NEVER && card.updated.happens(updates.word(self.number));
+        is_next.then(|| Self::from(card, consumer, cards, self.number + 1, self.ends))
+    }
+
+    /// Its place among the draws of its consumer.
+    pub(super) fn number(self) -> u64 {
+        self.number
+    }
+}
+
+/// Where the lifetimes of a consumer's card of this number are drawn.
+fn plastic(consumer: Address, cards: u32) -> Address {
+    consumer.named("life").at(u64::from(cards))
+}
+
+/// Whether the plastic works at `at`.
 fn is_alive(card: &Card, consumer: Address, fixed: Option<Time>, cards: u32, at: Time) -> bool {
-    let Some(life) = card.life else { return true };
-    let plastic = consumer.named("life").at(u64::from(cards));
-    let (lives, updates) = (plastic.stream(), plastic.named("updater").stream());
-    let mut ends = fixed.unwrap_or(Time::START);
-    for i in 0.. {
-        ends = ends + sojourn(life.max(MEAN_MIN), lives, i);
-        if at < ends || ends == Time::NEVER {
-            return true;
-        }
-        if !card.updated.happens(updates.word(i)) {
-            return false;
+    if card.life.is_none() {
+        return true;
+    }
+    let mut plastic = Plastic::first(card, consumer, fixed, cards);
+    while at >= plastic.ends && plastic.ends < Time::NEVER {
+        match plastic.next(card, consumer, cards) {
+            Some(next) => plastic = next,
+            None => return false,
         }
     }
-    unreachable!("lives pass until `at`")
+    true
 }
 
 /// Whether there is money behind the card at `at`: sojourn i is word i of the path.

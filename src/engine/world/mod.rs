@@ -9,6 +9,7 @@ pub mod party;
 pub mod path;
 pub mod processor;
 mod reaction;
+pub mod reminder;
 pub mod schedule;
 pub mod session;
 pub mod slow;
@@ -26,10 +27,11 @@ use crate::billing::history::History;
 use crate::billing::hold::HoldId;
 use crate::billing::invoice::Charge;
 use crate::billing::ledger::Movement;
+use crate::billing::standing::NotSold;
 use crate::billing::tally::Count;
 use crate::billing::timer::Deadline;
 use crate::model::{Act, Client, Live, On402, PerMeter, Scenario};
-use crate::money::Overflow;
+use crate::money::{Money, Overflow};
 use crate::time::{Now, SECOND, Span, Time};
 
 use fault::Faults;
@@ -57,6 +59,8 @@ pub struct World {
     faults: Faults,
     /// Whether consumers share an upstream of limited capacity.
     shared: bool,
+    /// Whether what the consumers' software does about a refusal is played here; else it does so itself.
+    plays_software: bool,
 }
 
 impl World {
@@ -79,7 +83,13 @@ impl World {
         let reactions = reaction::compile(&scenario);
         let faults = Faults::new(&scenario);
         let (paths, shared) = (Paths::new(&scenario, &faults), scenario.is_shared());
-        Ok(Self { scenario, catalog, schedule, processor, reactions, paths, faults, shared })
+        Ok(Self { scenario, catalog, schedule, processor, reactions, paths, faults, shared, plays_software: true })
+    }
+
+    /// The same, called by software that buys its own credit: nobody's [`On402::TopUpThenRetry`] is played.
+    #[must_use]
+    pub fn without_software(self) -> Self {
+        Self { plays_software: false, ..self }
     }
 
     /// Where the played time ends, on both clocks.
@@ -113,6 +123,7 @@ impl World {
         if leaves != Time::NEVER {
             party.agenda.enter(leaves, Happening::Leave);
         }
+        self.plan_reminders(&mut party, joins);
         Ok(party)
     }
 
@@ -167,7 +178,8 @@ impl World {
         if !reactions.is_empty() {
             reaction::notice(party, reactions, &self.catalog, now, cause);
         }
-        if cause == Cause::CreditExhausted && self.client(party.consumer()).on_402 == On402::TopUpThenRetry {
+        let buys = || self.plays_software && self.client(party.consumer()).on_402 == On402::TopUpThenRetry;
+        if cause == Cause::CreditExhausted && buys() {
             party.account.buy_usual_credit(now, &self.catalog, &mut party.actions);
             self.act(party, now)?;
         }
@@ -330,6 +342,11 @@ impl World {
                 self.recover(party, index);
                 Ok(())
             }
+            Happening::Remind(reminded) => {
+                self.remind(party, now, reminded);
+                Ok(())
+            }
+            Happening::Heed(index, reminded) => self.heed(party, now, index, reminded),
             Happening::Return(movement, amount) => {
                 let payments = &self.scenario.payments;
                 let terms = if movement == Movement::Refund { &payments.refunds } else { &payments.chargebacks };
@@ -348,6 +365,15 @@ impl World {
         self.act(party, now)
     }
 
+    /// The consumer's software buys credit as it usually does. What was due by `now` has been done. Returns how much is
+    /// asked for: the processor may say no.
+    pub fn buy_usual_credit(&self, party: &mut Party, now: Now) -> Result<Result<Money, NotSold>, Overflow> {
+        let asked = party.account.usual_credit(&self.catalog);
+        party.account.buy_usual_credit(now, &self.catalog, &mut party.actions);
+        self.act(party, now)?;
+        Ok(asked)
+    }
+
     /// The consumer does something to the account.
     fn react(&self, party: &mut Party, now: Now, act: Act) -> Result<(), Overflow> {
         let Party { account, actions, cards, has_left, .. } = party;
@@ -364,6 +390,7 @@ impl World {
                 cards.last = Some(now.billing);
                 cards.count += 1;
                 account.new_card(now, catalog, actions)?;
+                self.watch_card(party, now.billing);
             }
             Act::SlowDown { .. } => {}
         }

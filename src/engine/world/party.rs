@@ -8,6 +8,7 @@ use crate::billing::ledger::Movement;
 use crate::money::Money;
 use crate::time::{Now, Time};
 use crate::world::processor::NewCards;
+use crate::world::reminder::{Reminded, Told};
 use crate::world::slow::Slowed;
 
 /// An account, and what is still to come for it.
@@ -21,6 +22,8 @@ pub struct Party {
     pub(super) cards: NewCards,
     /// By reaction of the cohort: the episode that it was drawn for last.
     pub(super) episodes: Vec<Episode>,
+    /// What the consumer was reminded of last; it may have ended.
+    pub(super) told: Told,
     /// How far the consumer has slowed down; `None`: not at all. Few have, so it is elsewhere.
     pub(super) slowed: Option<Box<Slowed>>,
     /// Whether the consumer has left, or turned away from a subscription that had ended before.
@@ -38,6 +41,10 @@ pub(super) enum Happening {
     React(usize),
     /// A reaction that has slowed the consumer down is over, by its index.
     Recover(usize),
+    /// The consumer is reminded.
+    Remind(Reminded),
+    /// A reaction of the cohort to a reminder, by its index.
+    Heed(usize, Reminded),
     /// A payment goes back.
     Return(Movement, Money),
 }
@@ -116,6 +123,7 @@ impl Party {
             answers: Agenda::default(),
             cards: NewCards { last: joins, count: 0 },
             episodes: vec![Episode::NONE; reactions],
+            told: Told::default(),
             slowed: None,
             has_left: false,
             actions: Vec::new(),

@@ -3,15 +3,16 @@
 //! An episode is the first refusal for a cause in a usage period; of `more_than`, the first beyond the count in a local
 //! day. Credit runs out as often as there was some: with credit that came since the last refusal for want of it, another
 //! episode begins. Whether and when a consumer reacts is drawn at (consumer, reaction, episode), so it does not depend on
-//! what else was refused.
+//! what else was refused. Each reminder is an episode of its own.
 
 use crate::billing::catalog::Catalog;
 use crate::billing::cause::Cause;
 use crate::distribution::Distribution;
-use crate::draw::Chance;
-use crate::model::{Act, Scenario, When};
+use crate::draw::{Address, Chance};
+use crate::model::{Act, Reminder, Scenario, When};
 use crate::time::{Now, Span};
 use crate::world::party::{Happening, Party};
+use crate::world::reminder::Reminded;
 
 /// A reaction, compiled.
 #[derive(Clone, Debug)]
@@ -26,6 +27,7 @@ pub(super) struct Reaction {
 enum Trigger {
     Cause(Cause),
     MoreThan(u32),
+    Reminder(Reminder),
 }
 
 /// The reactions of each cohort.
@@ -36,6 +38,7 @@ pub(super) fn compile(scenario: &Scenario) -> Vec<Vec<Reaction>> {
                 Trigger::Cause(Cause::from_name(name).expect("causes are checked when the scenario is read"))
             }
             When::Refused { more_than } => Trigger::MoreThan(more_than),
+            When::Reminded(reminder) => Trigger::Reminder(reminder),
         },
         chance: reaction.chance,
         after: reaction.after.clone(),
@@ -55,7 +58,7 @@ pub(super) fn notice(party: &mut Party, reactions: &[Reaction], catalog: &Catalo
                 (account.period_begins().ns(), account.grants.created(), 1)
             }
             Trigger::Cause(own) if own == cause => (account.period_begins().ns(), 0, 1),
-            Trigger::Cause(_) => continue,
+            Trigger::Cause(_) | Trigger::Reminder(_) => continue,
             Trigger::MoreThan(count) => (cohort.calendar.day(now.billing), 0, count.saturating_add(1)),
         };
         let episode = &mut party.episodes[index];
@@ -71,6 +74,20 @@ pub(super) fn notice(party: &mut Party, reactions: &[Reaction], catalog: &Catalo
         if reaction.chance.happens(draws.word(0)) {
             let after = Span::from_ns(reaction.after.sample_whole(draws.word(1)));
             party.agenda.enter(now.billing + after, Happening::React(index));
+        }
+    }
+}
+
+/// Enters what the consumer at address `consumer` will do about a reminder.
+pub(super) fn heed(party: &mut Party, reactions: &[Reaction], consumer: Address, now: Now, reminded: Reminded) {
+    for (index, reaction) in reactions.iter().enumerate() {
+        if !matches!(reaction.trigger, Trigger::Reminder(own) if own == reminded.kind()) {
+            continue;
+        }
+        let draws = reminded.draws(consumer.named("reaction").at(index as u64)).stream();
+        if reaction.chance.happens(draws.word(0)) {
+            let after = Span::from_ns(reaction.after.sample_whole(draws.word(1)));
+            party.agenda.enter(now.billing + after, Happening::Heed(index, reminded));
         }
     }
 }

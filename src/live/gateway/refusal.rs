@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use farebox_engine::billing::cause::Cause;
+use farebox_engine::billing::standing::NotSold;
 use farebox_engine::time::{SECOND, Span};
 use hyper::Response;
 use hyper::header::HeaderValue;
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 
 use super::super::accounts::{AccountId, When};
 use super::super::exchange::Answer;
-use super::super::problem::{Amends, Rejection};
+use super::super::problem::{Amends, Credit, Rejection};
 use super::super::shortfall::Shortfall;
 use super::super::stamp::Scheduled;
 use super::{LEFT, Worker};
@@ -62,10 +63,17 @@ impl Worker {
     ) -> Response<Answer> {
         self.counters().ended(Some(route), cause);
         let when = scheduled.map_or(When::Wall(&self.shared.clock), |scheduled| When::At(scheduled.decided.now));
-        let Shortfall { balance, required, resets_in } = self.accounts().shortfall(account, when, route, cause);
+        let Shortfall { balance, required, resets_in, usual_credit } =
+            self.accounts().shortfall(account, when, route, cause);
         // The times of a lockstep are on no clock of the wall.
         let resets_at = resets_in.filter(|_| scheduled.is_none()).and_then(wall_time);
-        let amends = Amends { balance, required, resets_at };
+        let credit = usual_credit.and_then(|sold| match sold {
+            Ok(_) => self.shared.sells_credit().then_some(Credit::CanBeBought),
+            Err(NotSold::OnItsWay) => Some(Credit::OnItsWay),
+            Err(NotSold::NoPaymentMethod) => Some(Credit::NeedsPaymentMethod),
+            Err(NotSold::NotPrepaid | NotSold::NoUsualAmount | NotSold::NotSubscribed) => None,
+        });
+        let amends = Amends { balance, required, resets_at, credit };
         self.shared.answers.refuse_with(cause, wait, amends).map(Answer::Own)
     }
 
@@ -83,7 +91,7 @@ impl Worker {
 }
 
 /// What the clock on the wall shows after this time, in whole seconds and not earlier.
-fn wall_time(wait: Span) -> Option<Timestamp> {
+pub(super) fn wall_time(wait: Span) -> Option<Timestamp> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     let seconds = (now.as_nanos() + u128::from(wait.ns())).div_ceil(u128::from(SECOND));
     Timestamp::from_second(i64::try_from(seconds).ok()?).ok()

@@ -14,10 +14,11 @@ use super::super::problem::CAUSE;
 use super::super::slow::SLOW;
 use super::super::stamp::STAMP;
 use super::super::wire::{Framing, Head, WireError};
+use super::Worker;
 use super::head::{API_KEY, is_hop_by_hop, named_hop_by_hop};
 use super::inbound::{Inbound, InboundError};
 use super::reply::Reply;
-use super::{WARNING, Worker};
+use super::warning::WARNING;
 
 /// Headers of an answer for which there is room at first.
 const HEADERS: usize = 8;

@@ -38,6 +38,8 @@ pub(in crate::live) struct Caller {
     openings: Vec<String>,
     /// The lines that every request has, up to its end.
     ending: String,
+    /// The lines of `host` and of further headers, of a request that is none of a route.
+    beside: String,
     /// By meter beside `requests`, under which name the mock upstream says how much a call used.
     meters: Vec<String>,
     usage: RefCell<String>,
@@ -67,6 +69,9 @@ impl Caller {
         for (name, value) in headers {
             line(&mut ending, name, value);
         }
+        let mut beside = String::new();
+        line(&mut beside, &HOST, host);
+        beside.push_str(&ending);
         if !body.is_empty() || !method.is_safe() {
             write!(ending, "{CONTENT_LENGTH}: {}\r\n", body.len()).expect("a String takes everything");
         }
@@ -84,6 +89,7 @@ impl Caller {
             callers: world.consumers().zip(keys.iter().map(own_line)).collect(),
             openings: world.scenario.routes.iter().map(opening).collect(),
             ending: format!("{ending}\r\n{body}"),
+            beside,
             token: None,
             commands: *is_obeyed,
             meters: world.scenario.meters.iter().skip(1).map(|meter| format!("{METER}{}", meter.name)).collect(),
@@ -162,6 +168,14 @@ impl Caller {
             request.push_str("\r\n");
         }
         request.push_str(&self.ending);
+    }
+
+    /// Writes a request that buys credit for an account at this path, in place of what was there.
+    pub(super) fn write_purchase(&self, account: AccountId, path: &str, request: &mut String) {
+        let (_, key) = &self.callers[account.0 as usize];
+        request.clear();
+        write!(request, "POST {path} HTTP/1.1\r\n{}{key}{CONTENT_LENGTH}: 0\r\n\r\n", self.beside)
+            .expect("a String takes everything");
     }
 
     /// In lockstep nobody waits for a latency: it is in the stamp's times.

@@ -1,6 +1,7 @@
 //! One thread of the generator: releases calls when they are due, sends them, hears what became of them.
 
 mod hear;
+mod top_up;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -74,6 +75,8 @@ struct Shared {
     budgets: RefCell<BTreeMap<AccountId, Budget>>,
     /// Consumers that are known to have left: they call no more.
     left: RefCell<BTreeSet<AccountId>>,
+    /// Whose clients are buying credit.
+    buying: RefCell<BTreeSet<AccountId>>,
     slow: RefCell<SlowConsumers>,
     landed: Notify,
     result: RefCell<LoadResult>,
@@ -123,6 +126,7 @@ impl Sender {
                 stopped: Cell::new(false),
                 budgets: RefCell::default(),
                 left: RefCell::default(),
+                buying: RefCell::default(),
                 slow: RefCell::default(),
                 landed: Notify::new(),
                 result: RefCell::new(result),

@@ -30,6 +30,9 @@ pub struct LoadResult {
     pub ends: BTreeMap<Ending, u64>,
     /// What an answer gave as the reason of a refusal, with its status.
     pub reasons: BTreeMap<(u16, &'static str), u64>,
+    /// Times that a client has bought credit where a refusal said, by the status that it was answered with; `None`: there was
+    /// no answer.
+    pub top_ups: BTreeMap<Option<u16>, u64>,
     /// Attempts that got no answer, by kind.
     pub errors: BTreeMap<CallError, u64>,
     /// Attempts that were still in flight when the drain was over.
@@ -216,6 +219,7 @@ impl LoadResult {
             dropped: 0,
             ends: BTreeMap::new(),
             reasons: BTreeMap::new(),
+            top_ups: BTreeMap::new(),
             errors: BTreeMap::new(),
             unfinished: 0,
             overflowed: false,
@@ -267,6 +271,7 @@ impl LoadResult {
         self.ended = self.ended.zip(other.ended).map(|(own, other)| own.max(other));
         sum(&mut self.ends, &other.ends);
         sum(&mut self.reasons, &other.reasons);
+        sum(&mut self.top_ups, &other.top_ups);
         sum(&mut self.errors, &other.errors);
         for (class, latency) in &other.latency {
             self.latency.entry(*class).or_insert_with(Times::new).merge(latency);

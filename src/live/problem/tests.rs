@@ -28,9 +28,82 @@ fn a_problem_says_what_kind_it_is_and_what_to_do() {
             assert_eq!((&body["status"], &body["code"]), (&json!(402), &json!(cause.name())));
             assert!(["title", "detail"].iter().all(|name| body[*name].as_str().is_some_and(|text| text.len() > 10)));
             assert_eq!(body["retryable"], has_wait || is_retryable(cause));
-            assert_eq!(body.as_object().expect("an object").len(), 6);
+            assert_eq!(body.as_object().expect("an object").len(), 7);
         }
     }
+}
+
+/// http402.md §1: a client is to know from the body who must act, and where. The table is what was considered for each cause:
+/// another one is not there by accident.
+#[test]
+fn a_problem_says_who_can_do_what() {
+    let line = |cause: &Cause| {
+        let body = body(Dialect::Problem, *cause, 402, false).1;
+        let retry = if body["retryable"] == true { ", or later" } else { "" };
+        let action = &body["action"];
+        assert_eq!(action.as_object().expect("an object").len(), 2);
+        let [who, what] = ["who", "what"].map(|name| action[name].as_str().expect("text"));
+        format!("{}: {who} {what}{retry}\n", cause.name())
+    };
+    expect![[r"
+        no_credential: consumer send_key
+        unknown_credential: consumer check_key
+        route_not_found: consumer check_path
+        route_not_in_plan: consumer upgrade
+        no_payment_method: consumer add_payment_method
+        first_payment_failed: consumer update_payment_method
+        trial_ended: consumer add_payment_method
+        past_due: consumer update_payment_method
+        unpaid: consumer update_payment_method
+        canceled: consumer subscribe
+        billing_hold: provider lift_hold
+        rate_limited: nobody wait, or later
+        concurrency_limited: nobody wait, or later
+        quota_exhausted: consumer upgrade
+        spend_cap: consumer raise_cap
+        credit_exhausted: consumer top_up
+        payment_required: consumer pay_for_call
+        billing_unavailable: provider restore_billing
+        policy_error: provider correct_rule
+        upstream_402: provider pay_upstream
+        upstream_4xx: consumer check_request
+        upstream_error: provider restore_service, or later
+        upstream_timeout: provider restore_service, or later
+        client_abort: nobody nothing
+    "]]
+    .assert_eq(&Cause::ALL.iter().map(line).collect::<String>());
+}
+
+/// domain.md: `top_up_url` is there where topping up helps. Of the same refusal: credit is bought here, is being bought, or
+/// there is nothing to buy it with.
+#[test]
+fn a_refusal_for_want_of_credit_says_how_there_can_be_more() {
+    let scenario = Scenario::new("credit", Span::from_ns(HOUR));
+    let answers = Answers::new(&scenario, &Cause::ALL.map(Cause::status));
+    let said = |credit: Credit| -> Value {
+        let amends = Amends { credit: Some(credit), balance: Some(Money::ZERO), ..Amends::default() };
+        let body = whole(answers.refuse_with(Cause::CreditExhausted, None, amends));
+        assert_eq!((&body["code"], &body["balance"]), (&json!("credit_exhausted"), &json!("0.00")));
+        json!([body["action"], body["top_up_url"], body["retryable"]])
+    };
+    let url = "/.well-known/farebox/top-up";
+    assert_eq!(
+        Credit::ALL.map(said),
+        [
+            json!([{ "who": "consumer", "what": "top_up", "url": url }, url, false]),
+            json!([{ "who": "nobody", "what": "wait" }, null, true]),
+            json!([{ "who": "consumer", "what": "add_payment_method" }, null, false]),
+        ]
+    );
+    assert!(Credit::ALL.iter().enumerate().all(|(i, credit)| *credit as usize == i));
+}
+
+/// The body of an answer, read.
+fn whole(response: Response<Full<Bytes>>) -> Value {
+    let mut body = response.into_body();
+    let frame = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(Some(Ok(frame))) = frame else { panic!("the body is there at once") };
+    serde_json::from_slice(&frame.into_data().expect("bytes")).expect("JSON")
 }
 
 /// http402.md §4, the row of `OpenAI`: 429 with `error.type` = `insufficient_quota` and `error.code` one of
@@ -169,6 +242,7 @@ fn a_problem_says_how_it_is_mended_as_far_as_that_is_known() {
         balance: Some(Money::from_nanos(-5_000_000)),
         required: Some(Money::from_nanos(10_000_000)),
         resets_at: Some(at),
+        credit: None,
     };
     let mut expected = plain.clone();
     for (name, value) in

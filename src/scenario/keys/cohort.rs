@@ -43,7 +43,7 @@ static COHORT: Table = keys(&[
         "reacts",
         Default("[]"),
         ListOf(&List { item: Map(&REACTION), size: sized("reactions", 0, 16) }),
-        "What they do about refusals.",
+        "What they do about refusals and reminders.",
     ),
 ]);
 
@@ -415,14 +415,24 @@ static WALLET: Table = keys(&[key("balance", Required, One(Unit::Money), "What i
 // === Reactions ===
 
 static REACTION: Table = keys(&[
-    key("when", Required, One(Unit::Choice(&WHEN)), "The cause of a refusal; or `refused`, with `more_than`."),
+    key(
+        "when",
+        Required,
+        One(Unit::Choice(&WHEN)),
+        "The cause of a refusal; `refused`, with `more_than`; or what `payments.reminders` tells them: `card_reminder`, `trial_reminder`.",
+    ),
     key(
         "more_than",
         Optional,
         One(Unit::CountPer(Period::Day)),
         "How many refusals of a day are put up with: `500/day`.",
     ),
-    key("do", Required, One(Unit::Choice(&ACT)), "What they do, once per cause and billing period."),
+    key(
+        "do",
+        Required,
+        One(Unit::Choice(&ACT)),
+        "What they do, once per cause and billing period; about reminders, once for each.",
+    ),
     key("to", Optional, One(Unit::Name), "The plan that they go to, of `upgrade` and `downgrade`."),
     key("amount", Optional, One(Unit::Money), "How much credit they buy, of `top_up`."),
     key(
@@ -433,7 +443,7 @@ static REACTION: Table = keys(&[
     ),
     key("for", Optional, One(DURATION_ABOVE_ZERO), "For how long they `slow_down`; by default from then on."),
     key("chance", Default("100%"), One(Unit::Chance), "How likely they do it at all."),
-    key("after", Default("0s"), OneOrMap(DURATION, &distribution::TIME), "How long after the refusal."),
+    key("after", Default("0s"), OneOrMap(DURATION, &distribution::TIME), "How long after the refusal or the reminder."),
 ]);
 
 static WHEN: Choice = Choice::of(cause::WHEN);

@@ -22,6 +22,12 @@ pub(super) static PAYMENTS: Table = keys(&[
         OneOrMap(Unit::Chance, &CHARGEBACK),
         "How many captured payments the card's owner takes back; of a percentage alone, twenty days later.",
     ),
+    key(
+        "reminders",
+        Default("{}"),
+        Map(&REMINDERS),
+        "What consumers are told before it happens. It changes nothing by itself: what they do about it is a reaction, such as `when: card_reminder`.",
+    ),
 ]);
 
 static PROCESSOR: Table = keys(&[
@@ -89,4 +95,19 @@ static CHARGEBACK: Table = keys(&[
     key("after", Default(CHARGEBACK_AFTER), One(DURATION), "How long after the capture."),
     key("fee", Optional, One(Unit::Money), "What the processor charges for it; by default nothing."),
     key("suspends", Default("0s"), One(DURATION), "For how long the service is suspended while it is looked into."),
+]);
+
+static REMINDERS: Table = keys(&[
+    key(
+        "card_expires",
+        Default("[]"),
+        ListOf(&List { item: One(DURATION_ABOVE_ZERO), size: sized("reminders", 0, 10) }),
+        "How long before a card ends, the longest first: `[30d, 7d]`; by default nobody is told.",
+    ),
+    key(
+        "trial_ends",
+        Default("[]"),
+        ListOf(&List { item: One(DURATION_ABOVE_ZERO), size: sized("reminders", 0, 10) }),
+        "How long before a trial ends, the longest first: `[3d]`; by default nobody is told.",
+    ),
 ]);

@@ -21,6 +21,7 @@ impl Lowering<'_> {
             fees: fees(fields.map("fees")?)?,
             refunds: returns(fields, "refunds", REFUND_AFTER)?,
             chargebacks: returns(fields, "chargebacks", CHARGEBACK_AFTER)?,
+            reminders: self.reminders(fields.map("reminders")?)?,
         })
     }
 }

@@ -1,7 +1,7 @@
-//! Reactions: what consumers do about refusals.
+//! Reactions: what consumers do about refusals and reminders.
 
 use farebox_engine::draw::Chance;
-use farebox_engine::model::{Act, Period, Reaction, When};
+use farebox_engine::model::{Act, Period, Reaction, Reminder, When};
 
 use super::Lowering;
 use super::plan::PlanEntry;
@@ -56,6 +56,8 @@ impl Lowering<'_> {
                 self.problems.push(problem.help("write `when: refused`, or leave it out"));
                 None
             }
+            ("card_reminder", None) => Some(When::Reminded(Reminder::Card)),
+            ("trial_reminder", None) => Some(When::Reminded(Reminder::Trial)),
             (cause, None) => Some(When::Cause(cause)),
         }
     }

@@ -9,11 +9,15 @@ use crate::scenario::diagnostic::{Diagnostic, Spanned, quote};
 use crate::scenario::limit;
 use crate::scenario::value::{Fields, Value};
 
+/// Below it the gateway answers itself, and forwards nothing.
+const OWN: &str = "/.well-known/farebox";
+
 impl Lowering<'_> {
     /// Fills in the routes; whether all of them are right.
     pub(super) fn routes(&mut self, scenario: &Fields) -> bool {
         let mut is_right = true;
         for (path, route) in scenario.map("routes").into_iter().flat_map(Fields::named_maps) {
+            is_right &= self.check_path(path);
             let mut attributes = Vec::new();
             for entry in route.map("attributes").into_iter().flat_map(Fields::named) {
                 let name = &entry.name;
@@ -31,6 +35,17 @@ impl Lowering<'_> {
             self.routes.push(Route { path: path.value.clone(), upstream: upstream.unwrap_or(0), attributes });
         }
         is_right
+    }
+
+    /// Below that path the gateway answers itself.
+    fn check_path(&mut self, path: &Spanned<String>) -> bool {
+        let is_own = path.value == OWN || path.value.strip_prefix(OWN).is_some_and(|rest| rest.starts_with('/'));
+        if is_own {
+            let message = format!("{} is the gateway's own", quote(&path.value));
+            let help = format!("choose a path that does not begin with `{OWN}`, where it sells credit");
+            self.problems.push(Diagnostic::error(path.span, message).help(help));
+        }
+        !is_own
     }
 
     fn attribute(&mut self, name: &Spanned<String>, value: &Spanned<Value>) -> Option<Attribute> {

@@ -2,8 +2,8 @@
 
 use farebox_engine::distribution::Z99;
 use farebox_engine::model::{
-    Act, Breaks, Discount, Fault, Funds, GrantTerms, Joined, Length, PastAllowance, Pattern, Plan, Process, Rollover,
-    Scenario, Share, Tier, TopUp, When,
+    Act, Breaks, Discount, Fault, Funds, GrantTerms, Joined, Length, PastAllowance, Pattern, Plan, Process, Reminder,
+    Rollover, Scenario, Share, Tier, TopUp, When,
 };
 use farebox_engine::time::MINUTE;
 
@@ -458,6 +458,85 @@ fn reactions() {
     ] {
         let cohort = format!("traffic: {{ rate: 1/h }}, reacts: [ {{ {reaction} }} ]");
         assert_eq!(said("fee: $49/month", &cohort, ""), [message], "{reaction}");
+    }
+}
+
+/// Reminders are there in the order of the file; a reaction to one that nobody gets is told of, in every way that nobody
+/// may get it.
+#[test]
+fn reminders_and_reactions_to_them() {
+    const CARD: &str = "payment: { card: { lasts: 1y } }";
+    let sent = "payments: { reminders: { card_expires: [30d, 7d], trial_ends: [3d] } }";
+    let read = |plan: &str, cohort: &str, reaction: &str, more: &str| {
+        let cohort = format!("traffic: {{ rate: 1/h }}, {cohort}, reacts: [ {{ {reaction} }} ]");
+        (plan.to_owned(), cohort, more.to_owned())
+    };
+    let (plan, cohort, more) =
+        read("fee: $9/month, trial: 14d", "joined: start, payment: none", "when: trial_reminder, do: fix_card", sent);
+    let reminded = scenario(&plan, &cohort, &more);
+    let reminders = &reminded.payments.reminders;
+    assert_eq!((&reminders.card_expires[..], &reminders.trial_ends[..]), (&[days(30), days(7)][..], &[days(3)][..]));
+    assert_eq!(reminded.cohorts[0].reactions[0].when, When::Reminded(Reminder::Trial));
+    for (plan, cohort, reaction, more, messages) in [
+        (
+            "fee: $9/month",
+            CARD,
+            "when: card_reminder, do: fix_card",
+            "payments: { reminders: { card_expires: [7d] } }",
+            &[][..],
+        ),
+        (
+            "fee: $9/month",
+            CARD,
+            "when: card_reminder, do: fix_card",
+            "",
+            &["nobody is reminded of that in this scenario"],
+        ),
+        (
+            "fee: $9/month",
+            "joined: start",
+            "when: card_reminder, do: churn",
+            "payments: { reminders: { card_expires: [7d] } }",
+            &["this cohort's cards never end", "no card of these consumers ever ends"],
+        ),
+        (
+            "fee: $9/month, trial: 14d",
+            "joined: spread",
+            "when: trial_reminder, do: churn",
+            "payments: { reminders: { trial_ends: [3d] } }",
+            &["nobody of this cohort begins with a trial", "no consumer begins with a trial"],
+        ),
+        (
+            "fee: $9/month, trial: 14d",
+            "joined: start",
+            "when: trial_reminder, do: fix_card",
+            "payments: { reminders: { trial_ends: [3d] } }",
+            &["they have given a card before their trial"],
+        ),
+        (
+            "fee: $9/month",
+            CARD,
+            "when: card_reminder, more_than: 5/day, do: churn",
+            "payments: { reminders: { card_expires: [7d] } }",
+            &["`more_than` does not count `card_reminder` alone"],
+        ),
+        (
+            "fee: $9/month",
+            CARD,
+            "when: card_reminder, do: churn",
+            "payments: { reminders: { card_expires: [7d, 30d] } }",
+            &["this reminder comes before the one that it follows"],
+        ),
+        (
+            "fee: $9/month",
+            CARD,
+            "when: card_reminder, do: churn",
+            "payments: { reminders: { card_expires: [7d, 168h] } }",
+            &["this reminder is there already"],
+        ),
+    ] {
+        let (plan, cohort, more) = read(plan, cohort, reaction, more);
+        assert_eq!(said(&plan, &cohort, &more), messages, "{reaction} {more}");
     }
 }
 

@@ -1,8 +1,6 @@
 //! What a problem says of how it is mended: what there is, what it takes, and when time alone brings it. What nobody knows is
 //! left out.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use jiff::Timestamp;
 
 use super::*;
@@ -32,7 +30,7 @@ fn refused_after(rig: &Rig, id: u32, served: usize, cause: &str) -> (Message, Va
     let answer = client.get(&keyed(AccountId(id), ""));
     refused(&answer, 402, cause);
     let mut problem: Value = serde_json::from_slice(&answer.body).unwrap();
-    for known in ["type", "title", "status", "detail", "code", "retryable"] {
+    for known in ["type", "title", "status", "detail", "code", "retryable", "action"] {
         assert!(problem.as_object_mut().unwrap().remove(known).is_some(), "{known}");
     }
     (answer, problem)

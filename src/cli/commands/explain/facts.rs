@@ -8,7 +8,7 @@ use farebox_engine::money::Money;
 use farebox_engine::world::World;
 
 /// What is told of counts that grow.
-pub(super) const HAPPENED: [(Count, &str); 7] = [
+pub(super) const HAPPENED: [(Count, &str); 11] = [
     (Count::Joined, "subscribed"),
     (Count::Trials, "a trial began"),
     (Count::Converted, "the trial became a subscription"),
@@ -16,6 +16,10 @@ pub(super) const HAPPENED: [(Count, &str); 7] = [
     (Count::Upgrades, "upgraded"),
     (Count::UpgradesFailed, "an upgrade was not paid"),
     (Count::Downgrades, "downgraded"),
+    (Count::CardReminders, "reminded that the card is about to end"),
+    (Count::CardRemindersHeeded, "put in another card because of a reminder"),
+    (Count::TrialReminders, "reminded that the trial is about to end"),
+    (Count::TrialRemindersHeeded, "gave a payment method because of a reminder"),
 ];
 
 /// The same of payments, after what they were to pay.

@@ -81,7 +81,9 @@ impl Shared {
         };
         if let Some(next) = next.filter(|next| next.at < self.caller.until()) {
             self.waiting.set(self.waiting.get() + 1);
-            spawn_local(Rc::clone(self).again(next));
+            let refused = answer.as_ref().ok().filter(|_| next.attempt > 1);
+            let page = refused.and_then(|(answer, _)| self.page(due, answer));
+            spawn_local(Rc::clone(self).again(next, page));
         }
     }
 
@@ -102,7 +104,12 @@ impl Shared {
         next_attempt(client, &answered, attempts, budget, word)
     }
 
-    async fn again(self: Rc<Self>, due: Due) {
+    /// Makes an attempt when it is due; after credit was bought at a page, if one is named, and that may take longer.
+    async fn again(self: Rc<Self>, mut due: Due, page: Option<String>) {
+        if let Some(page) = page {
+            self.buy(due, &page).await;
+            due.at = due.at.max(self.clock.now().traffic);
+        }
         self.timer.sleep_until(self.clock.instant(due.at)).await;
         self.waiting.set(self.waiting.get() - 1);
         if !self.stopped.get() {
