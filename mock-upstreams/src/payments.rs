@@ -9,6 +9,7 @@
 //! Everything is in memory, behind one lock, and drawn from the seed. Deliberately absent: plans, prices, subscriptions,
 //! invoices, and whatever takes no card. docs/PAYMENTS.md says what is played, and how far.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -18,6 +19,9 @@ use std::time::Duration;
 
 use tokio::task::spawn_local;
 
+use self::charges::Charge;
+pub use self::command::PaymentCommand;
+pub use self::events::has_kind;
 use self::outbox::Outbox;
 use self::service::Service;
 use self::state::State;
@@ -31,6 +35,7 @@ mod call;
 mod cards;
 mod charges;
 mod clock;
+mod command;
 mod contact;
 mod control;
 mod customers;
@@ -77,6 +82,11 @@ pub struct PaymentsOptions {
     pub errors: Errors,
     /// Where events are sent.
     pub webhook: Option<Webhook>,
+    /// How many events it holds at most, of which the oldest go; `None`: as many as objects.
+    pub max_events: Option<NonZeroUsize>,
+    /// Whether requests may say what a payment comes to ([`PaymentCommand`]): for a driver that has drawn it, and for
+    /// nobody else. Such a payment may be of any amount.
+    pub obey: bool,
 }
 
 impl Default for PaymentsOptions {
@@ -89,6 +99,8 @@ impl Default for PaymentsOptions {
             latency: Latency::ZERO,
             errors: Errors::NONE,
             webhook: None,
+            max_events: None,
+            obey: false,
         }
     }
 }
@@ -111,6 +123,15 @@ pub struct PaymentsCounts {
     pub events: usize,
 }
 
+/// Money that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// How much, less what was given back, in the currency's smallest unit.
+    pub amount: i64,
+    /// What the payment was sent with.
+    pub metadata: BTreeMap<String, String>,
+}
+
 /// A webhook's secret that is drawn from the seed.
 pub fn drawn_secret(seed: u64) -> String {
     ids::text(&mut ids::draws(seed, ids::Stream::Secret, 0), "whsec_", 32)
@@ -126,9 +147,15 @@ impl PaymentsServer {
         }
         let most = options.max_objects.get();
         let outbox = Outbox::new(options.webhook.clone(), options.seed, most);
-        let payments = Payments(Arc::new(Mutex::new(State::new(options.seed, most, outbox))));
+        let payments = Payments(Arc::new(Mutex::new(State::new(
+            options.seed,
+            most,
+            options.max_events.map_or(most, NonZeroUsize::get),
+            outbox,
+        ))));
         let shared = payments.clone();
-        let driven = Driven { seed: options.seed, latency: options.latency, errors: options.errors.clone() };
+        let (seed, latency, errors, obey) = (options.seed, options.latency, options.errors.clone(), options.obey);
+        let driven = Driven { seed, latency, errors, obey };
         let webhook = options.webhook.clone();
         let make = move |seat: &Seat| {
             if let Some(webhook) = webhook.clone() {
@@ -147,6 +174,12 @@ impl PaymentsServer {
     /// The address it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.host.addr()
+    }
+
+    /// Every charge that was paid so far, the oldest first.
+    pub fn captures(&self) -> Vec<Capture> {
+        let state = self.payments.lock();
+        state.charges.values().filter(|charge| charge.is_paid()).map(Charge::capture).collect()
     }
 
     /// As [`Host::shutdown`]. Returns what it has done.
@@ -173,4 +206,6 @@ struct Driven {
     seed: u64,
     latency: Latency,
     errors: Errors,
+    /// Whether payments come to what is commanded.
+    obey: bool,
 }

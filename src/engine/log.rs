@@ -8,14 +8,18 @@ use std::collections::BTreeMap;
 
 use crate::billing::account::{Account, Consumer};
 use crate::billing::cause::Failure;
+use crate::billing::decline::Answer;
 use crate::billing::gate::Decision;
 use crate::billing::hold::HoldId;
+use crate::billing::invoice::Charge;
 use crate::billing::margins::Margins;
 use crate::model::PerMeter;
 use crate::money::Overflow;
 use crate::sim::{self, Ended, Observer, Scratch, Tried};
 use crate::time::{Now, Span, Time};
 use crate::world::World;
+use crate::world::outside::Hears;
+use crate::world::party::Party;
 use crate::world::schedule::Call;
 
 /// One event of one account.
@@ -64,6 +68,13 @@ pub enum Event {
         /// What each upstream up to there used for it.
         used: PerMeter<u64>,
     },
+    /// What became of a charge has come to an account that hears by the wall.
+    Heard {
+        /// The attempt.
+        charge: Charge,
+        /// What the processor has answered.
+        answer: Answer,
+    },
 }
 
 /// The log of one consumer, and its account when all was over.
@@ -73,6 +84,8 @@ pub struct History {
     pub log: Vec<Entry>,
     /// The closed account.
     pub account: Account,
+    /// From whom it has heard what became of its charges.
+    pub hears: Hears,
 }
 
 /// Plays one consumer in virtual time and writes down what happens; and the others with it, where they share something.
@@ -105,7 +118,8 @@ struct Writer {
 
 impl Writer {
     fn history(self) -> History {
-        History { log: self.log, account: self.account.expect("a played consumer's account is closed") }
+        let account = self.account.expect("a played consumer's account is closed");
+        History { log: self.log, account, hears: Hears::FromTheModel }
     }
 }
 
@@ -191,15 +205,25 @@ pub struct Replayed {
     pub margins: Margins,
 }
 
-/// Plays a log through a fresh account of the consumer, closed at `end`; tells each decision to `decided`.
+/// Plays a log through a fresh account of the consumer, which hears from the model, closed at `end`; tells each decision
+/// to `decided`.
 pub fn replay(
     world: &World,
     consumer: Consumer,
     log: &[Entry],
     end: Now,
+    decided: impl FnMut(Replayed),
+) -> Result<Account, Overflow> {
+    replay_in(world, world.open(consumer)?, log, end, decided)
+}
+
+fn replay_in(
+    world: &World,
+    mut party: Party,
+    log: &[Entry],
+    end: Now,
     mut decided: impl FnMut(Replayed),
 ) -> Result<Account, Overflow> {
-    let mut party = world.open(consumer)?;
     for Entry { now, event } in log {
         world.catch_up(&mut party, *now)?;
         match event {
@@ -211,13 +235,25 @@ pub fn replay(
             Event::Served { hold, usage } => world.served(&mut party, *now, *hold, usage)?,
             Event::GaveUp { hold, sent } => world.gave_up(&mut party, *now, *hold, sent)?,
             Event::Failed { hold, failure, used } => world.failed(&mut party, *now, *hold, failure.hop, used)?,
+            Event::Heard { charge, answer } => _ = world.heard(&mut party, *now, *charge, *answer)?,
         }
+        // What it wants was asked when it was played.
+        party.take_wishes();
     }
     world.close(&mut party, end)?;
     Ok(party.into_account())
 }
 
 impl History {
+    /// Plays it again, as [`replay`], through an account that hears from whom this one did. What has heard in turn hears
+    /// from the model, whose moments and answers those are.
+    ///
+    /// # Errors
+    /// When an amount leaves the range.
+    pub fn replay(&self, world: &World, end: Now, decided: impl FnMut(Replayed)) -> Result<Account, Overflow> {
+        replay_in(world, world.open_hearing(self.account.consumer(), self.hears.again())?, &self.log, end, decided)
+    }
+
     /// Tells what is in the log to an observer, as if it had watched. The latency is what lies between a call's decision
     /// and its answer; that of the first token is what of it comes before the time that the others take. That of a call that
     /// a further attempt has served begins when the schedule says.
@@ -278,6 +314,8 @@ impl History {
                         observer.failed(consumer, &Call { usage: used, ..call }, hold, failure, *now);
                     }
                 }
+                // What the account made of it is in the account.
+                Event::Heard { .. } => {}
             }
         }
         observer.closed(&self.account, &tried);
@@ -326,6 +364,7 @@ impl Endings {
                 Event::Failed { hold, failure, .. } => {
                     holds.remove(&hold).into_iter().for_each(|at| ended[at] = Ended::Failed(failure));
                 }
+                Event::Heard { .. } => {}
             }
         }
         Self { ended, last }

@@ -7,6 +7,7 @@ use crate::billing::account::{Account, Consumer};
 use crate::billing::cause::{CAUSES, Failure, KINDS};
 use crate::billing::gate::Decision;
 use crate::billing::headroom::Passed;
+use crate::billing::heard::Heard;
 use crate::billing::hold::HoldId;
 use crate::billing::ledger::{MOVEMENTS, Movement};
 use crate::billing::tally::Tally;
@@ -61,12 +62,23 @@ pub(crate) struct CohortRecord {
     pub(crate) first_token: Option<Latencies>,
     /// From paying for what was refused until the first call that is served; made with the first.
     pub(crate) first_success: Option<Latencies>,
+    /// What was heard late.
+    pub(crate) late: LateRecord,
     /// By price version, as far as any was: what calls would have used whose last attempt was refused.
     pub(crate) lost: Vec<PerMeter<u64>>,
     /// One entry per bucket.
     pub(crate) timeline: Vec<BucketRecord>,
     /// Over its consumers; `None` once a sum has left the range.
     pub(crate) moments: Option<Moments>,
+}
+
+/// What one cohort has heard late of its payments, in ns of traffic time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LateRecord {
+    /// How late; made with the first.
+    pub(crate) late: Option<Latencies>,
+    pub(crate) wrongly_blocked_ns: u128,
+    pub(crate) wrongly_served_ns: u128,
 }
 
 /// The calls of one cohort for one route.
@@ -279,6 +291,14 @@ impl Latencies {
     }
 }
 
+impl LateRecord {
+    fn add(&mut self, heard: &Heard) {
+        heard.late.iter().for_each(|late| self.late.get_or_insert_with(Latencies::new).count(*late));
+        self.wrongly_blocked_ns += u128::from(heard.wrongly_blocked.ns());
+        self.wrongly_served_ns += u128::from(heard.wrongly_served.ns());
+    }
+}
+
 impl CohortRecord {
     fn new(buckets: usize) -> Self {
         Self {
@@ -296,6 +316,7 @@ impl CohortRecord {
             recovery: None,
             first_token: None,
             first_success: None,
+            late: LateRecord::default(),
             lost: Vec::new(),
             timeline: vec![BucketRecord::default(); buckets],
             moments: Some(Moments::default()),
@@ -460,6 +481,9 @@ impl Observer for Recorder {
         record.tally.add(account.tally());
         for took in account.took_back() {
             record.first_success.get_or_insert_with(Latencies::new).count(*took);
+        }
+        if let Some(heard) = account.heard() {
+            record.late.add(heard);
         }
     }
 }

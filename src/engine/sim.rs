@@ -35,7 +35,7 @@ pub trait Observer {
     /// Whether calls of which none can be refused may be told together: their latencies one by one, then [`Self::passed`].
     const TOGETHER: bool = false;
 
-    /// A call is about to be decided; the account is as it stands before.
+    /// A call is about to be decided; the account is as it stands before, had it heard of all that has happened.
     #[inline]
     fn asked(&mut self, _account: &Account, _call: &Call, _now: Now) {}
 

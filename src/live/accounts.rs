@@ -4,25 +4,32 @@
 //! are read inside it: time never runs backwards for an account.
 
 use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use farebox_engine::billing::account::{Consumer, Status};
 use farebox_engine::billing::cause::{Cause, Failure};
+use farebox_engine::billing::decline::Answer;
 use farebox_engine::billing::gate::Decision;
 use farebox_engine::billing::hold::HoldId;
+use farebox_engine::billing::invoice::Charge;
 use farebox_engine::billing::standing::{NotSold, Standing};
 use farebox_engine::log::{Entry, Event, History};
 use farebox_engine::model::{Act, Breaks, PerMeter};
 use farebox_engine::money::{Money, Overflow};
 use farebox_engine::time::{Clock, Now, Span, Time};
 use farebox_engine::world::World;
+use farebox_engine::world::outside::{CaughtUp, Hears};
 use farebox_engine::world::party::Party;
 use farebox_engine::world::reminder::Told;
 use farebox_engine::world::slow::Slow;
 
+use super::collector::Desk;
+use super::collector::reconcile::Collected;
 use super::shortfall::Shortfall;
+use super::stamp::Step;
 
 /// An account's place among all accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +77,8 @@ pub struct Accounts {
     keys: HashMap<Box<[u8]>, AccountId, foldhash::fast::RandomState>,
     logging: Logging,
     overflow: OnceLock<Overflow>,
+    /// Where what the accounts want charged is put; `None`: the model answers.
+    desk: Option<Desk>,
 }
 
 #[derive(Debug)]
@@ -79,6 +88,17 @@ struct Slot {
     /// In lockstep: the event that may happen next, and who waits for a later one.
     turn: u64,
     waiting: Vec<(u64, Waker)>,
+    /// Until when it is played, once its last call is over.
+    last: Option<Now>,
+    /// By the wall: when somebody looks at what is due.
+    wakes: Time,
+}
+
+/// An account's lock. When it is let go, what the account wants meanwhile is put on the desk.
+struct Held<'a> {
+    slot: MutexGuard<'a, Slot>,
+    id: AccountId,
+    accounts: &'a Accounts,
 }
 
 /// When an event happens.
@@ -100,14 +120,26 @@ impl When<'_> {
 }
 
 impl Accounts {
-    /// Opens the account of every consumer.
+    /// Opens the account of every consumer; what it wants charged, the model answers.
     pub fn open(world: Arc<World>, logging: Logging) -> Result<Self, Overflow> {
+        Self::open_hearing(world, logging, Hears::FromTheModel, None)
+    }
+
+    /// The same, of accounts that put what they want charged on a desk, and hear what became of it in that way.
+    ///
+    /// # Errors
+    /// When an amount leaves the range.
+    pub fn open_outside(world: Arc<World>, logging: Logging, hears: Hears, desk: Desk) -> Result<Self, Overflow> {
+        Self::open_hearing(world, logging, hears, Some(desk))
+    }
+
+    fn open_hearing(world: Arc<World>, logging: Logging, hears: Hears, desk: Option<Desk>) -> Result<Self, Overflow> {
         let consumers: Vec<_> = world.consumers().collect();
-        let slot = |consumer: &Consumer| Ok(Mutex::new(Slot::new(world.open(*consumer)?)));
+        let slot = |consumer: &Consumer| Ok(Mutex::new(Slot::new(world.open_hearing(*consumer, hears)?)));
         let slots = consumers.iter().map(slot).collect::<Result<_, _>>()?;
         let keys = (0..consumers.len() as u32).map(|id| (key(AccountId(id)).into_bytes().into(), AccountId(id)));
         let keys = keys.collect();
-        Ok(Self { consumers, slots, keys, logging, overflow: OnceLock::new(), world })
+        Ok(Self { consumers, slots, keys, logging, overflow: OnceLock::new(), desk, world })
     }
 
     /// Whose key this is.
@@ -177,8 +209,11 @@ impl Accounts {
     pub fn catch_up(&self, id: AccountId, when: When<'_>) -> Result<Now, Overflow> {
         let mut slot = self.lock(id);
         let now = when.read();
-        self.note(self.world.catch_up(&mut slot.party, now))?;
-        Ok(slot.party.next_deadline())
+        match self.note(self.world.catch_up(&mut slot.party, now))? {
+            CaughtUp::Fully => Ok(slot.party.next_deadline()),
+            // What it waits for wakes it.
+            CaughtUp::Waits => Ok(Now { traffic: Time::NEVER, billing: Time::NEVER }),
+        }
     }
 
     /// What a client is told to wait that was refused for this cause, see [`World::retry_after`]; and the plan that it is
@@ -268,7 +303,8 @@ impl Accounts {
         let close = |slot: Mutex<Slot>| {
             let Slot { mut party, log, .. } = slot.into_inner().expect(NOT_POISONED);
             world.close(&mut party, end)?;
-            Ok(History { log, account: party.into_account() })
+            let hears = party.hears();
+            Ok(History { log, account: party.into_account(), hears })
         };
         self.slots.into_iter().map(close).collect()
     }
@@ -287,7 +323,7 @@ impl Accounts {
     ) -> Result<T, Overflow> {
         let mut slot = self.lock(id);
         let now = when.read();
-        let Slot { party, log, .. } = &mut *slot;
+        let Slot { party, log, .. } = &mut *slot.slot;
         self.note(self.world.catch_up(party, now))?;
         let (result, event) = self.note(happen(party, now, &self.world))?;
         if self.logging == Logging::Full {
@@ -303,24 +339,117 @@ impl Accounts {
         })
     }
 
-    fn lock(&self, id: AccountId) -> MutexGuard<'_, Slot> {
-        self.slots[id.0 as usize].lock().expect(NOT_POISONED)
+    fn lock(&self, id: AccountId) -> Held<'_> {
+        Held { slot: self.slots[id.0 as usize].lock().expect(NOT_POISONED), id, accounts: self }
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = Slot;
+
+    fn deref(&self) -> &Slot {
+        &self.slot
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Slot {
+        &mut self.slot
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let Some(desk) = &self.accounts.desk else { return };
+        let Slot { party, wakes, .. } = &mut *self.slot;
+        for wish in party.take_wishes() {
+            desk.wish(self.id, wish);
+        }
+        if party.hears() == Hears::ByTheWall && !party.waits() {
+            let due = self.accounts.world.next_moment(party);
+            if due < *wakes {
+                *wakes = due;
+                desk.wake(self.id, due);
+            }
+        }
     }
 }
 
 const NOT_POISONED: &str = "a panic ends the process, so no lock is ever poisoned";
 
+// === The processor outside ===
+
+impl Accounts {
+    /// The processor has answered what an account wanted charged. Whoever waited for it goes on. An overflow is kept as by
+    /// [`Self::served`].
+    pub fn heard(&self, id: AccountId, when: When<'_>, charge: Charge, answer: Answer) {
+        let mut slot = self.lock(id);
+        let (last, hears, waited) = (slot.last, slot.party.hears(), slot.party.waits());
+        let now = last.unwrap_or_else(|| when.read());
+        self.note(self.world.heard(&mut slot.party, now, charge, answer).map(drop)).unwrap_or_default();
+        if self.logging == Logging::Full && hears == Hears::ByTheWall {
+            slot.log.push(Entry { now, event: Event::Heard { charge, answer } });
+        }
+        slot.wake_turn();
+        let is_at_its_end = last.is_some() && waited && !slot.party.waits();
+        // What it wants now is put on the desk first.
+        drop(slot);
+        if let Some(desk) = self.desk.as_ref().filter(|_| is_at_its_end) {
+            desk.has_come();
+        }
+    }
+
+    /// Does what is due for an account, as somebody was asked to do at `at`; unless others were asked to do so earlier.
+    pub(super) fn wake(&self, id: AccountId, at: Time, when: When<'_>) {
+        let mut slot = self.lock(id);
+        if slot.wakes != at {
+            return;
+        }
+        slot.wakes = Time::NEVER;
+        let now = when.read();
+        self.note(self.world.catch_up(&mut slot.party, now).map(drop)).unwrap_or_default();
+    }
+
+    /// When every call is over: plays all accounts on until just before `end`, each as far as the answers have come that
+    /// are due; with the others that come later, it goes on.
+    ///
+    /// # Errors
+    /// When an amount leaves the range.
+    pub fn play_to(&self, end: Now) -> Result<(), Overflow> {
+        let last = World::last(end);
+        self.ids().try_for_each(|id| {
+            let mut slot = self.lock(id);
+            slot.last = Some(last);
+            let caught_up = self.note(self.world.catch_up(&mut slot.party, last))?;
+            if let Some(desk) = self.desk.as_ref().filter(|_| caught_up == CaughtUp::Waits) {
+                desk.waits();
+            }
+            Ok(())
+        })
+    }
+
+    /// What each account knows of its charges so far.
+    pub fn collected(&self) -> Vec<Collected> {
+        let of = |id| {
+            let slot = self.lock(id);
+            Collected { captured: slot.party.captured(), open: slot.party.open_charges().to_vec() }
+        };
+        self.ids().map(of).collect()
+    }
+}
+
 // === Lockstep ===
 
 impl Accounts {
-    /// Whether it is the turn of event `number` of an account; else the task is woken when it is.
-    pub fn poll_turn(&self, id: AccountId, number: u64, context: &Context<'_>) -> Poll<()> {
+    /// Whether it is the turn of an event of an account, and everything that is due before it is done; else the task is
+    /// woken when it is worth another look. An overflow is told by the event itself.
+    pub(crate) fn poll_turn(&self, id: AccountId, step: Step, context: &Context<'_>) -> Poll<()> {
         let mut slot = self.lock(id);
-        if slot.turn == number {
+        if slot.turn == step.turn && self.note(self.world.catch_up(&mut slot.party, step.now)) != Ok(CaughtUp::Waits) {
             return Poll::Ready(());
         }
-        slot.waiting.retain(|(waiting, _)| *waiting != number);
-        slot.waiting.push((number, context.waker().clone()));
+        slot.waiting.retain(|(waiting, _)| *waiting != step.turn);
+        slot.waiting.push((step.turn, context.waker().clone()));
         Poll::Pending
     }
 
@@ -328,18 +457,20 @@ impl Accounts {
     pub fn pass_turn(&self, id: AccountId) {
         let mut slot = self.lock(id);
         slot.turn += 1;
-        let turn = slot.turn;
-        if let Some(next) = slot.waiting.iter().position(|(number, _)| *number == turn) {
-            let (_, waker) = slot.waiting.swap_remove(next);
-            drop(slot);
-            waker.wake();
-        }
+        slot.wake_turn();
     }
 }
 
 impl Slot {
     fn new(party: Party) -> Self {
-        Self { party, log: Vec::new(), turn: 0, waiting: Vec::new() }
+        Self { party, log: Vec::new(), turn: 0, waiting: Vec::new(), last: None, wakes: Time::NEVER }
+    }
+
+    /// Wakes whoever waits for the turn that it is.
+    fn wake_turn(&mut self) {
+        if let Some(next) = self.waiting.iter().position(|(number, _)| *number == self.turn) {
+            self.waiting.swap_remove(next).1.wake();
+        }
     }
 }
 

@@ -114,7 +114,7 @@ impl Exchange {
     pub(crate) async fn let_go(&self) {
         let Some(Gone { step, sent }) = self.gone.as_deref().copied() else { return };
         let (accounts, Hold { account, id, .. }) = (self.worker.accounts(), self.hold);
-        poll_fn(|context| accounts.poll_turn(account, step.turn, context)).await;
+        poll_fn(|context| accounts.poll_turn(account, step, context)).await;
         accounts.gave_up(account, When::At(step.now), id, sent);
         accounts.pass_turn(account);
     }
@@ -177,10 +177,6 @@ impl Exchange {
         match error {
             ReplyError::Broken(_) => self.lose(Cause::UpstreamError),
             ReplyError::Stalled => self.lose(Cause::UpstreamTimeout),
-            ReplyError::Request(error) => {
-                self.worker.counters().rejected(error.rejection());
-                self.withdraw();
-            }
         }
     }
 

@@ -141,7 +141,7 @@ pub struct Counts {
 /// What the threads share.
 #[derive(Debug)]
 struct Shared {
-    accounts: Accounts,
+    accounts: Arc<Accounts>,
     clock: WallClock,
     time: Time,
     upstream: SocketAddr,
@@ -198,6 +198,18 @@ impl Gateway {
         front: Front,
         tls: Option<Tls>,
     ) -> Result<Self, StartError> {
+        let accounts = Accounts::open(world, options.logging)?;
+        Self::start_on(Arc::new(accounts), options, front, tls)
+    }
+
+    /// As [`Self::start_with`], on accounts that somebody else has opened; [`Options::logging`] is theirs.
+    pub fn start_on(
+        accounts: Arc<Accounts>,
+        options: &Options,
+        front: Front,
+        tls: Option<Tls>,
+    ) -> Result<Self, StartError> {
+        let world = Arc::clone(accounts.world());
         let routes = world.scenario.routes.len();
         let meters = world.scenario.meters.clone();
         let shared = Arc::new(Shared {
@@ -209,7 +221,7 @@ impl Gateway {
             routes: Routes::new(&world.scenario.routes),
             clock: WallClock::starting(options.time.origin(), world.schedule.pace().clock),
             time: options.time,
-            accounts: Accounts::open(world, options.logging)?,
+            accounts,
             upstream: options.upstream,
             token: options.token.clone(),
             counters: (0..options.threads.get()).map(|_| Own::new(routes)).collect(),
@@ -251,11 +263,45 @@ impl Gateway {
     /// Stops accepting, gives what is in flight `grace`, and closes every account; `end` is asked for the time when
     /// nothing happens any more.
     pub fn finish(self, grace: Duration, end: impl FnOnce(&WallClock) -> Now) -> Result<Finished, Overflow> {
+        let stopped = self.stop(grace);
+        let end = end(stopped.clock());
+        stopped.close(end)
+    }
+
+    /// Stops accepting, and gives what is in flight `grace`.
+    pub fn stop(self, grace: Duration) -> Stopped {
         let Self { host, shared } = self;
         host.shutdown(grace);
-        let (end, counts) = (end(&shared.clock), shared.counts());
-        let shared = Arc::into_inner(shared).expect("the threads have ended, and nobody else shares the accounts");
-        Ok(Finished { histories: shared.accounts.close(end)?, end, counts })
+        let counts = shared.counts();
+        let shared = Arc::into_inner(shared).expect("the threads have ended, and nobody else shares what they did");
+        Stopped { accounts: shared.accounts, clock: shared.clock, counts }
+    }
+}
+
+/// A gateway that serves nobody any more, with its accounts.
+#[derive(Debug)]
+pub struct Stopped {
+    accounts: Arc<Accounts>,
+    clock: WallClock,
+    counts: Counts,
+}
+
+impl Stopped {
+    /// By what it has decided.
+    pub fn clock(&self) -> &WallClock {
+        &self.clock
+    }
+
+    /// Closes every account.
+    ///
+    /// # Errors
+    /// When an amount has left the range.
+    ///
+    /// # Panics
+    /// When somebody still shares the accounts.
+    pub fn close(self, end: Now) -> Result<Finished, Overflow> {
+        let accounts = Arc::into_inner(self.accounts).expect("whoever opened the accounts has let go of them");
+        Ok(Finished { histories: accounts.close(end)?, end, counts: self.counts })
     }
 }
 
@@ -388,7 +434,7 @@ impl Worker {
         let Some(Scheduled { decided, .. }) = scheduled else {
             return accounts.request(account, When::Wall(&self.shared.clock), attempt, route);
         };
-        poll_fn(|context| accounts.poll_turn(account, decided.turn, context)).await;
+        poll_fn(|context| accounts.poll_turn(account, decided, context)).await;
         let decision = accounts.request(account, When::At(decided.now), attempt, route);
         accounts.pass_turn(account);
         decision
@@ -438,7 +484,7 @@ impl Worker {
         let unsettled = match (exchange.ending(), failure) {
             (Ending::Scheduled(step), _) => {
                 let account = exchange.account();
-                poll_fn(|context| self.accounts().poll_turn(account, step.turn, context)).await;
+                poll_fn(|context| self.accounts().poll_turn(account, step, context)).await;
                 end(exchange);
                 self.accounts().pass_turn(account);
                 None

@@ -1,7 +1,8 @@
 //! The same calls as the twin's, on real sockets, in the twin's order and at the twin's times.
 //!
 //! Each request carries its scheduled times in its stamp. The events of one account (a decision, an answer) happen in
-//! the order of their numbers: the gateway lets an event wait until it is its turn. Accounts are independent, so many
+//! the order of their numbers: the gateway lets an event wait until it is its turn, and until the payment processor has
+//! answered what is due before it. Accounts are independent, so many
 //! are played at once. Nobody waits for a latency, so this shows decisions and books, and no latency figure. A client that
 //! goes is one that the stamp says goes: it stays on its connection, and the gateway does in that turn what it does when it
 //! sees one go.
@@ -127,6 +128,7 @@ fn script(twin: &History) -> Script {
                 scheduled.served = Some(step(turn));
                 call.alone = scheduled.decided.turn + 1 + u64::from(scheduled.gone.is_some()) == turn as u64;
             }
+            Event::Heard { .. } => unreachable!("a twin hears from the model"),
         }
     }
     Script { calls, peak }

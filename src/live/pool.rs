@@ -40,6 +40,8 @@ pub(super) struct Connection {
     written: usize,
     /// Whether an exchange has ended on it.
     is_used: bool,
+    /// Whether anything was written of this one.
+    has_sent: bool,
 }
 
 impl Pool {
@@ -57,14 +59,14 @@ impl Pool {
             }
         }
         let wire = Wire::connect(self.address).await?;
-        Ok(Connection { wire, unsent: Vec::new(), written: 0, is_used: false })
+        Ok(Connection { wire, unsent: Vec::new(), written: 0, is_used: false, has_sent: false })
     }
 
     /// Takes a connection back whose answer has been read to its end.
     pub(super) fn give_back(&self, mut connection: Connection) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < self.idle_max {
-            connection.is_used = true;
+            (connection.is_used, connection.has_sent) = (true, false);
             connection.unsent.shrink_to(UNSENT_KEPT);
             idle.push(connection);
         }
@@ -90,7 +92,10 @@ impl Connection {
         while self.written < self.unsent.len() {
             match ready!(self.wire.poll_write(cx, &self.unsent[self.written..]))? {
                 0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
-                written => self.written += written,
+                written => {
+                    self.written += written;
+                    self.has_sent = true;
+                }
             }
         }
         self.unsent.clear();
@@ -101,6 +106,33 @@ impl Connection {
     /// Whether it broke because it was idle, and the other side had closed it: then nothing has been sent, and another one
     /// may carry the same.
     pub(super) fn was_stale(&self) -> bool {
-        self.is_used && self.written == 0
+        self.is_used && !self.has_sent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use tokio::runtime::{Builder, LocalOptions};
+
+    use super::*;
+
+    /// What has been sent in part is not sent again on another connection: its rest would be read as a request there.
+    #[test]
+    fn a_connection_is_stale_only_while_nothing_was_sent_on_it() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let pool = Pool::keeping(1, listener.local_addr().unwrap());
+        let runtime = Builder::new_current_thread().enable_io().build_local(LocalOptions::default()).unwrap();
+        runtime.block_on(async {
+            for is_idle in [false, true, true] {
+                let mut connection = pool.take().await.unwrap();
+                assert_eq!(connection.was_stale(), is_idle);
+                connection.unsent.extend_from_slice(b"all of it");
+                poll_fn(|cx| connection.poll_flush(cx)).await.unwrap();
+                assert!(connection.unsent.is_empty() && !connection.was_stale());
+                pool.give_back(connection);
+            }
+        });
     }
 }

@@ -1,6 +1,7 @@
 //! The proofs that the live half decides as the simulated one (ARCHITECTURE.md, "One decision path").
 //!
-//! [`lockstep`]: every event and the final account of every consumer equal the twin's. [`replay`]: a free-running
+//! [`lockstep`]: every event and the final account of every consumer equal the twin's, though the one has heard from the
+//! model what became of its charges and the other over the processor's sockets. [`replay`]: a free-running
 //! gateway's log gives the same decisions and the same account again. [`differences`]: where a free-running load took
 //! another decision than its twin, and how far each was from the boundary; real clocks jitter, so those are no error.
 
@@ -10,7 +11,7 @@ use farebox_engine::billing::account::Consumer;
 use farebox_engine::billing::cause::Cause;
 use farebox_engine::billing::gate::Decision;
 use farebox_engine::billing::margins::Margins;
-use farebox_engine::log::{self, Entry, History, Replayed};
+use farebox_engine::log::{Entry, History, Replayed};
 use farebox_engine::money::Overflow;
 use farebox_engine::time::{HOUR, Now};
 use farebox_engine::world::World;
@@ -65,7 +66,7 @@ pub fn replay(world: &World, live: &[History], end: Now) -> Result<Extent, Repla
     for history in live {
         let consumer = history.account.consumer();
         let mut first = None;
-        let account = log::replay(world, consumer, &history.log, end, |replayed| {
+        let account = history.replay(world, end, |replayed| {
             if replayed.decision != replayed.logged {
                 first.get_or_insert(replayed);
             }
@@ -171,8 +172,8 @@ pub fn differences(world: &World, twins: &[History], live: &[History], end: Now)
     let mut comparison = Comparison::default();
     for (twin, live) in twins.iter().zip(live) {
         let consumer = twin.account.consumer();
-        let expected = sides(world, consumer, &twin.log, world.end())?;
-        let mut found = sides(world, consumer, &live.log, end)?.into_iter().peekable();
+        let expected = sides(world, twin, world.end())?;
+        let mut found = sides(world, live, end)?.into_iter().peekable();
         // One that the twin never made has nothing to compare with. Whether a call is tried again depends on how it was
         // answered before, so only the first attempts are counted.
         let mut made_beside = 0;
@@ -201,9 +202,9 @@ pub fn differences(world: &World, twins: &[History], live: &[History], end: Now)
 type Attempt = (u64, u32);
 
 /// The decisions of a log by attempt, with their margins.
-fn sides(world: &World, consumer: Consumer, log: &[Entry], end: Now) -> Result<Vec<(Attempt, Side)>, Overflow> {
+fn sides(world: &World, history: &History, end: Now) -> Result<Vec<(Attempt, Side)>, Overflow> {
     let mut sides = Vec::new();
-    log::replay(world, consumer, log, end, |replayed| {
+    history.replay(world, end, |replayed| {
         let refused = match replayed.decision {
             Decision::Admit(_) => None,
             Decision::Refuse(cause) => Some(cause),

@@ -12,6 +12,7 @@ use farebox_engine::time::{SECOND, Time};
 use farebox_engine::world::World;
 use serde::Serialize;
 
+use super::collector::reconcile::Reconciled;
 use super::generator::null::Ceiling;
 use super::generator::{Ending, LoadResult, Times, Worked};
 use super::proof::{self, Comparison, Difference, Extent, Side};
@@ -28,6 +29,8 @@ pub struct LoadReport {
     pub outcome: Outcome,
     /// How much billing time passed in each second of the load, in ns. Rate limits go by the wall's time all the same.
     pub billing_ns_per_s: u64,
+    /// The books beside what the mock payment processor holds; `None` where nobody can be charged.
+    pub processor: Option<Reconciled>,
     /// What the generator has seen.
     #[serde(flatten)]
     pub sockets: Sockets,
@@ -181,6 +184,7 @@ impl LoadReport {
         };
         Ok(Self {
             outcome: run.outcome(world)?,
+            processor: run.reconciled,
             billing_ns_per_s: world.schedule.pace().clock.at(Time::from_ns(SECOND as i64)).billing.ns().cast_unsigned(),
             sockets: Sockets::new(&seen),
         })

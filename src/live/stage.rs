@@ -1,4 +1,5 @@
-//! Everything that one load needs on loopback: a mock upstream, the gateway, and a token that only this run knows.
+//! Everything that one load needs on loopback: a mock upstream, a mock payment processor where anybody can be charged, the
+//! gateway, who asks the processor for what its accounts want, and a token that only this run knows.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,18 +14,24 @@ use farebox_engine::money::Overflow;
 use farebox_engine::oracle::Oracle;
 use farebox_engine::outcome::Outcome;
 use farebox_engine::record::Recorder;
-use farebox_engine::time::{Now, Time};
+use farebox_engine::time::{Now, Span, Time};
 use farebox_engine::world::World;
-use mock_upstreams::{Server, ServiceSpec};
+use farebox_engine::world::outside::Hears;
+use mock_upstreams::payments::Webhook;
+use mock_upstreams::{Latency, PaymentsOptions, PaymentsServer, Server, ServiceSpec, Share};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::accounts::{Logging, WallClock};
-use super::gateway::{self, Counts, Finished, Gateway, StartError};
+use super::accounts::{Accounts, Logging, WallClock};
+use super::collector::reconcile::Reconciled;
+use super::collector::{self, CollectError, Collector, Desk};
+use super::gateway::{self, Counts, Finished, Front, Gateway, StartError};
 use super::generator::dress::{Dress, Foreign};
 use super::generator::null::{self, Ceiling, NoCeiling};
 use super::generator::watch::Watch;
 use super::generator::{self, LoadResult, Role, Shares, Worked};
 use super::lockstep::{self, OutOfStep};
+use super::webhooks::receiver::Receiver;
+use super::webhooks::signature::{TOLERANCE, Verifier};
 use crate::control::Control;
 
 /// How long after everything is set up the load begins.
@@ -34,6 +41,12 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// The generator's, the gateway's to it, the gateway's to the upstream, the upstream's: all are in this process.
 pub const DESCRIPTORS_PER_CALL: u64 = 4;
+/// The collector's and the payment processor's, where anybody can be charged.
+pub const DESCRIPTORS_TO_COLLECT: u64 = 2 * collector::AT_ONCE as u64;
+/// Payments, cards and charges that the processor of a load holds at most: what memory bears.
+const PAYMENTS_MOST: NonZeroUsize = NonZeroUsize::new(30_000_000).unwrap();
+/// Events that it holds: nobody asks for them.
+const EVENTS_MOST: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 /// Listeners, timers, event loops, files.
 pub const DESCRIPTORS_BESIDE: u64 = 128;
 
@@ -54,6 +67,9 @@ pub enum LiveError {
         /// The hard limit.
         allowed: u64,
     },
+    /// The mock payment processor was not asked for all that it should have been.
+    #[error(transparent)]
+    Collect(#[from] CollectError),
     /// An amount left the range.
     #[error(transparent)]
     Overflow(#[from] Overflow),
@@ -77,6 +93,8 @@ pub struct FreeRun {
     /// What the threads of the gateway and of the mock upstreams have worked meanwhile; `None` where the system does not
     /// tell.
     pub worked: Option<[Worked; 2]>,
+    /// The books beside what the payment processor holds; `None` where nobody can be charged.
+    pub reconciled: Option<Reconciled>,
 }
 
 /// What is watched and told of a load from outside.
@@ -117,6 +135,8 @@ pub struct Lockstep {
     pub out_of_step: Vec<OutOfStep>,
     /// What each account went through.
     pub histories: Vec<History>,
+    /// The books beside what the payment processor holds; `None` where nobody can be charged.
+    pub reconciled: Option<Reconciled>,
 }
 
 /// What happens in the simulation of exactly this load, consumer by consumer.
@@ -143,9 +163,9 @@ pub fn free_run_watched(world: &Arc<World>, threads: NonZeroUsize, conduct: Cond
     let load = generator::load(world, shares, &options, conduct.control, conduct.watch)?;
     let lasted = began.elapsed();
     let worked = before.zip(generator::of_roles(&ROLES)).map(|(before, after)| worked(&before, &after));
-    let Finished { histories, end, counts } = stage.close(WallClock::now)?;
+    let (Finished { histories, end, counts }, reconciled) = stage.close(WallClock::now)?;
     let interrupted = conduct.control.is_canceled();
-    Ok(FreeRun { load, counts, histories, end, interrupted, lasted, worked })
+    Ok(FreeRun { load, counts, histories, end, interrupted, lasted, worked, reconciled })
 }
 
 /// Offers the world's schedule to a gateway that is not ours: there are no accounts, so nothing but its answers is known.
@@ -210,8 +230,8 @@ pub fn lockstep(
     let threads = at_most_cores(threads);
     let stage = Stage::open(world, gateway::Time::Lockstep, threads, lockstep::connections(twins, threads))?;
     let out_of_step = lockstep::play(world, twins, stage.gateway.addr(), &stage.token, threads, control)?;
-    let Finished { histories, .. } = stage.close(|_| world.end())?;
-    Ok(Lockstep { out_of_step, histories })
+    let (Finished { histories, .. }, reconciled) = stage.close(|_| world.end())?;
+    Ok(Lockstep { out_of_step, histories, reconciled })
 }
 
 /// The generator's ceiling on this machine, with as many threads as a load has.
@@ -233,7 +253,18 @@ fn at_most_cores(threads: NonZeroUsize) -> NonZeroUsize {
 struct Stage {
     gateway: Gateway,
     upstream: Server,
+    payments: Option<Payments>,
     token: String,
+}
+
+/// The payment processor of a load, and who asks it.
+struct Payments {
+    server: PaymentsServer,
+    /// Where its webhooks come to, if it sends any.
+    receiver: Option<Receiver>,
+    accounts: Arc<Accounts>,
+    collector: Collector,
+    is_by_the_wall: bool,
 }
 
 impl Stage {
@@ -243,7 +274,8 @@ impl Stage {
         threads: NonZeroUsize,
         connections: usize,
     ) -> Result<Self, LiveError> {
-        check_descriptors(connections as u64 * DESCRIPTORS_PER_CALL + DESCRIPTORS_BESIDE)?;
+        let to_collect = if world.charges() { DESCRIPTORS_TO_COLLECT } else { 0 };
+        check_descriptors(connections as u64 * DESCRIPTORS_PER_CALL + to_collect + DESCRIPTORS_BESIDE)?;
         let service = service(&world.scenario);
         let upstream =
             Server::start(&mock_upstreams::Options { obey: true, service, ..mock_upstreams::Options::default() })?;
@@ -256,15 +288,100 @@ impl Stage {
             logging: Logging::Full,
             token: Some(token.clone()),
         };
-        Ok(Self { gateway: Gateway::start(Arc::clone(world), &options)?, upstream, token })
+        let payments = if world.charges() { Some(Payments::open(world, time)?) } else { None };
+        let accounts = match &payments {
+            Some(payments) => Arc::clone(&payments.accounts),
+            None => Arc::new(Accounts::open(Arc::clone(world), options.logging)?),
+        };
+        let gateway = Gateway::start_on(accounts, &options, Front::TRUSTING, None)?;
+        Ok(Self { gateway, upstream, payments, token })
     }
 
-    /// Ends the gateway first, so that its exchanges still reach the upstream.
-    fn close(self, end: impl FnOnce(&WallClock) -> Now) -> Result<Finished, LiveError> {
-        let finished = self.gateway.finish(GRACE, end)?;
-        self.upstream.shutdown(Duration::ZERO);
-        Ok(finished)
+    /// Ends the gateway first, so that its exchanges still reach the upstream; then what is under way to the processor.
+    fn close(self, end: impl FnOnce(&WallClock) -> Now) -> Result<(Finished, Option<Reconciled>), LiveError> {
+        let Self { gateway, upstream, payments, .. } = self;
+        let stopped = gateway.stop(GRACE);
+        upstream.shutdown(Duration::ZERO);
+        let end = end(stopped.clock());
+        let Some(payments) = payments else { return Ok((stopped.close(end)?, None)) };
+        let (end, reconciled) = payments.close(end)?;
+        Ok((stopped.close(end)?, Some(reconciled)))
     }
+}
+
+impl Payments {
+    /// A processor that answers what the model draws, and who asks it for what accounts want: in lockstep they hear when
+    /// the twin does, else when the answer comes.
+    fn open(world: &Arc<World>, time: gateway::Time) -> Result<Self, LiveError> {
+        let (desk, tasks) = Desk::new();
+        let (receiver, webhook) = match hears_by_webhook(world, &desk)? {
+            Some((receiver, webhook)) => (Some(receiver), Some(webhook)),
+            None => (None, None),
+        };
+        let options = PaymentsOptions {
+            obey: true,
+            max_objects: PAYMENTS_MOST,
+            max_events: Some(EVENTS_MOST),
+            webhook,
+            ..Default::default()
+        };
+        let server = PaymentsServer::start(&options)?;
+        let (hears, clock) = match time {
+            gateway::Time::Wall(origin) => {
+                (Hears::ByTheWall, Some(WallClock::starting(origin, world.schedule.pace().clock)))
+            }
+            gateway::Time::Lockstep => (Hears::InTurn, None),
+        };
+        let accounts = Accounts::open_outside(Arc::clone(world), Logging::Full, hears, desk.clone())?;
+        let accounts = Arc::new(accounts);
+        let hears_by_webhook = receiver.is_some();
+        let options = collector::Options { processor: server.addr(), run: token()?, clock, hears_by_webhook };
+        let collector = Collector::start(Arc::clone(&accounts), desk, tasks, options)?;
+        Ok(Self { server, receiver, accounts, collector, is_by_the_wall: clock.is_some() })
+    }
+
+    /// Ends what is under way, when nobody calls any more; says when the accounts end, and whether the processor holds
+    /// what their books say. In lockstep they end when the twins do, and come there through the sockets.
+    fn close(self, end: Now) -> Result<(Now, Reconciled), LiveError> {
+        let Self { server, receiver, accounts, collector, is_by_the_wall } = self;
+        let end = if is_by_the_wall {
+            let Now { traffic, billing } = collector.freeze()?;
+            let instant = Span::from_ns(1);
+            Now { traffic: traffic + instant, billing: billing + instant }
+        } else {
+            end
+        };
+        accounts.play_to(end)?;
+        let finished = collector.finish();
+        let captures = server.captures();
+        server.shutdown(Duration::ZERO);
+        drop(receiver);
+        finished?;
+        Ok((end, Reconciled::of(&accounts.collected(), &captures, accounts.world().scenario.currency)))
+    }
+}
+
+/// Where webhooks come to, and how the processor is to send them, where the scenario says anything of them: at once, those
+/// that come again included. How late they are beyond that, which are overtaken and which are lost is drawn for the
+/// accounts, as for the twin's.
+fn hears_by_webhook(world: &World, desk: &Desk) -> io::Result<Option<(Receiver, Webhook)>> {
+    let terms = &world.scenario.payments.webhooks;
+    if !terms.asks() {
+        return Ok(None);
+    }
+    let (desk, secret) = (desk.clone(), format!("whsec_{}", token()?));
+    let receiver = Receiver::start(Verifier::new(&secret, TOLERANCE), move |notice| desk.told(notice))?;
+    let twice = (terms.duplicate.parts() as f64 / 2_f64.powi(64)).to_string();
+    let webhook = Webhook {
+        url: receiver.url().parse().map_err(io::Error::other)?,
+        secret,
+        events: ["payment_intent.succeeded", "payment_intent.payment_failed"].map(str::to_owned).into(),
+        delay: Latency::ZERO,
+        duplicate: twice.parse().map_err(io::Error::other)?,
+        reorder: Share::NONE,
+        lose: Share::NONE,
+    };
+    Ok(Some((receiver, webhook)))
 }
 
 fn check_descriptors(needed: u64) -> Result<(), LiveError> {

@@ -49,6 +49,7 @@ pub fn is_unknown(measure: Measure, selector: &Selector) -> Option<&'static str>
         Measure::Revenue(_) | Measure::RefusedDemand(_) | Measure::Balanced | Measure::Dunning(_) => {
             return Some("it is about money, and the gateway's books are not known here");
         }
+        Measure::Webhooks(_) | Measure::TimeToHear(_) => return Some("it is about webhooks, and none comes here"),
         Measure::TimeToRecovery(_) | Measure::FirstSuccess(_) | Measure::NotBack | Measure::Churn(_) => {
             return Some("it is about what consumers do, and there are no accounts here");
         }

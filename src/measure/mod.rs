@@ -5,6 +5,7 @@ pub mod answers;
 pub mod interval;
 pub mod judge;
 mod unpaid;
+mod webhooks;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,8 @@ use farebox_engine::billing::ledger::LedgerAccount;
 use farebox_engine::billing::tally::Count;
 use farebox_engine::figures::Figures;
 use farebox_engine::model::{
-    Became, Breaks, Collected, Demanded, FAILED, Joined, Measure, Number, Scenario, Selector, Statistic, Wrongly,
+    Became, Breaks, ByWebhook, Collected, Demanded, FAILED, Joined, Measure, Number, Scenario, Selector, Statistic,
+    Wrongly,
 };
 use farebox_engine::outcome::{
     CohortOutcome, FailedAs, JudgedRoute, Outcome, RouteOutcome, WrongAnswers, pooled, quantile,
@@ -111,10 +113,16 @@ pub fn unit(measure: Measure) -> Unit {
         | Measure::Churn(Number::Count)
         | Measure::Dunning(_)
         | Measure::NotBack
+        | Measure::Webhooks(
+            ByWebhook::Deliveries | ByWebhook::Duplicates | ByWebhook::Reconciled | ByWebhook::Unheard,
+        )
         | Measure::RefusedDemand(Demanded::Unpriced) => Unit::Count,
-        Measure::Latency(_) | Measure::FirstToken(_) | Measure::TimeToRecovery(_) | Measure::FirstSuccess(_) => {
-            Unit::Time
-        }
+        Measure::Latency(_)
+        | Measure::FirstToken(_)
+        | Measure::TimeToRecovery(_)
+        | Measure::FirstSuccess(_)
+        | Measure::TimeToHear(_)
+        | Measure::Webhooks(ByWebhook::WronglyBlocked | ByWebhook::WronglyServed) => Unit::Time,
         Measure::Revenue(_)
         | Measure::RefusedDemand(Demanded::Value)
         | Measure::FalseRefusals(Wrongly::Value)
@@ -247,6 +255,8 @@ impl Subject<'_> {
                 of_latency(&Latency::of_buckets(buckets), statistic)
             }
             Measure::NotBack => Pair::whole(count(Count::NotBack)),
+            Measure::Webhooks(what) => webhooks::told(selected(), what),
+            Measure::TimeToHear(statistic) => webhooks::time_to_hear(selected(), statistic),
             Measure::RefusedDemand(what) => unpaid::refused_demand(selected(), what),
             Measure::Churn(Number::Count) => Pair::whole(count(Count::Left)),
             Measure::Churn(Number::Rate) => Pair { parts: count(Count::Left), of: self.subscribed(selector, cohorts) },
@@ -400,6 +410,7 @@ impl Subject<'_> {
                 "nothing was paid after a failed attempt, or too late to be told apart by day".to_owned()
             }
             Measure::FirstSuccess(_) => "nobody was served again after paying".to_owned(),
+            Measure::Webhooks(_) | Measure::TimeToHear(_) => "nothing was told by webhook".to_owned(),
             Measure::RefusedDemand(_) => "what was refused has no list price".to_owned(),
             _ => self.nothing_made(selector),
         }

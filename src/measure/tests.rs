@@ -474,3 +474,32 @@ fn what_was_not_measured_fails_and_says_why() {
     let of = threshold(Measure::Refusals(Number::Count), Comparison::Equal, 0, 1);
     assert_eq!(found(&outcome, scenario, of, false), (Found::NotMeasured, true));
 }
+
+#[test]
+fn what_webhooks_come_to_is_read_off_the_outcome() {
+    let (scenario, all) = (scenario(), Selector::default());
+    let mut outcome = outcome(&scenario);
+    let of = |outcome: &Outcome, measure| {
+        let subject = Subject { scenario: &scenario, outcome, latency: None, interrupted: false };
+        subject.measure(measure, &all).map(|measured| measured.value)
+    };
+    let nothing = of(&outcome, Measure::Webhooks(ByWebhook::Unheard));
+    assert_eq!(nothing, Err("nothing was told by webhook".to_owned()));
+    assert!(of(&outcome, Measure::TimeToHear(Statistic::Mean)).is_err());
+    for (cohort, n) in outcome.cohorts.iter_mut().zip([1, 3]) {
+        for (name, times) in [("events", 9), ("deliveries", 8), ("duplicates", 7), ("reconciled", 6), ("unheard", 5)] {
+            cohort.counts.insert(name.to_owned(), n * times);
+        }
+        cohort.heard.late = vec![[5, n], [8, 9]];
+        cohort.heard.late_ns = Nanos(70);
+        cohort.heard.wrongly_blocked_ns = Nanos(i128::from(n));
+        cohort.heard.wrongly_served_ns = Nanos(i128::from(2 * n));
+    }
+    let counted = [ByWebhook::Deliveries, ByWebhook::Duplicates, ByWebhook::Reconciled, ByWebhook::Unheard];
+    let times = [ByWebhook::WronglyBlocked, ByWebhook::WronglyServed];
+    for (what, expected) in counted.into_iter().chain(times).zip([32, 28, 24, 20, 4, 8]) {
+        assert_eq!(of(&outcome, Measure::Webhooks(what)), pair(expected, 1), "{what:?}");
+    }
+    assert_eq!(of(&outcome, Measure::TimeToHear(Statistic::Mean)), pair(140, 22));
+    assert_eq!(of(&outcome, Measure::TimeToHear(Statistic::Quantile(500))), pair(8, 1));
+}

@@ -163,6 +163,12 @@ pub fn funded_after(gap: f64, broke: f64, funded: f64) -> f64 {
     up / (up + down) * (1.0 - libm::exp(-(up + down) * gap))
 }
 
+/// `(1−a^n)/(1−a)`: how often a webhook is delivered whose acknowledgement is lost with chance `a` each time, when it is tried
+/// `most` times at most; the mean of a geometric law, cut off.
+pub fn deliveries(a: f64, most: i32) -> f64 {
+    (1.0 - libm::pow(a, f64::from(most))) / (1.0 - a)
+}
+
 /// `λΣ_k(1−c)^k`: how many are subscribed when λ sign up a month and each leaves at each own anniversary with chance c;
 /// in the steady state λ/c (Little 1961). `signups` are those of each past month, the latest first, because months differ
 /// in length and the past is not without end.

@@ -1,16 +1,46 @@
 //! A load on sockets as a page for the terminal.
 
-use farebox_engine::money::thousands;
+use farebox_engine::money::{Currency, thousands};
 use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND};
 
 use super::text::{Row, counted, duration, row, table};
+use crate::live::collector::reconcile::{Reconciled, Sum};
 use crate::live::result::{Cpu, ForeignReport, LoadReport, Measured, Percentiles, Sockets};
 use crate::live::validity::Reason;
 
 /// The page about the sockets; what became of the calls is the outcome's page.
 pub fn render(load: &LoadReport) -> String {
     let note = "of billing time in each second; rate limits go by the wall's";
-    page(&load.sockets, vec![row("compressed", span(load.billing_ns_per_s), note)])
+    let compressed = row("compressed", span(load.billing_ns_per_s), note);
+    let processor = load.processor.as_ref().map(|found| processor(found, &load.outcome.currency));
+    page(&load.sockets, [compressed].into_iter().chain(processor).collect())
+}
+
+/// What the payment processor holds, beside the books.
+fn processor(found: &Reconciled, currency: &str) -> Row {
+    row("processor", thousands(found.processor.payments.into()), said_of(found, currency))
+}
+
+/// The same in words.
+pub fn said_of(found: &Reconciled, currency: &str) -> String {
+    let of = |sum: &Sum| {
+        let Some(currency) = Currency::from_code(currency) else { return sum.minor.to_string() };
+        let unit = i128::from(currency.scale) / 10_i128.pow(currency.exponent.into());
+        currency.display(i128::from(sum.minor) * unit).to_string()
+    };
+    let Reconciled { books, processor, under_way, differ } = found;
+    let held = format!("payments of {} are held", of(processor));
+    let compared = if found.is_equal() {
+        ": the same as the books".to_owned()
+    } else {
+        let (books, payments) = (of(books), counted(books.payments, "payment"));
+        format!(", and the books say {payments} of {books}: {} differ", counted(*differ, "account"))
+    };
+    let beside = match under_way.payments {
+        0 => String::new(),
+        _ => format!("; {} of {} under way at the end", counted(under_way.payments, "payment"), of(under_way)),
+    };
+    held + &compared + &beside
 }
 
 /// The page about a load on a gateway that is not ours.

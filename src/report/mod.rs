@@ -11,3 +11,4 @@ pub mod run;
 pub mod table;
 pub mod text;
 pub mod threshold;
+mod webhooks;

@@ -7,11 +7,11 @@ use farebox_engine::billing::cause::{Cause, Kind};
 use farebox_engine::billing::ledger::Movement;
 use farebox_engine::billing::tally::{Count, RECOVERY_DAYS};
 use farebox_engine::figures::Figures;
-use farebox_engine::outcome::{CohortOutcome, FailedAs, Failures, Outcome, RouteOutcome};
+use farebox_engine::outcome::{CohortOutcome, FailedAs, Failures, Outcome, RouteOutcome, quantile};
 use farebox_engine::time::SECOND;
 
-use super::oracle;
 use super::text::currency;
+use super::{oracle, webhooks};
 use crate::measure::Subject;
 
 /// Every table: its file's name and its text.
@@ -27,7 +27,9 @@ pub fn all(subject: &Subject<'_>) -> Vec<(&'static str, String)> {
     ];
     // Where nobody has judged the answers, an empty table would say that none was wrong.
     let is_judged = subject.outcome.cohorts.iter().all(|cohort| cohort.oracle.is_some());
-    tables.into_iter().chain(is_judged.then(|| ("oracle.csv", oracle::table(subject)))).collect()
+    let judged = is_judged.then(|| ("oracle.csv", oracle::table(subject)));
+    let told = webhooks::is_any(subject.outcome).then(|| ("webhooks.csv", of_webhooks(subject.outcome)));
+    tables.into_iter().chain(judged).chain(told).collect()
 }
 
 /// Calls by how their last attempt ended, beside the attempts that ended so. The share is of the calls that the same cohort
@@ -158,10 +160,11 @@ fn revenue(outcome: &Outcome) -> String {
 fn dunning(outcome: &Outcome) -> String {
     let mut rows = Vec::new();
     for (number, cohort) in each(outcome) {
-        let counts = Count::ALL.map(|count| (count.name().to_owned(), cohort.count(count)));
+        let counts = Count::ALL.into_iter().filter(|count| !webhooks::COUNTS.contains(count));
+        let counts = counts.map(|count| (count.name().to_owned(), cohort.count(count)));
         let paid = (1..).zip(&cohort.paid_by_attempt).map(|(nth, paid)| (format!("paid_by_attempt_{nth}"), *paid));
         let recovered = (0..).zip(&cohort.dunned.recovered_by_day).map(|(day, count)| (on_day(day), *count));
-        let counts = counts.into_iter().chain(paid).chain(recovered).map(|(name, count)| (name, count.to_string()));
+        let counts = counts.chain(paid).chain(recovered).map(|(name, count)| (name, count.to_string()));
         let times = [("blocked_s", cohort.dunned.blocked_ns), ("recovered_s", cohort.dunned.recovered_ns)];
         let times = times.map(|(name, ns)| (name.to_owned(), decimal(ns.0, SECOND)));
         for (name, count) in counts.chain(times) {
@@ -169,6 +172,30 @@ fn dunning(outcome: &Outcome) -> String {
         }
     }
     write(&["replication", "cohort", "plan", "name", "count"], &rows)
+}
+
+/// What was counted of webhooks, and how late they were: only where there were any.
+fn of_webhooks(outcome: &Outcome) -> String {
+    let mut rows = Vec::new();
+    for (number, cohort) in each(outcome) {
+        let heard = &cohort.heard;
+        let counts = webhooks::COUNTS.map(|count| (count.name(), cohort.count(count).to_string()));
+        let sums = [
+            ("late_s", heard.late_ns),
+            ("wrongly_blocked_s", heard.wrongly_blocked_ns),
+            ("wrongly_served_s", heard.wrongly_served_ns),
+        ];
+        let sums = sums.map(|(name, ns)| (name, decimal(ns.0, SECOND)));
+        let quantiles = [("late_p50_s", 0.5), ("late_p90_s", 0.9), ("late_p99_s", 0.99)].map(|(name, q)| {
+            let ns = quantile(&heard.late, q).map(i128::from);
+            (name, ns.map_or_else(String::new, |ns| decimal(ns, SECOND)))
+        });
+        for (name, value) in counts.into_iter().chain(sums).chain(quantiles) {
+            let who = [number.to_string(), cohort.cohort.clone(), cohort.plan.clone()];
+            rows.push(who.into_iter().chain([name.to_owned(), value]).collect());
+        }
+    }
+    write(&["replication", "cohort", "plan", "name", "value"], &rows)
 }
 
 /// The name of the invoices recovered so many whole days after their first failed attempt.

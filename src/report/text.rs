@@ -13,7 +13,7 @@ use farebox_engine::money::{CURRENCIES, Currency, thousands};
 use farebox_engine::outcome::{CohortOutcome, FailedAs, Failures, Outcome, RouteOutcome, pooled, quantile};
 use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND};
 
-use super::{assumed, dunning, given_up, oracle, threshold};
+use super::{assumed, dunning, given_up, oracle, threshold, webhooks};
 use crate::measure::Subject;
 
 /// How many columns the bar of a whole takes.
@@ -33,6 +33,7 @@ pub fn render(subject: &Subject<'_>) -> String {
         + &mean.money()
         + &mean.collecting()
         + &dunning::render(subject.outcome)
+        + &webhooks::render(subject.outcome)
         + &mean.latency()
         + &threshold::intervals(subject)
         + &assumed::render(subject.scenario)
@@ -41,7 +42,12 @@ pub fn render(subject: &Subject<'_>) -> String {
 /// The whole page of what the gateway of a load has seen.
 pub fn render_load(outcome: &Outcome) -> String {
     let mean = Mean::of(outcome);
-    render_gateway(outcome) + &mean.money() + &mean.collecting() + &dunning::render(outcome) + &mean.latency()
+    render_gateway(outcome)
+        + &mean.money()
+        + &mean.collecting()
+        + &dunning::render(outcome)
+        + &webhooks::render(outcome)
+        + &mean.latency()
 }
 
 /// What the gateway of a load has seen: only what was played and what became of the calls.

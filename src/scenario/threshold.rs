@@ -2,7 +2,8 @@
 //! does not tell yet is said to be unsupported.
 
 use farebox_engine::model::{
-    Became, Collected, Comparison, Demanded, Line, Measure, Number, Selector, Statistic, Threshold as Model, Wrongly,
+    Became, ByWebhook, Collected, Comparison, Demanded, Line, Measure, Number, Selector, Statistic, Threshold as Model,
+    Wrongly,
 };
 use farebox_engine::money::Currency;
 
@@ -129,6 +130,21 @@ const FIRST_SUCCESS: &[Known] = &[
     ("p99", Dimension::Time, Some(Measure::FirstSuccess(Statistic::Quantile(990)))),
     ("never", Dimension::Count, Some(Measure::NotBack)),
 ];
+const WEBHOOKS: &[Known] = &[
+    ("deliveries", Dimension::Count, Some(Measure::Webhooks(ByWebhook::Deliveries))),
+    ("duplicates", Dimension::Count, Some(Measure::Webhooks(ByWebhook::Duplicates))),
+    ("reconciled", Dimension::Count, Some(Measure::Webhooks(ByWebhook::Reconciled))),
+    ("unheard", Dimension::Count, Some(Measure::Webhooks(ByWebhook::Unheard))),
+    ("wrongly_blocked", Dimension::Time, Some(Measure::Webhooks(ByWebhook::WronglyBlocked))),
+    ("wrongly_served", Dimension::Time, Some(Measure::Webhooks(ByWebhook::WronglyServed))),
+];
+const TIME_TO_HEAR: &[Known] = &[
+    ("mean", Dimension::Time, Some(Measure::TimeToHear(Statistic::Mean))),
+    ("p50", Dimension::Time, Some(Measure::TimeToHear(Statistic::Quantile(500)))),
+    ("p90", Dimension::Time, Some(Measure::TimeToHear(Statistic::Quantile(900)))),
+    ("p95", Dimension::Time, Some(Measure::TimeToHear(Statistic::Quantile(950)))),
+    ("p99", Dimension::Time, Some(Measure::TimeToHear(Statistic::Quantile(990)))),
+];
 const REFUSED_DEMAND: &[Known] = &[
     ("value", Dimension::Money, Some(Measure::RefusedDemand(Demanded::Value))),
     ("unpriced", Dimension::Count, Some(Measure::RefusedDemand(Demanded::Unpriced))),
@@ -182,6 +198,8 @@ const METRICS: &[Metric] = &[
     Metric { name: "dunning", statistics: DUNNING, labels: WHO },
     Metric { name: "time_to_recovery", statistics: TIME_TO_RECOVERY, labels: WHO },
     Metric { name: "first_success", statistics: FIRST_SUCCESS, labels: WHO },
+    Metric { name: "webhooks", statistics: WEBHOOKS, labels: WHO },
+    Metric { name: "time_to_hear", statistics: TIME_TO_HEAR, labels: WHO },
     Metric { name: "churn", statistics: CHURN, labels: WHO },
     Metric { name: "ledger", statistics: &[("balanced", Dimension::Fact, Some(Measure::Balanced))], labels: &[] },
 ];

@@ -761,7 +761,7 @@ fn doctor_says_a_low_limit_of_open_files_and_what_to_type() {
     let at = lines.iter().position(|line| line.contains("open files")).unwrap();
     expect![[r#"
         For a load over 256 connections
-          BROKEN   open files   64; a load needs 1,152
+          BROKEN   open files   64; a load needs 1,408
                                 `ulimit -n 4096` before starting it, where needed as root; or write fewer `live.connections`
     "#]]
     .assert_eq(&format!("{}\n{}\n{}\n", lines[0], lines[at], lines[at + 1]));

@@ -2,6 +2,7 @@
 //!
 //! - `cli`: the program from outside: exit code, standard output and standard error of whole commands.
 //! - `clients`: presets of clients beside what their libraries do.
+//! - `collected`: payments over sockets: lockstep, replay, and the processor beside the books.
 //! - `commands`: `init`, `plan` and `doctor`: whole answers, and figures beside exact sums and a simulation.
 //! - `diagnostics`: broken scenarios beside what is said of them.
 //! - `determinism`: the same seed, the same bytes.
@@ -24,6 +25,7 @@
 
 mod cli;
 mod clients;
+mod collected;
 mod commands;
 mod determinism;
 mod diagnostics;

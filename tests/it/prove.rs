@@ -21,7 +21,7 @@ fn prove_shows_a_formula_beside_what_was_simulated() {
           overdraft of reserve  $0.00      $0.00      none  holds
 
         The row holds.
-        An interval misses with a chance of 0.0034 %, so that one seed in 1000 fails a row by chance. Half of its
+        An interval misses with a chance of 0.0033 %, so that one seed in 1000 fails a row by chance. Half of its
         width is at most 1 % of the exact value, unless the row says otherwise.
 
         Formulas
@@ -29,7 +29,6 @@ fn prove_shows_a_formula_beside_what_was_simulated() {
                                 λE[S] = 4, X = $0.01 … $0.10, d = $0.01
 
         Not possible yet, and so not shown
-          webhook duplicates: webhooks are neither lost nor sent twice yet
           fixed window that the first hit opens: the built-in gateway aligns its windows to the epoch, on purpose
     "#]]
     .assert_eq(&prove("page", "--only reserve --jobs 2").to_string());

@@ -169,6 +169,7 @@ fn tokens(history: &History, world: &World) -> Mix {
                 mix.served += usage[TOKENS];
             }
             Event::Failed { .. } | Event::GaveUp { .. } => panic!("no call fails"),
+            Event::Heard { .. } => {}
         }
     }
     mix.in_flight = open.values().sum();

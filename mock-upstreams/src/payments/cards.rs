@@ -70,6 +70,9 @@ const VELOCITY: Decline = declined(
     "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
 );
 const EXPIRED: Decline = own("expired_card", "Your card has expired.");
+const DO_NOT_HONOR: Decline = declined("do_not_honor", "Your card was declined.");
+const TRY_AGAIN_LATER: Decline = declined("try_again_later", "Your card was declined. Please try again later.");
+const REVOKED: Decline = declined("revocation_of_authorization", "Your card was declined.");
 const WRONG_CVC: Decline = own("incorrect_cvc", "Your card's security code is incorrect.");
 const PROCESSING: Decline =
     own("processing_error", "An error occurred while processing your card. Try again in a little bit.");
@@ -210,7 +213,33 @@ impl Card {
     }
 }
 
+/// What a payment can be declined for by command.
+static DECLINES: [Decline; 12] = [
+    GENERIC,
+    NO_FUNDS,
+    LOST,
+    STOLEN,
+    VELOCITY,
+    DO_NOT_HONOR,
+    TRY_AGAIN_LATER,
+    REVOKED,
+    EXPIRED,
+    WRONG_CVC,
+    PROCESSING,
+    UNAUTHENTICATED,
+];
+
 impl Decline {
+    /// By its `decline_code`.
+    pub(super) fn named(code: &str) -> Option<&'static Self> {
+        DECLINES.iter().find(|decline| decline.reason == code)
+    }
+
+    /// The codes of all that there are.
+    pub(super) fn codes() -> impl Iterator<Item = &'static str> {
+        DECLINES.iter().map(|decline| decline.reason)
+    }
+
     /// The error of the answer.
     pub(super) fn error(&self) -> ApiError {
         ApiError::card(self.code, Some(self.reason), self.message)

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::Capture;
 use super::call::Call;
 use super::cards::Decline;
 use super::contact::Metadata;
@@ -67,6 +68,11 @@ impl Charge {
     /// Whether money was taken or is held.
     pub(super) fn is_paid(&self) -> bool {
         self.decline.is_none()
+    }
+
+    /// What is kept of it, and what for.
+    pub(super) fn capture(&self) -> Capture {
+        Capture { amount: self.amount_captured - self.amount_refunded, metadata: self.metadata.clone().into_pairs() }
     }
 
     fn outcome(&self) -> Value {

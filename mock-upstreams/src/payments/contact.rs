@@ -44,6 +44,10 @@ impl Metadata {
         Ok(metadata)
     }
 
+    pub(super) fn into_pairs(self) -> BTreeMap<String, String> {
+        self.0
+    }
+
     pub(super) fn render(&self) -> Value {
         self.0.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect::<Map<_, _>>().into()
     }

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::command::PaymentCommand;
+
 /// What most endpoints end in.
 pub(super) type Outcome<T = Value> = Result<T, ApiError>;
 
@@ -98,6 +100,12 @@ impl ApiError {
         }
         let message = "An unknown error occurred: the mock was told to fail a share of all requests (--errors).";
         Self::new(status, "api_error", None, message)
+    }
+
+    /// The mock was told to fail this payment, before anything was done.
+    pub(super) fn commanded() -> Self {
+        let message = "An unknown error occurred: the mock was told to fail this payment.";
+        Self::new(503, "api_error", Some(PaymentCommand::ERROR_CODE), message)
     }
 
     /// The mock plays an outage.

@@ -15,7 +15,7 @@ pub(super) const VERSION: &str = "2026-10-28.endive";
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     id: String,
-    kind: &'static str,
+    pub(super) kind: &'static str,
     created: i64,
     /// As JSON: a text takes a quarter of the memory of a tree.
     data: Box<str>,
@@ -27,9 +27,46 @@ pub(super) struct Event {
     pub(super) made: i64,
 }
 
+/// The kinds of all events that there can be.
+const KINDS: [&str; 27] = [
+    "customer.created",
+    "customer.updated",
+    "customer.deleted",
+    "payment_method.attached",
+    "payment_method.updated",
+    "payment_method.detached",
+    "setup_intent.created",
+    "setup_intent.requires_action",
+    "setup_intent.succeeded",
+    "setup_intent.setup_failed",
+    "setup_intent.canceled",
+    "payment_intent.created",
+    "payment_intent.requires_action",
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
+    "charge.succeeded",
+    "charge.failed",
+    "charge.captured",
+    "charge.refunded",
+    "refund.created",
+    "refund.updated",
+    "test_helpers.test_clock.created",
+    "test_helpers.test_clock.advancing",
+    "test_helpers.test_clock.ready",
+    "test_helpers.test_clock.deleted",
+];
+
+/// Whether any event is of this kind, or of this group of kinds, such as `charge.*`.
+pub fn has_kind(asked: &str) -> bool {
+    KINDS.iter().any(|kind| matches(asked, kind))
+}
+
 impl Event {
     /// An event of now, which no webhook has taken.
     pub(super) fn new(id: String, kind: &'static str, created: i64, data: &Value, origin: &Origin) -> Self {
+        debug_assert!(KINDS.contains(&kind), "`{kind}` is no kind that somebody could ask for");
         Self {
             id,
             kind,
@@ -88,7 +125,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
 }
 
 /// Whether a kind, or a group of them such as `charge.*`, has this one.
-fn matches(asked: &str, kind: &str) -> bool {
+pub(super) fn matches(asked: &str, kind: &str) -> bool {
     match asked.strip_suffix(".*") {
         Some(group) => kind.strip_prefix(group).is_some_and(|rest| rest.starts_with('.')),
         None => asked == kind,

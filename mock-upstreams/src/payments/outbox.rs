@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use super::events::matches;
 use super::ids::{Stream, draws};
 use super::webhook::Webhook;
 
@@ -68,9 +69,11 @@ impl Outbox {
         }
     }
 
-    /// Whether there is a webhook.
-    pub(super) fn sends(&self) -> bool {
-        self.webhook.is_some()
+    /// Whether there is a webhook for events of this kind.
+    pub(super) fn sends(&self, kind: &str) -> bool {
+        self.webhook
+            .as_ref()
+            .is_some_and(|webhook| webhook.events.is_empty() || webhook.events.iter().any(|asked| matches(asked, kind)))
     }
 
     /// Sends an event on its way to the webhook, if there is one.
@@ -165,7 +168,15 @@ mod tests {
     fn outbox(most: usize) -> Outbox {
         let none = Share::NONE;
         let (url, secret) = ("http://127.0.0.1:9/".parse().unwrap(), "whsec_x".to_owned());
-        let webhook = Webhook { url, secret, delay: Latency::ZERO, duplicate: none, reorder: none, lose: none };
+        let webhook = Webhook {
+            url,
+            secret,
+            events: Vec::new(),
+            delay: Latency::ZERO,
+            duplicate: none,
+            reorder: none,
+            lose: none,
+        };
         Outbox::new(Some(webhook), 1, most)
     }
 

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::spawn_local;
 
 use super::call::Call;
+use super::command::{Command, Commanded};
 use super::control;
 use super::error::{ApiError, Outcome};
 use super::events::VERSION;
@@ -31,6 +32,7 @@ use super::outage::How;
 use super::route::{self, Route};
 use super::state::{Origin, State};
 use super::{Driven, Payments};
+use crate::command::OUTCOME_HEADER;
 use crate::draw::Draws;
 use crate::fault::Fault;
 use crate::reply::Body;
@@ -98,6 +100,7 @@ struct Understood<'w> {
     expand: Vec<String>,
     key: Option<String>,
     asked: Asked,
+    command: Option<Command>,
 }
 
 impl Service {
@@ -134,7 +137,7 @@ impl Service {
         let reply = match outage {
             Some(How::Reset) => return Err(Fault::Reset),
             Some(How::Unavailable) => ApiError::outage().into(),
-            None => match understand(whole) {
+            None => match understand(whole, self.driven.obey) {
                 Ok(understood) => self.execute(whole, understood, number, &id).await,
                 Err(error) => error.into(),
             },
@@ -154,7 +157,8 @@ impl Service {
             Err(error) => return error.into(),
         };
         let mut draws = draws(self.driven.seed, Stream::Faults, number);
-        let latency = self.driven.latency.sample(&mut draws);
+        let said = understood.command.filter(|_| kept.is_none()).and_then(|command| command.latency);
+        let latency = said.unwrap_or_else(|| self.driven.latency.sample(&mut draws));
         self.timer.sleep_until(Instant::now() + latency).await;
         if let Some(kept) = kept {
             return kept.into();
@@ -173,8 +177,14 @@ impl Service {
     /// idempotency key keeps it.
     fn faulty(&self, state: &mut State, whole: &Whole, understood: Understood<'_>, draws: &mut Draws) -> (Reply, bool) {
         let (error, is_after) = (self.driven.errors.drawn(draws.word()), draws.word() >> 63 == 1);
-        let error = error.map(|status| ApiError::driven(status.as_u16()));
-        match error {
+        let driven = error.map(|status| ApiError::driven(status.as_u16()));
+        let commanded = understood.command.map(|command| command.answer);
+        // What is to fail has no effect.
+        if let Some(Commanded::Error) = commanded {
+            return (ApiError::commanded().into(), true);
+        }
+        state.commanded = commanded;
+        match driven {
             // What is turned away at the door has no effect.
             Some(error) if !is_after || error.is_early() => {
                 let is_early = error.is_early();
@@ -203,7 +213,7 @@ fn run(state: &mut State, whole: &Whole, understood: Understood<'_>) -> Outcome 
 }
 
 /// Reads what a request asks for, or why it cannot be understood.
-fn understand(whole: &Whole) -> Outcome<Understood<'_>> {
+fn understand(whole: &Whole, obeys: bool) -> Outcome<Understood<'_>> {
     authorise(&whole.headers)?;
     version(&whole.headers)?;
     let route = route::find(&whole.method, &whole.path)
@@ -214,7 +224,19 @@ fn understand(whole: &Whole) -> Outcome<Understood<'_>> {
     let parameters = Sha256::digest(params.canonical()).into();
     let expand = params.list("expand")?.unwrap_or_default();
     expand::check(&expand, route.object, route.is_list)?;
-    Ok(Understood { route, params, expand, key, asked: Asked { path: whole.path.clone(), parameters } })
+    let command = if obeys { take_command(whole)? } else { None };
+    Ok(Understood { route, params, expand, key, asked: Asked { path: whole.path.clone(), parameters }, command })
+}
+
+/// What the request says that its payment comes to. Nothing but a payment takes a command.
+fn take_command(whole: &Whole) -> Outcome<Option<Command>> {
+    let Some(value) = whole.headers.get(&OUTCOME_HEADER) else { return Ok(None) };
+    let refused = |why: String| ApiError::invalid(None, format!("cannot obey `{OUTCOME_HEADER}`: {why}"));
+    let below = whole.path.strip_prefix("/v1/payment_intents").unwrap_or("/");
+    if whole.method != Method::POST || !(below.is_empty() || below.ends_with("/confirm")) {
+        return Err(refused("only a payment takes a command".to_owned()));
+    }
+    Command::parse(value.to_str().unwrap_or_default()).map(Some).map_err(refused)
 }
 
 /// The key of a request that has one. Only what creates or changes has a use for it.

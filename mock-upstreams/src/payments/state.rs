@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::charges::Charge;
 use super::clock::{Clock, DAY};
+use super::command::Commanded;
 use super::customers::Customer;
 use super::error::{ApiError, Outcome};
 use super::events::Event;
@@ -39,9 +40,12 @@ pub(super) struct State {
     pub(super) outbox: Outbox,
     /// The request that is being executed.
     pub(super) request: Origin,
+    /// What the payment that it confirms is to come to.
+    pub(super) commanded: Option<Commanded>,
     seed: u64,
     requests: u64,
     most: usize,
+    most_events: usize,
 }
 
 /// Which request an event comes from.
@@ -56,8 +60,8 @@ pub(super) struct Origin {
 }
 
 impl State {
-    /// An empty mock that draws from `seed`, holds `most` objects, and sends its events to `outbox`.
-    pub(super) fn new(seed: u64, most: usize, outbox: Outbox) -> Self {
+    /// An empty mock that draws from `seed`, holds `most` objects and `most_events`, and sends its events to `outbox`.
+    pub(super) fn new(seed: u64, most: usize, most_events: usize, outbox: Outbox) -> Self {
         Self {
             clock: Clock::of_wall(),
             ids: Ids::new(seed),
@@ -73,9 +77,11 @@ impl State {
             outage: Outage::default(),
             outbox,
             request: Origin::default(),
+            commanded: None,
             seed,
             requests: 0,
             most,
+            most_events,
         }
     }
 
@@ -125,7 +131,7 @@ impl State {
         let mut data = Map::from_iter([("object".to_owned(), object)]);
         data.extend(before.map(|before| ("previous_attributes".to_owned(), before)));
         let mut event = Event::new(self.ids.next("evt_", 24), kind, created, &data.into(), &self.request);
-        if self.outbox.sends() {
+        if self.outbox.sends(event.kind) {
             self.outbox.send(&event.render(), self.clock.now_ms());
         } else {
             event.pending = 0;
@@ -137,7 +143,12 @@ impl State {
     /// Drops events that are too old or too many.
     fn forget_events(&mut self) {
         let since = self.clock.now() - EVENT_KEPT;
-        while self.events.values().next().is_some_and(|oldest| oldest.made < since || self.events.len() > self.most) {
+        while self
+            .events
+            .values()
+            .next()
+            .is_some_and(|oldest| oldest.made < since || self.events.len() > self.most_events)
+        {
             self.events.remove_oldest();
         }
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::*;
 
+mod commanded;
 mod documented;
 mod driven;
 mod objects;

@@ -34,6 +34,8 @@ pub struct Webhook {
     pub url: Url,
     /// What they are signed with; the whole text, `whsec_` included.
     pub secret: String,
+    /// Which kinds of events are sent, or groups of them such as `charge.*`; none named: all.
+    pub events: Vec<String>,
     /// From an event to its first delivery.
     pub delay: Latency,
     /// How many events are delivered twice.

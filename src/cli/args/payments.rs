@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
 use clap::ValueHint;
-use mock_upstreams::payments::{MAX_OBJECTS, Url};
+use mock_upstreams::payments::{MAX_OBJECTS, Url, has_kind};
 use mock_upstreams::{Errors, Latency, Share};
 
 use super::{address, seed};
@@ -45,6 +45,9 @@ pub struct WebhookArgs {
     /// Sign events with this; one is drawn from the seed and told if not given
     #[arg(long, value_name = "whsec_…", requires = "webhook", value_parser = secret)]
     pub webhook_secret: Option<String>,
+    /// Send these kinds alone, or groups of them: `payment_intent.*,charge.refunded`; all if not given
+    #[arg(long, value_name = "KIND,…", requires = "webhook", value_delimiter = ',', value_parser = kind)]
+    pub webhook_events: Vec<String>,
     /// From an event to its first delivery: `2s`, or p50 and p95 or p99 as with `--latency`
     #[arg(long, value_name = "LATENCY", requires = "webhook", default_value = "0ms")]
     pub webhook_delay: Latency,
@@ -62,6 +65,15 @@ pub struct WebhookArgs {
 fn objects(text: &str) -> Result<usize, &'static str> {
     let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= 100_000_000);
     number.map(NonZeroUsize::get).ok_or("a number of objects is a whole one, from 1 to 100000000")
+}
+
+/// One that no event has would be waited for in vain.
+fn kind(text: &str) -> Result<String, String> {
+    if has_kind(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("no event is of the kind `{text}`: docs/PAYMENTS.md, \"Webhooks\", lists them"))
+    }
 }
 
 fn errors(text: &str) -> Result<Errors, String> {

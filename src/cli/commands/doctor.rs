@@ -31,7 +31,7 @@ use crate::cli::printer::Printer;
 use crate::cli::scenario_file;
 use crate::control::Control;
 use crate::forecast::text::length;
-use crate::live::stage::{self, DESCRIPTORS_BESIDE, DESCRIPTORS_PER_CALL};
+use crate::live::stage::{self, DESCRIPTORS_BESIDE, DESCRIPTORS_PER_CALL, DESCRIPTORS_TO_COLLECT};
 
 /// The version of the JSON's layout: raised when a reader of the last one would misread this.
 const SCHEMA: u32 = 1;
@@ -214,7 +214,7 @@ fn cores_of(quota: &str) -> Option<f64> {
 
 /// A load raises its own limit as far as it may, so the hard limit decides.
 fn open_files(soft: Option<u64>, hard: Option<u64>, connections: u32) -> Check {
-    let needed = u64::from(connections) * DESCRIPTORS_PER_CALL + DESCRIPTORS_BESIDE;
+    let needed = u64::from(connections) * DESCRIPTORS_PER_CALL + DESCRIPTORS_TO_COLLECT + DESCRIPTORS_BESIDE;
     let shown = |limit: Option<u64>| limit.map_or("unlimited".to_owned(), |files| thousands(files.into()));
     let raised = if soft == hard { String::new() } else { format!(", which a load raises to {}", shown(hard)) };
     let found = format!("{}{raised}; a load needs {}", shown(soft), thousands(needed.into()));
@@ -374,7 +374,7 @@ mod tests {
     /// The hard limit decides, because a load raises its soft one to it: exactly as much as is needed is enough.
     #[test]
     fn open_files_are_judged_by_the_hard_limit() {
-        let needed = 64 * DESCRIPTORS_PER_CALL + DESCRIPTORS_BESIDE;
+        let needed = 64 * DESCRIPTORS_PER_CALL + DESCRIPTORS_TO_COLLECT + DESCRIPTORS_BESIDE;
         assert_eq!(open_files(Some(64), Some(needed), 64).status, Status::Fine);
         assert_eq!(open_files(Some(64), None, 64).status, Status::Fine);
         let broken = open_files(Some(needed - 1), Some(needed - 1), 64);

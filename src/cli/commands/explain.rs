@@ -184,6 +184,7 @@ fn endings(world: &World, log: &[Logged]) -> Vec<Ending> {
                     endings[call] = Ending::Failed { upstream, cause: failure.cause, status: failure.status };
                 }
             }
+            Event::Heard { .. } => {}
         }
     }
     endings

@@ -49,6 +49,7 @@ pub fn load(args: &args::Load, printer: &mut Printer) -> Result<Verdict, Failure
     let judgement = judge_unless(&mut plan, &subject, args.live.strict, worth.as_deref(), &mut verdict);
     let text = format!("{}{}{}", text::render_load(&report.outcome), page::render(&report), judgement.page);
     check_generator(&report.sockets, &mut verdict, printer);
+    check_processor(&report, &mut verdict, printer);
     plan.finish(&text, &judgement.with(&report), verdict, printer)
 }
 
@@ -95,6 +96,15 @@ pub fn check_generator(load: &Sockets, verdict: &mut Verdict, printer: &mut Prin
         printer.warning(&format!("{name}, so the figures say nothing about the gateway: {}", page::why(*reason, load)));
     }
     verdict.note(Exit::RunInvalid);
+}
+
+/// Books that do not say what the payment processor holds are wrong, and so is each figure from them.
+pub fn check_processor(report: &LoadReport, verdict: &mut Verdict, printer: &mut Printer) {
+    if let Some(found) = report.processor.filter(|found| !found.is_equal()) {
+        let said = page::said_of(&found, &report.outcome.currency);
+        printer.warning(&format!("the payment processor and the books differ: {said}"));
+        verdict.note(Exit::BooksUnbalanced);
+    }
 }
 
 /// Offers the load to the gateway at its own pace, with a line of progress.

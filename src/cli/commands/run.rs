@@ -6,7 +6,7 @@ use farebox_engine::billing::gate::Decision;
 use farebox_engine::log::History;
 use farebox_engine::world::World;
 
-use super::load::{check_generator, free_run};
+use super::load::{check_generator, check_processor, free_run};
 use super::simulate;
 use crate::cli::args;
 use crate::cli::exit::{Exit, Failure, Verdict};
@@ -39,6 +39,7 @@ pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> 
     page += &report::load::render(&report.load);
     page += &report::run::render(&report);
     check_generator(&report.load.sockets, &mut verdict, printer);
+    check_processor(&report.load, &mut verdict, printer);
     plan.finish(&page, &judgement.with(&report), verdict, printer)
 }
 
@@ -86,6 +87,11 @@ fn lockstep(plan: &Plan, world: &Arc<World>, twins: &[History], printer: &mut Pr
         let exit = if first.is_environment() { Exit::Environment } else { Exit::Internal };
         return Err(Failure::new(exit, message)
             .because(format!("the twin was {twin}, the call over the socket {}", first.live)));
+    }
+    if let Some(found) = played.reconciled.filter(|found| !found.is_equal()) {
+        let said = report::load::said_of(&found, world.scenario.currency.code);
+        let message = "lockstep: the payment processor and the books differ";
+        return Err(Failure::new(Exit::BooksUnbalanced, message).because(said));
     }
     proof::lockstep(world, twins, &played.histories).map_err(|disagreement| disagree(&disagreement))
 }

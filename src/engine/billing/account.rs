@@ -149,6 +149,8 @@ pub struct Account {
     pub(crate) invoiced: Vec<(Time, i64)>,
     /// Calls whose clients have gone while their exchanges go on.
     pub(crate) given_up: BTreeMap<HoldId, crate::billing::given_up::GivenUp>,
+    /// What it has heard late of its payments; `None`: everything was heard at once. Few are, so it is elsewhere.
+    pub(crate) heard: Option<Box<crate::billing::heard::Heard>>,
 }
 
 impl Account {

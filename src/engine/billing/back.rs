@@ -17,6 +17,8 @@ pub(crate) struct Back {
     is_paid: bool,
     /// When it has, else when it was refused; in traffic time.
     since: Time,
+    /// What was admitted earlier proves nothing: when the account has heard of the payment, else when it was refused.
+    from: Time,
     /// How long it took, each time.
     took: Vec<Span>,
 }
@@ -51,21 +53,21 @@ impl Back {
         }
         self.give_up();
         if [DEBTS, TERMS].iter().any(|causes| causes.contains(&cause)) {
-            (self.cause, self.since) = (Some(cause), at);
+            (self.cause, self.since, self.from) = (Some(cause), at, at);
         }
     }
 
-    /// A payment has come in that makes these causes good. Of several the first counts.
-    pub(crate) fn paid(&mut self, makes_good: &[Cause], at: Time) {
+    /// A payment has come in that makes these causes good, and was heard of then. Of several the first counts.
+    pub(crate) fn paid(&mut self, makes_good: &[Cause], at: Time, heard: Time) {
         if !self.is_paid && self.cause.is_some_and(|cause| makes_good.contains(&cause)) {
-            (self.is_paid, self.since) = (true, at);
+            (self.is_paid, self.since, self.from) = (true, at, heard);
         }
     }
 
     /// A call that was admitted then is served.
     #[cold]
     pub(crate) fn served(&mut self, admitted: Time, at: Time) {
-        if admitted < self.since {
+        if admitted < self.from {
             return;
         }
         if self.is_paid {
@@ -77,7 +79,7 @@ impl Back {
     /// Nothing is waited for any more.
     #[inline]
     pub(crate) fn give_up(&mut self) {
-        (self.cause, self.is_paid, self.since) = (None, false, Time::START);
+        (self.cause, self.is_paid, self.since, self.from) = (None, false, Time::START, Time::START);
     }
 
     /// How long it took, each time, in their order.

@@ -210,7 +210,7 @@ impl Account {
             self.timers.clear(Deadline::Retry);
         }
         if !self.has_card || self.receivables.is_dead() {
-            return self.attempt_failed(at, None, true, catalog);
+            return self.attempt_failed(at, at, None, true, catalog);
         }
         if let Some(charge) = self.receivables.next_charge(at, is_scheduled) {
             actions.push(Action::Charge(charge));
@@ -231,6 +231,20 @@ impl Account {
         answer: Answer,
         actions: &mut Vec<Action>,
     ) -> Result<(), Overflow> {
+        self.hears(now, now, catalog, charge, answer, actions)
+    }
+
+    /// The account hears what the processor has answered at an earlier moment. What follows a decline counts from that
+    /// moment: grace, and the gap to the next attempt.
+    pub fn hears(
+        &mut self,
+        now: Now,
+        answered: Now,
+        catalog: &Catalog,
+        charge: Charge,
+        answer: Answer,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Overflow> {
         self.saw(now);
         self.tally.count(Count::Attempts);
         match answer {
@@ -242,11 +256,11 @@ impl Account {
             Answer::Paid => {}
         }
         match charge.purpose {
-            Purpose::TopUp(_) => self.top_up_answered(now.billing, catalog, charge, answer),
+            Purpose::TopUp(_) => self.top_up_answered(now.billing, answered, catalog, charge, answer),
             Purpose::Change(_) if self.is_upgrading(charge.purpose) => {
-                self.upgrade_answered(now.billing, catalog, charge, answer, actions)
+                self.upgrade_answered(now.billing, answered.traffic, catalog, charge, answer, actions)
             }
-            _ => self.invoice_answered(now.billing, catalog, charge, answer, actions),
+            _ => self.invoice_answered(now.billing, answered, catalog, charge, answer, actions),
         }
     }
 
@@ -254,6 +268,7 @@ impl Account {
     fn invoice_answered(
         &mut self,
         at: Time,
+        answered: Now,
         catalog: &Catalog,
         charge: Charge,
         answer: Answer,
@@ -271,8 +286,8 @@ impl Account {
             };
         }
         match answer {
-            Answer::Paid => self.invoice_paid(at, asked.is_scheduled, catalog, actions),
-            Answer::Declined(why) => self.attempt_failed(at, Some(why), asked.is_scheduled, catalog),
+            Answer::Paid => self.invoice_paid(at, answered, asked.is_scheduled, catalog, actions),
+            Answer::Declined(why) => self.attempt_failed(at, answered.billing, Some(why), asked.is_scheduled, catalog),
             // What is planned stays planned.
             Answer::Error => {
                 self.first_payment_failed();
@@ -298,6 +313,7 @@ impl Account {
     fn invoice_paid(
         &mut self,
         at: Time,
+        answered: Now,
         is_scheduled: bool,
         catalog: &Catalog,
         actions: &mut Vec<Action>,
@@ -308,10 +324,10 @@ impl Account {
         // An attempt that met an error of the processor was none of the dunning run.
         self.tally.paid_by(invoice.attempts - invoice.errors);
         if invoice.first_failed != Time::NEVER {
-            self.tally.recovered(at.since(invoice.first_failed), is_scheduled);
+            self.tally.recovered(answered.billing.since(invoice.first_failed), is_scheduled);
         }
         if self.receivables.unpaid().next().is_none() {
-            self.back.paid(DEBTS, self.seen.traffic);
+            self.back.paid(DEBTS, answered.traffic, self.seen.traffic);
             return self.paid_up(at, catalog, actions);
         }
         self.collect(at, true, catalog, actions)
@@ -324,17 +340,18 @@ impl Account {
         self.post(Movement::FeeSuccess, plus(price::line(share, catalog.currency), catalog.fees.success_fixed)?)
     }
 
-    /// An attempt has failed, or there was nothing to try.
+    /// An attempt had `failed`, or there was nothing to try, and that is known `at` last.
     fn attempt_failed(
         &mut self,
         at: Time,
+        failed: Time,
         why: Option<Decline>,
         is_scheduled: bool,
         catalog: &Catalog,
     ) -> Result<(), Overflow> {
         if matches!(self.status, Status::Incomplete) {
             self.first_payment_failed();
-            self.receivables.first_failed(at);
+            self.receivables.first_failed(failed);
             return Ok(());
         }
         if self.status == Status::Canceled {
@@ -344,7 +361,7 @@ impl Account {
             self.become_status(Status::PastDue);
         }
         let (_, plan) = self.terms(catalog);
-        let after = self.receivables.failed(at, why, is_scheduled, plan.grace, &catalog.dunning);
+        let after = self.receivables.failed(failed, why, is_scheduled, plan.grace, &catalog.dunning);
         self.watch_blocked();
         match after {
             AfterDecline::Retry(next) => self.timers.set(Deadline::Retry, next),
@@ -490,13 +507,20 @@ impl Account {
     }
 
     /// A top-up is never dunned: the next one comes by itself. Only what is paid for counts as one of the month.
-    fn top_up_answered(&mut self, at: Time, catalog: &Catalog, charge: Charge, answer: Answer) -> Result<(), Overflow> {
+    fn top_up_answered(
+        &mut self,
+        at: Time,
+        answered: Now,
+        catalog: &Catalog,
+        charge: Charge,
+        answer: Answer,
+    ) -> Result<(), Overflow> {
         let place = self.top_up.pending.iter().position(|asked| asked.purpose == charge.purpose);
         let asked = self.top_up.pending.remove(place.expect("the processor answers what it was asked"));
         let amount = charge.amount;
         let is_automatic = self.top_up.automatic.take_if(|purpose| *purpose == charge.purpose).is_some();
         if answer != Answer::Paid {
-            self.top_up.not_before = at + TRY_AGAIN;
+            self.top_up.not_before = answered.billing + TRY_AGAIN;
             self.watch_credit(at, catalog);
             return Ok(());
         }
@@ -511,9 +535,14 @@ impl Account {
         let expires = asked.expires.map_or(Time::NEVER, |length| cohort.calendar.after(at, length));
         self.grants.add(amount, true, asked.priority, expires)?;
         self.recoup()?;
-        self.back.paid(CREDIT, self.seen.traffic);
+        self.back.paid(CREDIT, answered.traffic, self.seen.traffic);
         self.timers.set(Deadline::CreditExpiry, self.grants.next_expiry(at));
         Ok(())
+    }
+
+    /// Whether this credit was asked for, and not answered.
+    pub(super) fn awaits_credit(&self, purpose: Purpose) -> bool {
+        self.top_up.pending.iter().any(|asked| asked.purpose == purpose)
     }
 
     /// New credit pays first for what was served without any.
@@ -534,11 +563,23 @@ impl Account {
 
     /// A captured payment goes back: a refund, or a chargeback. Credit that it bought stays.
     pub fn gone_back(&mut self, now: Now, movement: Movement, amount: Money, terms: &Returns) -> Result<(), Overflow> {
+        self.returned(now, now.billing, movement, amount, terms)
+    }
+
+    /// The same, heard of later than it has happened, `at` that moment of the billing clock.
+    pub fn returned(
+        &mut self,
+        now: Now,
+        at: Time,
+        movement: Movement,
+        amount: Money,
+        terms: &Returns,
+    ) -> Result<(), Overflow> {
         self.saw(now);
         self.post(movement, amount)?;
         self.post(Movement::FeeReturn, terms.fee)?;
         if terms.suspends.ns() > 0 {
-            self.suspended_until = self.suspended_until.max(now.billing + terms.suspends);
+            self.suspended_until = self.suspended_until.max(at + terms.suspends);
         }
         Ok(())
     }

@@ -172,6 +172,11 @@ impl Receivables {
         self.asked.take_if(|asked| asked.purpose == purpose)
     }
 
+    /// Whether this was asked for, and not answered.
+    pub(crate) fn awaits(&self, purpose: Purpose) -> bool {
+        self.asked.is_some_and(|asked| asked.purpose == purpose)
+    }
+
     /// Whether the processor has been asked and has not answered.
     #[cfg(test)]
     pub(crate) fn has_asked(&self) -> bool {

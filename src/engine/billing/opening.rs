@@ -136,6 +136,7 @@ impl Account {
             tally: Tally::default(),
             invoiced: Vec::new(),
             given_up: BTreeMap::new(),
+            heard: None,
             seen: Now { traffic: LONG_AGO, billing: LONG_AGO },
         }
     }

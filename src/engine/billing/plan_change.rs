@@ -81,10 +81,11 @@ impl Account {
         self.upgrade.is_some_and(|upgrade| upgrade.purpose == purpose)
     }
 
-    /// If the payment of an upgrade fails, the change does not happen.
+    /// If the payment of an upgrade fails, the change does not happen. It was answered at `answered` of the traffic clock.
     pub(super) fn upgrade_answered(
         &mut self,
         at: Time,
+        answered: Time,
         catalog: &Catalog,
         charge: Charge,
         answer: Answer,
@@ -97,7 +98,7 @@ impl Account {
         }
         self.tally.count(Count::Invoices);
         self.captured(charge.amount, catalog)?;
-        self.back.paid(TERMS, self.seen.traffic);
+        self.back.paid(TERMS, answered, self.seen.traffic);
         self.upgrade_paid(at, upgrade, charge.amount, catalog, actions)
     }
 

@@ -61,9 +61,25 @@ pub enum Count {
     NotBack,
     /// Calls that something was settled for though their clients had given up.
     SettledGivenUp,
+    /// What has happened at the processor and is told by webhook.
+    Events,
+    /// Deliveries of webhooks.
+    Deliveries,
+    /// Of those: of what had been heard before.
+    Duplicates,
+    /// Of those: of what was not heard before, and was older than what had been.
+    Stale,
+    /// Events that were heard of because the processor was asked.
+    Reconciled,
+    /// Events that were not heard of before the end.
+    Unheard,
+    /// Consumers whose status refused them at any time, though they had paid and were not heard of.
+    WronglyBlocked,
+    /// Consumers whose status let them pass at any time, because what should have refused them was not heard of.
+    WronglyServed,
 }
 
-const COUNTS: usize = 27;
+const COUNTS: usize = 35;
 
 impl Count {
     /// Every count, in the order of its index.
@@ -95,6 +111,14 @@ impl Count {
         Self::RecoveredByCard,
         Self::NotBack,
         Self::SettledGivenUp,
+        Self::Events,
+        Self::Deliveries,
+        Self::Duplicates,
+        Self::Stale,
+        Self::Reconciled,
+        Self::Unheard,
+        Self::WronglyBlocked,
+        Self::WronglyServed,
     ];
 
     /// Its name in outcomes.
@@ -127,6 +151,14 @@ impl Count {
             Self::RecoveredByCard => "recovered_by_card",
             Self::NotBack => "not_back",
             Self::SettledGivenUp => "settled_given_up",
+            Self::Events => "events",
+            Self::Deliveries => "deliveries",
+            Self::Duplicates => "duplicates",
+            Self::Stale => "stale",
+            Self::Reconciled => "reconciled",
+            Self::Unheard => "unheard",
+            Self::WronglyBlocked => "wrongly_blocked",
+            Self::WronglyServed => "wrongly_served",
         }
     }
 }
@@ -140,7 +172,7 @@ pub const RECOVERY_DAYS: usize = 90;
 /// The counts of one account, or of many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    counts: [u64; COUNTS],
+    counts: Counts,
     /// What became of the units.
     pub units: Units,
     /// Invoices paid by the first attempt, the second, …
@@ -155,10 +187,20 @@ pub struct Tally {
     pub recovered_ns: u128,
 }
 
+/// Each [`Count`]; there are too many for a default of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counts([u64; COUNTS]);
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self([0; COUNTS])
+    }
+}
+
 impl Tally {
     /// One more of these.
     pub(crate) fn count(&mut self, count: Count) {
-        self.counts[count as usize] += 1;
+        self.counts.0[count as usize] += 1;
     }
 
     /// An invoice was paid by the attempt of this number, from 1.
@@ -180,12 +222,12 @@ impl Tally {
 
     /// How many there were.
     pub fn of(&self, count: Count) -> u64 {
-        self.counts[count as usize]
+        self.counts.0[count as usize]
     }
 
     /// Adds another account's counts.
     pub fn add(&mut self, other: &Self) {
-        let counts = self.counts.iter_mut().zip(other.counts);
+        let counts = self.counts.0.iter_mut().zip(other.counts.0);
         for (sum, more) in counts.chain(self.paid_by_attempt.iter_mut().zip(other.paid_by_attempt)) {
             *sum += more;
         }

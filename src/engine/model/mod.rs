@@ -19,7 +19,7 @@ pub use cohort::{
 };
 pub use fault::{Breaks, Fault};
 pub use live::{Excess, Live, RateStage};
-pub use payments::{Dunning, Fees, Finally, Payments, Processor, Reminder, Reminders, Returns};
+pub use payments::{Dunning, Fees, Finally, Payments, Processor, Reminder, Reminders, Returns, Webhooks};
 pub use plan::{
     AppliesTo, Change, GrantTerms, Limit, PastAllowance, Plan, Prepaid, PriceVersion, Rate, Rollover, TopUp,
 };
@@ -27,7 +27,7 @@ pub use price::{Price, Tier, UnitPrice};
 pub use sessions::Sessions;
 pub use shape::{HOURS, Shape, WEEK};
 pub use threshold::{
-    Became, Collected, Comparison, Demanded, Line, Measure, Number, Selector, Statistic, Threshold, Wrongly,
+    Became, ByWebhook, Collected, Comparison, Demanded, Line, Measure, Number, Selector, Statistic, Threshold, Wrongly,
 };
 pub use upstream::{Errors, FAILED, Generates, HOPS_MOST, Hop, Upstream};
 

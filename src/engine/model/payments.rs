@@ -4,13 +4,15 @@ use crate::distribution::Distribution;
 use crate::draw::Chance;
 use crate::model::Share;
 use crate::money::Money;
-use crate::time::Span;
+use crate::time::{DAY, HOUR, Span};
 
 /// How invoices and top-ups are paid.
 #[derive(Clone, Debug)]
 pub struct Payments {
     /// Who collects.
     pub processor: Processor,
+    /// How the gateway hears what it has done.
+    pub webhooks: Webhooks,
     /// What happens after a declined renewal.
     pub dunning: Dunning,
     /// What collecting costs.
@@ -28,6 +30,7 @@ impl Payments {
     pub fn new() -> Self {
         Self {
             processor: Processor { latency: Distribution::Constant(0.0), errors: Chance::NEVER },
+            webhooks: Webhooks::default(),
             dunning: Dunning::default(),
             fees: Fees::default(),
             refunds: Returns::default(),
@@ -50,6 +53,45 @@ pub struct Processor {
     pub latency: Distribution,
     /// The chance that an attempt ends in an error of the processor: neither captured nor declined.
     pub errors: Chance,
+}
+
+/// How the gateway hears what has become of payments; all of it in traffic time.
+#[derive(Clone, Debug)]
+pub struct Webhooks {
+    /// How long after it has happened the processor delivers an event, in ns.
+    pub delay: Distribution,
+    /// The chance that a delivery is not acknowledged, so that it comes again.
+    pub duplicate: Chance,
+    /// The chance that a delivery comes so late that others overtake it.
+    pub reorder: Chance,
+    /// The chance that an event is never delivered.
+    pub lose: Chance,
+    /// How often the gateway asks the processor for what it has not heard of; above zero.
+    pub reconcile: Span,
+}
+
+impl Webhooks {
+    /// How long a processor tries to deliver an event: three days, as Stripe does.
+    pub const TRIED: Span = Span::from_ns(3 * DAY);
+
+    /// Whether anything is asked for: else the gateway hears from the processor's answer.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        let is_late = !matches!(self.delay, Distribution::Constant(ns) if ns <= 0.0);
+        is_late || [self.duplicate, self.reorder, self.lose].iter().any(|chance| *chance != Chance::NEVER)
+    }
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self {
+            delay: Distribution::Constant(0.0),
+            duplicate: Chance::NEVER,
+            reorder: Chance::NEVER,
+            lose: Chance::NEVER,
+            reconcile: Span::from_ns(HOUR),
+        }
+    }
 }
 
 /// What happens after a declined renewal.

@@ -44,6 +44,10 @@ pub enum Measure {
     FirstSuccess(Statistic),
     /// Consumers that paid for what they were refused, and were not served any more.
     NotBack,
+    /// How accounts have heard of their payments by webhook.
+    Webhooks(ByWebhook),
+    /// From what happened at the processor until an account has heard of it, in ns.
+    TimeToHear(Statistic),
     /// What calls would have used whose last attempt was refused for money or by a limit.
     RefusedDemand(Demanded),
     /// Consumers that left by themselves, or their share of those who were there.
@@ -100,6 +104,23 @@ pub enum Collected {
     Blocked,
     /// For how many days, all together.
     DaysBlocked,
+}
+
+/// Of what is told by webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByWebhook {
+    /// Deliveries.
+    Deliveries,
+    /// Deliveries of what had been heard before.
+    Duplicates,
+    /// Events that were heard of because the processor was asked.
+    Reconciled,
+    /// Events that were not heard of before the end.
+    Unheard,
+    /// How long accounts were refused that had paid, in ns, all together.
+    WronglyBlocked,
+    /// How long accounts were served that had not, in ns, all together.
+    WronglyServed,
 }
 
 /// Of refused demand.

@@ -91,7 +91,8 @@ pub fn is_needed(world: &World) -> bool {
     let scenario = &world.scenario;
     let breaks = |fault: &crate::model::Fault| matches!(fault.breaks, Breaks::BillingDown | Breaks::PolicyError { .. });
     let asks = |of: &crate::model::Threshold| matches!(of.measure, Measure::FalseRefusals(_) | Measure::Leaks(_));
-    overspends(world) || scenario.faults.iter().any(breaks) || scenario.thresholds.iter().any(asks)
+    let is_late = scenario.payments.webhooks.asks();
+    is_late || overspends(world) || scenario.faults.iter().any(breaks) || scenario.thresholds.iter().any(asks)
 }
 
 impl<'w> Oracle<'w> {
@@ -134,7 +135,7 @@ impl<'w> Oracle<'w> {
     /// When an amount has left the range.
     pub fn judge_log(&mut self, history: &History) -> Result<(), Overflow> {
         let (world, consumer) = (self.world, history.account.consumer());
-        let mut party = world.open(consumer)?;
+        let mut party = world.open_hearing(consumer, history.hears.again())?;
         for entry in &history.log {
             let now = entry.now;
             world.catch_up(&mut party, now)?;
@@ -142,7 +143,8 @@ impl<'w> Oracle<'w> {
                 Event::Decided { call, attempt, route, decision } => {
                     let (_, usage) = world.schedule.call(consumer, call);
                     let call = Call { index: call, attempt, at: now.traffic, route, usage };
-                    self.asked(party.account(), &call, now);
+                    let truth = world.truth(&party, now)?;
+                    self.asked(truth.as_deref().unwrap_or(party.account()), &call, now);
                     world.request(&mut party, now, route, attempt)?;
                     self.decided(consumer, &call, decision, now);
                 }
@@ -160,6 +162,7 @@ impl<'w> Oracle<'w> {
                     world.failed(&mut party, now, hold, failure.hop, &used)?;
                     self.landed(consumer, hold, now, None);
                 }
+                Event::Heard { charge, answer } => _ = world.heard(&mut party, now, charge, answer)?,
             }
         }
         self.seats.remove(&consumer);
@@ -168,7 +171,8 @@ impl<'w> Oracle<'w> {
 
     // === What is seen ===
 
-    /// A call is about to be decided; the account is as it stands before.
+    /// A call is about to be decided; the account is as it stands before, had it heard of all that has happened: see
+    /// [`World::truth`].
     pub fn asked(&mut self, account: &Account, call: &Call, now: Now) {
         let consumer = account.consumer();
         let client = &self.world.scenario.cohorts[consumer.cohort as usize].client;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::demand::{self, Demand};
 use super::dunning::Dunned;
 use super::failures::Failures;
+use super::heard::Heard;
 use super::oracle::Judged;
 use super::route::{RouteOutcome, by_cause, routes};
 use super::timeline::Timeline;
@@ -16,7 +17,7 @@ use crate::billing::ledger::Movement;
 use crate::billing::tally::Count;
 use crate::model::{Arrivals, Cohort, Joined, Scenario};
 use crate::moments::Moments;
-use crate::record::CohortRecord;
+use crate::record::{CohortRecord, Latencies};
 use crate::time::{DAY, HOUR};
 
 /// What has happened to one cohort.
@@ -65,6 +66,9 @@ pub struct CohortOutcome {
     /// How long what was due stayed unpaid.
     #[serde(default, skip_serializing_if = "Dunned::is_nothing")]
     pub dunned: Dunned,
+    /// What it came to that accounts heard late of their payments.
+    #[serde(default, skip_serializing_if = "Heard::is_nothing")]
+    pub heard: Heard,
     /// Upstream latency of served attempts: `[upper end of the bucket in ns, attempts]`, 2 significant digits.
     pub latency: Vec<[u64; 2]>,
     /// All of it, to the ns.
@@ -175,6 +179,7 @@ impl CohortOutcome {
                 .map_or_else(Vec::new, |it| buckets(&it.histogram(RECOVERY_MOST))),
             refused_demand: demand::demand(scenario, record),
             dunned: Dunned::new(&record.tally),
+            heard: Heard::new(&record.late),
             timeline: Timeline::new(record),
             moments: record.moments.filter(|_| are_independent(cohort, scenario)),
             oracle: None,
@@ -224,6 +229,7 @@ impl CohortOutcome {
         self.recovery = pooled([&self.recovery[..], &other.recovery]);
         self.first_token = pooled([&self.first_token[..], &other.first_token]);
         self.dunned.add(&other.dunned);
+        self.heard.add(&other.heard);
         self.first_success = pooled([&self.first_success[..], &other.first_success]);
         demand::add(&mut self.refused_demand, &other.refused_demand);
     }
@@ -265,6 +271,11 @@ impl CohortOutcome {
 
 /// The longest time until a call was served at last that is told apart: a client may wait for a quota to be reset.
 const RECOVERY_MOST: u64 = 400 * DAY;
+
+/// As those of [`CohortOutcome::first_success`].
+pub(super) fn buckets_of_recovery(latencies: &Latencies) -> Vec<[u64; 2]> {
+    buckets(&latencies.histogram(RECOVERY_MOST))
+}
 
 fn buckets(histogram: &Histogram<u64>) -> Vec<[u64; 2]> {
     histogram.iter_recorded().map(|bucket| [bucket.value_iterated_to(), bucket.count_at_value()]).collect()

@@ -188,7 +188,8 @@ impl<'a> Player<'a> {
     /// The gate decides an attempt: its hold, if it was admitted.
     #[inline]
     fn decide<O: Observer>(&mut self, tried: &Try, now: Now, observer: &mut O) -> Result<Option<HoldId>, Overflow> {
-        observer.asked(self.party.account(), &tried.call(), now);
+        let truth = self.world.truth(&self.party, now)?;
+        observer.asked(truth.as_deref().unwrap_or(self.party.account()), &tried.call(), now);
         let decision = self.world.request(&mut self.party, now, tried.route, tried.attempt)?;
         observer.decided(self.consumer, &tried.call(), now, decision);
         self.tried.count(decision);

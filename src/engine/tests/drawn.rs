@@ -14,7 +14,7 @@ use crate::model::{
     Finally, Funds, Generates, GrantTerms, HandOut, Joined, Length, Limit, Live, METERS_MAX, Meter, On402,
     OnClientAbort, PastAllowance, Pattern, Payments, PerMeter, Period, Plan, Prepaid, Price, Process, Rate, RateStage,
     Reaction, Reminder, Reminders, Returns, Rollover, Route, Scenario, Sessions, Shape, Share, SpendControl, Tier,
-    TopUp, Trace, TraceRow, UnitPrice, Upstream, When,
+    TopUp, Trace, TraceRow, UnitPrice, Upstream, Webhooks, When,
 };
 use crate::money::Money;
 use crate::time::{Clock, DAY, HOUR, SECOND, Span};
@@ -324,6 +324,7 @@ pub(super) fn scenario(seed: u64) -> Scenario {
     other_faults(&mut scenario, seed);
     timeouts(&mut scenario, gap, seed);
     reminders(&mut scenario, seed);
+    webhooks(&mut scenario, seed);
     scenario
 }
 
@@ -380,6 +381,27 @@ fn other_faults(scenario: &mut Scenario, seed: u64) {
         let at = Span::from_ns(dice.below(scenario.horizon.ns()));
         scenario.faults.push(Fault { at, lasts: dice.one_of(&[secs(3_600), days(1), days(9)]), breaks });
     }
+}
+
+/// In one of three, accounts that hear of their payments by webhook: late, more than once, in another order or not at all. With
+/// dice of its own, as above.
+fn webhooks(scenario: &mut Scenario, seed: u64) {
+    let dice = &mut Dice::new(seed ^ 0x3EB);
+    if !dice.one_in(3) {
+        return;
+    }
+    scenario.payments.webhooks = Webhooks {
+        delay: match dice.below(4) {
+            0 => Distribution::Constant(0.0),
+            1 => Distribution::Constant(10.0 * SECOND as f64),
+            2 => Distribution::Exponential { mean: 60.0 * SECOND as f64 },
+            _ => Distribution::Exponential { mean: DAY as f64 },
+        },
+        duplicate: Chance::of(dice.one_of(&[0, 2, 6]), 10),
+        reorder: Chance::of(dice.one_of(&[0, 3]), 10),
+        lose: Chance::of(dice.one_of(&[0, 2]), 10),
+        reconcile: dice.one_of(&[secs(7), secs(3_600), days(1), days(5)]),
+    };
 }
 
 /// In one of three, clients that do not wait for ever: from far shorter than an answer takes to longer than a hold lasts. With

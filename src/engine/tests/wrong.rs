@@ -10,10 +10,11 @@ use crate::billing::gate::{Admission, Decision};
 use crate::billing::hold::{HoldId, Holds};
 use crate::billing::ledger::Movement;
 use crate::distribution::Distribution;
+use crate::draw::Chance;
 use crate::log;
 use crate::model::{
     Arrivals, Breaks, Cohort, Fault, Joined, Length, Limit, Measure, Number, PerMeter, Period, Plan, Prepaid, Price,
-    Rate, Scenario, Selector, SpendControl, Threshold, Trace, TraceRow, UnitPrice, Wrongly,
+    Rate, Scenario, Selector, SpendControl, Threshold, Trace, TraceRow, UnitPrice, Webhooks, Wrongly,
 };
 use crate::money::Money;
 use crate::oracle::{self, Oracle, Ruling, Table};
@@ -82,6 +83,7 @@ fn watch(world: &World, observer: &mut impl Observer) {
 pub(super) fn right(seed: u64) -> World {
     let mut scenario = drawn::scenario(seed);
     scenario.gateway.spend_control = SpendControl::Reserve;
+    scenario.payments.webhooks = Webhooks::default();
     scenario.faults.retain(|fault| !matches!(fault.breaks, Breaks::BillingDown | Breaks::PolicyError { .. }));
     drawn::world_of(seed, scenario)
 }
@@ -92,6 +94,7 @@ pub(super) fn coinciding(seed: u64) -> World {
     let dice = &mut Dice::new(seed ^ 0xC01);
     let mut scenario = drawn::scenario(seed);
     scenario.gateway.spend_control = SpendControl::Reserve;
+    scenario.payments.webhooks = Webhooks::default();
     scenario.faults.clear();
     scenario.upstreams[0].latency = Distribution::Constant(dice.one_of(&[0.0, 1e9, 60e9, 600e9]));
     let days_long = scenario.horizon.ns() / DAY;
@@ -144,7 +147,7 @@ fn what_is_billed_in_arrears_beside_credit_counts_while_it_is_in_flight() {
 // === Where something can be ===
 
 /// A scenario as it is played, and its outcome with what an oracle has found; the rest of it is as without one.
-fn play_judged(world: &World) -> Outcome {
+pub(super) fn play_judged(world: &World) -> Outcome {
     let (mut recorder, mut oracle) = (recorder(world), Oracle::new(world));
     watch(world, &mut oracle.beside(&mut recorder));
     let horizon_ns = world.schedule.pace().until.ns().cast_unsigned();
@@ -188,6 +191,12 @@ pub(super) fn only_what_can_be_wrong_is(_: u64, world: &World) {
         let judged = cohort.oracle.as_ref().unwrap();
         let all = judged.whole();
         assert_eq!(all.answers(), cohort.offered());
+        if world.scenario.payments.webhooks.asks() {
+            // Who is not heard of is refused or served wrongly for whatever they paid for.
+            let value = all.leaks.get("credit_exhausted").map_or(0, |wrong| wrong.value.0);
+            assert_eq!(value, cohort.moved(Movement::Overdraw));
+            continue;
+        }
         let is_debited = world.scenario.gateway.spend_control == SpendControl::CheckThenDebit;
         // What looks at the cap alone refuses at it also calls that cost nothing.
         let may_refuse = |cause: &str| match cause {
@@ -207,7 +216,7 @@ pub(super) fn only_what_can_be_wrong_is(_: u64, world: &World) {
 }
 
 /// Calls so long after the start.
-fn calls_at(at: impl IntoIterator<Item = Span>) -> Arrivals {
+pub(super) fn calls_at(at: impl IntoIterator<Item = Span>) -> Arrivals {
     let usage = [1, 0, 0, 0];
     let rows = at.into_iter().map(|at| TraceRow { at, consumer: None, usage }).collect();
     Arrivals::Trace(Trace { rows, most: usage, ..Trace::default() })
@@ -330,6 +339,8 @@ fn an_oracle_watches_where_it_is_needed() {
     assert!(!needed(&|it| it.gateway.spend_control = SpendControl::CheckThenDebit));
     assert!(!needed(&|it| it.faults = vec![fault(Breaks::ProcessorDown)]));
     assert!(needed(&|it| it.faults = vec![fault(Breaks::BillingDown)]));
+    assert!(!needed(&|it| it.payments.webhooks.reconcile = secs(7)));
+    assert!(needed(&|it| it.payments.webhooks.lose = Chance::of(1, 9)));
     assert!(needed(&|it| {
         it.gateway.spend_control = SpendControl::CheckThenDebit;
         it.plans[0].prepaid = Some(Prepaid::opening(dollars(1)));

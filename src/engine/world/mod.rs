@@ -5,6 +5,7 @@ pub mod arrivals;
 pub mod card;
 pub mod client;
 mod fault;
+pub mod outside;
 pub mod party;
 pub mod path;
 pub mod processor;
@@ -14,6 +15,7 @@ pub mod schedule;
 pub mod session;
 pub mod slow;
 mod stages;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -25,8 +27,8 @@ use crate::billing::gate::{Action, Decision, View};
 use crate::billing::headroom::Passed;
 use crate::billing::history::History;
 use crate::billing::hold::HoldId;
+use crate::billing::inbox::{Event, Told};
 use crate::billing::invoice::Charge;
-use crate::billing::ledger::Movement;
 use crate::billing::standing::NotSold;
 use crate::billing::tally::Count;
 use crate::billing::timer::Deadline;
@@ -35,12 +37,15 @@ use crate::money::{Money, Overflow};
 use crate::time::{Now, SECOND, Span, Time};
 
 use fault::Faults;
+use outside::{Ask, CaughtUp, Hears};
 use party::{Happening, Party};
 use path::Paths;
 use processor::Processor;
 use reaction::Reaction;
 use schedule::{Call, Calls, Pace, Schedule};
 use stages::Stages;
+pub use webhooks::Via;
+use webhooks::Webhooks;
 
 /// A scenario made ready to be played, in virtual time or on sockets. Shared by all threads.
 #[derive(Clone, Debug)]
@@ -57,6 +62,7 @@ pub struct World {
     reactions: Vec<Vec<Reaction>>,
     paths: Paths,
     faults: Faults,
+    webhooks: Webhooks,
     /// Whether consumers share an upstream of limited capacity.
     shared: bool,
     /// Whether what the consumers' software does about a refusal is played here; else it does so itself.
@@ -81,9 +87,20 @@ impl World {
         let processor = Processor::new(&scenario, &catalog);
         let schedule = Schedule::staged(&scenario, &catalog, pace, stages);
         let reactions = reaction::compile(&scenario);
-        let faults = Faults::new(&scenario);
+        let (faults, webhooks) = (Faults::new(&scenario), Webhooks::new(&scenario.payments.webhooks));
         let (paths, shared) = (Paths::new(&scenario, &faults), scenario.is_shared());
-        Ok(Self { scenario, catalog, schedule, processor, reactions, paths, faults, shared, plays_software: true })
+        Ok(Self {
+            scenario,
+            catalog,
+            schedule,
+            processor,
+            reactions,
+            paths,
+            faults,
+            webhooks,
+            shared,
+            plays_software: true,
+        })
     }
 
     /// The same, called by software that buys its own credit: nobody's [`On402::TopUpThenRetry`] is played.
@@ -113,12 +130,20 @@ impl World {
     /// A consumer's account as it is at the start: not there yet; or with its period half over, the usage of that period
     /// already counted.
     pub fn open(&self, consumer: Consumer) -> Result<Party, Overflow> {
+        self.open_hearing(consumer, Hears::FromTheModel)
+    }
+
+    /// The same, of one whose account hears from the processor in that way.
+    ///
+    /// # Errors
+    /// When an amount leaves the range.
+    pub fn open_hearing(&self, consumer: Consumer, hears: Hears) -> Result<Party, Overflow> {
         let joins = self.schedule.joins(consumer);
         let account = match joins {
             Some(joins) => Account::awaited(consumer, &self.catalog, joins),
             None => self.open_existing(consumer)?,
         };
-        let mut party = Party::new(account, joins, self.reactions[consumer.cohort as usize].len());
+        let mut party = Party::new(account, joins, self.reactions[consumer.cohort as usize].len(), hears);
         let leaves = self.schedule.leaves(consumer, &self.catalog);
         if leaves != Time::NEVER {
             party.agenda.enter(leaves, Happening::Leave);
@@ -141,6 +166,12 @@ impl World {
         }
         account.open_books(&self.catalog)?;
         Ok(account)
+    }
+
+    /// Whether any consumer has a card, or may come to have one: then somebody may be charged.
+    pub fn charges(&self) -> bool {
+        let fixes = |reaction: &Reaction| matches!(reaction.act, Act::FixCard);
+        self.scenario.cohorts.iter().any(|cohort| cohort.card.is_some()) || self.reactions.iter().flatten().any(fixes)
     }
 
     /// Decides a request, the attempt of this number at its call. Whatever is due before it has been done: see
@@ -251,26 +282,46 @@ impl World {
 
     /// Ends an account at `end`. Time is played on [start, end): what would be due at the end itself belongs to what
     /// comes after, as a call at the end does.
+    /// What is due after an answer that has not come is not done: whoever plays a party that hears from outside waits for
+    /// it first, up to [`Self::last`].
     pub fn close(&self, party: &mut Party, end: Now) -> Result<(), Overflow> {
-        let instant = Span::from_ns(1);
-        let last = Now { traffic: end.traffic - instant, billing: end.billing - instant };
-        self.catch_up(party, last)?;
+        self.catch_up(party, Self::last(end))?;
+        self.stays_unheard(party, end)?;
         party.account.close(end)
     }
 
-    /// Does everything that is due for an account at `now`, each thing at its own moment.
+    /// The last instant that is played before `end`.
+    #[must_use]
+    pub fn last(end: Now) -> Now {
+        let instant = Span::from_ns(1);
+        Now { traffic: end.traffic - instant, billing: end.billing - instant }
+    }
+
+    /// When something is due next for an account, if nobody calls before, in traffic time.
+    pub fn next_moment(&self, party: &Party) -> Time {
+        let due = party.next_deadline();
+        due.traffic.min(self.schedule.pace().clock.traffic_at(due.billing))
+    }
+
+    /// Does everything that is due for an account at `now`, each thing at its own moment. One that hears from outside stops
+    /// where an answer is due that has not come: it is to be caught up again when that has been [told](Self::heard).
     #[inline]
-    pub fn catch_up(&self, party: &mut Party, now: Now) -> Result<(), Overflow> {
+    pub fn catch_up(&self, party: &mut Party, now: Now) -> Result<CaughtUp, Overflow> {
         while !party.is_idle(now) {
-            self.do_next(party, now)?;
+            if self.do_next(party, now)? == CaughtUp::Waits {
+                return Ok(CaughtUp::Waits);
+            }
         }
-        Ok(())
+        Ok(CaughtUp::Fully)
     }
 
     /// Does what is due first. What is due on the billing clock happens when that shows its moment; of two at one
     /// moment, what the consumer does goes before what the calendar brings, and both before what traffic brings.
     #[cold]
-    fn do_next(&self, party: &mut Party, now: Now) -> Result<(), Overflow> {
+    fn do_next(&self, party: &mut Party, now: Now) -> Result<CaughtUp, Overflow> {
+        if let Some(at) = party.stopped() {
+            return self.go_on(party, at);
+        }
         let clock = self.schedule.pace().clock;
         let next = party.next_deadline();
         let shown = clock.traffic_at(next.billing);
@@ -284,8 +335,8 @@ impl World {
         };
         if !is_billing {
             if next.traffic == party.answers.next() {
-                let (charge, answer) = party.answers.take().expect("an answer is due");
-                self.answered(party, at, charge, answer)?;
+                let Some(incoming) = party.take_incoming() else { return Ok(CaughtUp::Waits) };
+                self.comes(party, at, incoming)?;
             } else {
                 party.account.deadline(at, Deadline::Hold, &self.catalog, &mut party.actions)?;
             }
@@ -296,35 +347,52 @@ impl World {
             let (_, what) = party.account.next_due().expect("something is due");
             party.account.deadline(at, what, &self.catalog, &mut party.actions)?;
         }
-        self.act(party, at)
+        self.act(party, at)?;
+        Ok(CaughtUp::Fully)
     }
 
-    /// Does what the account asks for.
+    /// Goes on where an account has stopped for an answer that the model gives at once, if that has come.
+    fn go_on(&self, party: &mut Party, since: Now) -> Result<CaughtUp, Overflow> {
+        let Some(incoming) = party.take_incoming() else { return Ok(CaughtUp::Waits) };
+        party.goes_on();
+        // Calls may have come meanwhile.
+        let seen = party.account.seen;
+        let at = Now { traffic: since.traffic.max(seen.traffic), billing: since.billing.max(seen.billing) };
+        self.comes(party, at, incoming)?;
+        self.act(party, at)?;
+        Ok(CaughtUp::Fully)
+    }
+
+    /// Does what the account asks for. One that has stopped asks for nothing more before it goes on.
     fn act(&self, party: &mut Party, now: Now) -> Result<(), Overflow> {
-        while let Some(Action::Charge(charge)) = party.actions.pop() {
-            let (answer, latency) = self.processor.answer(party.consumer(), charge, party.cards, now.billing);
-            if latency == Span::ZERO {
-                self.answered(party, now, charge, answer)?;
-            } else {
-                party.answers.enter(now.traffic + latency, (charge, answer));
-            }
-        }
-        Ok(())
-    }
-
-    fn answered(&self, party: &mut Party, now: Now, charge: Charge, answer: Answer) -> Result<(), Overflow> {
-        let captured = party.account.books().moved(Movement::Capture);
-        party.account.processor(now, &self.catalog, charge, answer, &mut party.actions)?;
-        if party.account.books().moved(Movement::Capture) == captured {
+        if party.stopped().is_some() {
             return Ok(());
         }
-        let movements = [Movement::Refund, Movement::Chargeback];
-        for (terms, movement) in self.processor.returns(party.consumer(), charge.purpose).into_iter().zip(movements) {
-            if let Some(terms) = terms {
-                party.agenda.enter(now.billing + terms.after, Happening::Return(movement, charge.amount));
+        while let Some(Action::Charge(charge)) = party.actions.pop() {
+            let (answer, latency) = self.processor.answer(party.consumer(), charge, party.cards, now.billing);
+            let hears = Self::hears_at(now, latency);
+            if hears == now.traffic && party.hears() == Hears::FromTheModel {
+                self.answered(party, now, charge, answer)?;
+            } else if !party.wants(now, hears, Ask { charge, answer, latency }) {
+                break;
             }
         }
         Ok(())
+    }
+
+    /// When an account hears of what it asks for now, on the traffic clock.
+    fn hears_at(now: Now, latency: Span) -> Time {
+        now.traffic + latency
+    }
+
+    /// Whoever was asked outside has answered a charge of this party. It is heard when it is due: by `now` at once, else
+    /// when the account is caught up to the moment.
+    ///
+    /// # Errors
+    /// When an amount leaves the range.
+    pub fn heard(&self, party: &mut Party, now: Now, charge: Charge, answer: Answer) -> Result<CaughtUp, Overflow> {
+        party.keep(charge, answer);
+        self.catch_up(party, now)
     }
 
     fn happen(&self, party: &mut Party, now: Now, happening: Happening) -> Result<(), Overflow> {
@@ -347,10 +415,8 @@ impl World {
                 Ok(())
             }
             Happening::Heed(index, reminded) => self.heed(party, now, index, reminded),
-            Happening::Return(movement, amount) => {
-                let payments = &self.scenario.payments;
-                let terms = if movement == Movement::Refund { &payments.refunds } else { &payments.chargebacks };
-                party.account.gone_back(now, movement, amount, terms)
+            Happening::Return(movement, charge) => {
+                self.happened(party, now, Event { charge, told: Told::Returned(movement), at: now })
             }
         }
     }

@@ -3,13 +3,15 @@
 use crate::billing::account::{Account, Consumer};
 use crate::billing::decline::Answer;
 use crate::billing::gate::Action;
+use crate::billing::inbox::Event;
 use crate::billing::invoice::Charge;
 use crate::billing::ledger::Movement;
-use crate::money::Money;
 use crate::time::{Now, Time};
+use crate::world::outside::{Hears, Outside};
 use crate::world::processor::NewCards;
 use crate::world::reminder::{Reminded, Told};
 use crate::world::slow::Slowed;
+use crate::world::webhooks::{Delivery, Post};
 
 /// An account, and what is still to come for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +19,10 @@ pub struct Party {
     pub(crate) account: Account,
     /// What happens later, on the billing clock.
     pub(super) agenda: Agenda<Happening>,
-    /// Answers of the processor, on the traffic clock.
-    pub(super) answers: Agenda<(Charge, Answer)>,
+    /// Answers of the processor, and what it tells otherwise, on the traffic clock.
+    pub(super) answers: Agenda<Incoming>,
+    /// What was heard of payments, where webhooks tell it; few have any, so it is elsewhere.
+    pub(super) post: Option<Box<Post>>,
     pub(super) cards: NewCards,
     /// By reaction of the cohort: the episode that it was drawn for last.
     pub(super) episodes: Vec<Episode>,
@@ -30,6 +34,8 @@ pub struct Party {
     pub(super) has_left: bool,
     /// Where the account puts what it asks for.
     pub(super) actions: Vec<Action>,
+    /// What is asked outside of the engine; `None`: nothing is, and the model answers.
+    pub(super) outside: Option<Box<Outside>>,
 }
 
 /// What happens to a party by itself.
@@ -46,7 +52,24 @@ pub(super) enum Happening {
     /// A reaction of the cohort to a reminder, by its index.
     Heed(usize, Reminded),
     /// A payment goes back.
-    Return(Movement, Money),
+    Return(Movement, Charge),
+}
+
+/// What comes from the processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Incoming {
+    /// The answer to a charge.
+    Answer(Charge, Answer),
+    /// A webhook.
+    Delivery(Delivery),
+    /// What the gateway has asked for, because no webhook has told it.
+    Reconciled(Event),
+}
+
+impl From<(Charge, Answer)> for Incoming {
+    fn from((charge, answer): (Charge, Answer)) -> Self {
+        Self::Answer(charge, answer)
+    }
 }
 
 /// The first refusals of a kind in a period, or of a day.
@@ -97,10 +120,15 @@ impl<T> Agenda<T> {
         self.next
     }
 
-    pub(super) fn enter(&mut self, at: Time, what: T) {
+    pub(super) fn enter(&mut self, at: Time, what: impl Into<T>) {
         let place = self.entries.partition_point(|(other, _)| *other <= at);
-        self.entries.insert(place, (at, what));
+        self.entries.insert(place, (at, what.into()));
         self.next = self.entries[0].0;
+    }
+
+    /// The first of it.
+    pub(super) fn first(&self) -> Option<&T> {
+        self.entries.first().map(|(_, what)| what)
     }
 
     /// Takes the first out.
@@ -116,17 +144,19 @@ impl<T> Agenda<T> {
 
 impl Party {
     /// `joins`: when one who was not there before brings a card that works at that moment.
-    pub(super) fn new(account: Account, joins: Option<Time>, reactions: usize) -> Self {
+    pub(super) fn new(account: Account, joins: Option<Time>, reactions: usize, hears: Hears) -> Self {
         Self {
             account,
             agenda: Agenda::default(),
             answers: Agenda::default(),
+            post: None,
             cards: NewCards { last: joins, count: 0 },
             episodes: vec![Episode::NONE; reactions],
             told: Told::default(),
             slowed: None,
             has_left: false,
             actions: Vec::new(),
+            outside: Outside::new(hears),
         }
     }
 

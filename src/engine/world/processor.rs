@@ -3,6 +3,7 @@
 use crate::billing::account::Consumer;
 use crate::billing::catalog::Catalog;
 use crate::billing::decline::Answer;
+use crate::billing::inbox::{Event, Told};
 use crate::billing::invoice::{Charge, Purpose};
 use crate::draw::Address;
 use crate::model::{Breaks, Card, Fault, Payments, Returns, Scenario};
@@ -42,8 +43,8 @@ impl Processor {
     /// What it answers to a charge that it is asked for at `at`, and how long it takes to (in traffic time). A fault meets
     /// what is asked while it lasts, whenever the answer comes.
     pub(super) fn answer(&self, consumer: Consumer, charge: Charge, cards: NewCards, at: Time) -> (Answer, Span) {
-        let (cohort, card) = self.cohorts[consumer.cohort as usize];
-        let own = cohort.at(u64::from(consumer.index));
+        let (_, card) = self.cohorts[consumer.cohort as usize];
+        let own = self.own(consumer);
         let attempt = payment(own, charge.purpose).at(u64::from(charge.attempt));
         let latency = self.payments.processor.latency.sample_whole(attempt.named("latency").stream().word(0));
         let is_error =
@@ -73,10 +74,24 @@ impl Processor {
         }
     }
 
+    /// Where the draws about a consumer live.
+    pub(super) fn own(&self, consumer: Consumer) -> Address {
+        let (cohort, _) = self.cohorts[consumer.cohort as usize];
+        cohort.at(u64::from(consumer.index))
+    }
+
+    /// Where the draws about an event live.
+    pub(super) fn event(&self, consumer: Consumer, event: &Event) -> Address {
+        let attempt = payment(self.own(consumer), event.charge.purpose).at(u64::from(event.charge.attempt));
+        attempt.named(match event.told {
+            Told::Answered(_) => "webhook",
+            Told::Returned(_) => "webhook of a return",
+        })
+    }
+
     /// Whether a captured payment will be refunded, and whether it will be charged back.
     pub(super) fn returns(&self, consumer: Consumer, purpose: Purpose) -> [Option<&Returns>; 2] {
-        let (cohort, _) = self.cohorts[consumer.cohort as usize];
-        let own = payment(cohort.at(u64::from(consumer.index)), purpose);
+        let own = payment(self.own(consumer), purpose);
         let [refund, chargeback] = [("refund", &self.payments.refunds), ("chargeback", &self.payments.chargebacks)]
             .map(|(name, terms)| terms.chance.happens(own.named(name).stream().word(0)).then_some(terms));
         // What was refunded cannot be charged back.

@@ -68,10 +68,20 @@ impl Inbound {
         self.body.is_none() && !self.is_broken && connection.unsent.is_empty()
     }
 
+    /// Whether there is more of it to send.
+    pub(super) fn is_going_on(&self, connection: &Connection) -> bool {
+        !self.is_broken && !self.is_over(connection)
+    }
+
     /// Whether nothing of it, nor of what was before it, could be sent because the connection had been closed while it was
     /// idle.
     pub(super) fn is_unsent(&self, connection: &Connection) -> bool {
         self.is_broken && connection.was_stale()
+    }
+
+    /// Sends no more of it. The connection, on which the other side waits for the rest, is of no further use.
+    pub(super) fn give_up(&mut self) {
+        (self.body, self.is_broken) = (None, true);
     }
 
     /// Tries another connection, with what the last one has not sent.

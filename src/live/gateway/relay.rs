@@ -80,8 +80,10 @@ impl Worker {
     /// The head of a request as it goes to the upstream, but for the end of its body: without what concerns this hop, and
     /// without the key, which is the consumer's secret.
     fn write_head(&self, request: &Request<Incoming>, head: &mut Vec<u8>) {
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        for part in [request.method().as_str(), " ", target, " HTTP/1.1\r\n"] {
+        let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+        // Who names a host and no path asks for its root.
+        let root = if target.starts_with(['/', '*']) { "" } else { "/" };
+        for part in [request.method().as_str(), " ", root, target, " HTTP/1.1\r\n"] {
             head.extend_from_slice(part.as_bytes());
         }
         let headers = request.headers();

@@ -11,6 +11,9 @@ use super::framing::{Chunk, Framing};
 /// Headers of an answer at most.
 const HEADERS: usize = 128;
 
+/// The longest body that anybody can speak of: the greatest two lengths mean something else to hyper.
+const LENGTH_MOST: u64 = u64::MAX - 2;
+
 /// The head of an answer, read.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::live) struct Head {
@@ -46,6 +49,7 @@ impl Head {
             return Ok(Some((length, head)));
         }
         let (mut lengths, mut is_chunked, mut is_coded) = (None, false, false);
+        let (mut closes, mut keeps) = (false, false);
         for Header { name, value } in &*parsed.headers {
             if name.eq_ignore_ascii_case("content-length") {
                 let length = number(value)?;
@@ -57,10 +61,16 @@ impl Head {
                 is_chunked = words(value).next_back().is_some_and(|word| word.eq_ignore_ascii_case(b"chunked"));
             } else if name.eq_ignore_ascii_case("connection") {
                 let says = |what: &[u8]| words(value).any(|word| word.eq_ignore_ascii_case(what));
-                head.is_kept = !says(b"close") && (head.is_kept || says(b"keep-alive"));
+                closes |= says(b"close");
+                keeps |= says(b"keep-alive");
             }
             keep(&head, name, value)?;
         }
+        // In HTTP/1.0 nobody knows how a coded body ends (RFC 9112, section 6.1).
+        if is_coded && !head.is_kept {
+            return Err(WireError::Malformed);
+        }
+        head.is_kept = !closes && (head.is_kept || keeps);
         let is_empty = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         head.framing = match (lengths, is_chunked, is_coded) {
             _ if is_empty => Framing::Length(0),
@@ -80,5 +90,6 @@ fn words(list: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
 fn number(text: &[u8]) -> Result<u64, WireError> {
     let digits =
         str::from_utf8(text).ok().filter(|text| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit()));
-    digits.and_then(|digits| digits.parse().ok()).ok_or(WireError::Malformed)
+    let length = digits.and_then(|digits| digits.parse().ok()).filter(|length| *length <= LENGTH_MOST);
+    length.ok_or(WireError::Malformed)
 }

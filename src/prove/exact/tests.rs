@@ -209,3 +209,13 @@ fn waits_of_one_server_and_of_many_meet() {
     near(wait_of_one(0.6, 2.0), 1.5, 1e-12);
     near(wait_of_many(2, 0.8), 0.64 / 0.36, 1e-12);
 }
+
+/// The sum over how often it is delivered; of few attempts it is less than of any number.
+#[test]
+fn deliveries_are_the_sum_over_their_number() {
+    for a in [0.0, 0.1, 0.25, 0.9] {
+        let stops = |n: i32| if n < 9 { (1.0 - a) * f64::powi(a, n - 1) } else { f64::powi(a, 8) };
+        near(deliveries(a, 9), (1..=9).map(|n| f64::from(n) * stops(n)).sum(), 1e-12);
+    }
+    near(deliveries(0.25, 9), 4.0 / 3.0, 1e-5);
+}

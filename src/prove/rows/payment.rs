@@ -1,4 +1,5 @@
-//! Dunning and populations: consumers who do not call, and whose one invoice is declined, or who come and go.
+//! Dunning, webhooks and populations: consumers who do not call, and whose one invoice is declined or told of by webhook, or
+//! who come and go.
 
 use farebox_engine::billing::tally::Count;
 use farebox_engine::draw::Chance;
@@ -27,6 +28,7 @@ const SCHEDULES: [(&str, &[u64]); 3] = [
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = independent();
     rows.extend(SCHEDULES.map(two_state));
+    rows.push(duplicates());
     rows.push(population());
     rows
 }
@@ -111,6 +113,40 @@ fn failed_first(cohort: &CohortOutcome) -> f64 {
 fn only(outcome: &Outcome) -> &CohortOutcome {
     let [cohort] = &outcome.cohorts[..] else { unreachable!("a row has one cohort") };
     cohort
+}
+
+// === Webhooks ===
+
+/// How often a delivery is not acknowledged: one in four.
+const UNACKNOWLEDGED: (u64, u64) = (1, 4);
+/// How often an event is tried within three days: 5 s after the first delivery, then four times as far each.
+const TRIED_AT_MOST: i32 = 9;
+
+/// Everybody pays one yearly fee at the start, and all is told within three days.
+fn duplicates() -> Row {
+    let (lost, of) = UNACKNOWLEDGED;
+    let a = lost as f64 / of as f64;
+    let plan = Plan { fee: Money::from_nanos(120 * NANOS), fee_period: Some(Period::Year), ..Plan::new("yearly") };
+    let mut cohort = Cohort::new("all", 1_000, SILENT);
+    cohort.joined = Joined::Start;
+    let mut scenario = scenario(days(4), plan, cohort);
+    scenario.payments.webhooks.duplicate = Chance::of(lost, of);
+    Row {
+        name: "webhook duplicates",
+        formula: "(1−aⁿ)/(1−a) deliveries of an event; 1/(1−a) were it tried for ever",
+        parameters: format!("a = {a}, n = {TRIED_AT_MOST}"),
+        unit: Unit::Count,
+        exact: exact::deliveries(a, TRIED_AT_MOST),
+        widest: WIDEST,
+        scenario,
+        grows: Grows::Consumers,
+        measure: Measure::Outcome(deliveries),
+    }
+}
+
+fn deliveries(outcome: &Outcome) -> Ratio {
+    let of = |count| only(outcome).count(count) as f64;
+    Ratio { above: of(Count::Deliveries), below: of(Count::Events) }
 }
 
 // === Populations ===

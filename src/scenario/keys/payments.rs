@@ -2,12 +2,17 @@
 
 use super::Presence::{Default, Optional, Required};
 use super::Shape::{List as ListOf, Map, One, OneOrMap};
-use super::{DURATION, DURATION_ABOVE_ZERO, List, Table, Unit, distribution, key, keys, planned, sized};
+use super::{DURATION, DURATION_ABOVE_ZERO, List, Table, Unit, distribution, key, keys, sized};
 use crate::scenario::unit::Choice;
 
 pub(super) static PAYMENTS: Table = keys(&[
     key("processor", Default("{}"), Map(&PROCESSOR), "The payment processor."),
-    key("webhooks", Default("{}"), Map(&WEBHOOKS), "How its messages arrive."),
+    key(
+        "webhooks",
+        Default("{}"),
+        Map(&WEBHOOKS),
+        "How the gateway hears what has become of payments; by default from the processor's answer.",
+    ),
     key("dunning", Default("{}"), Map(&DUNNING), "What happens after a declined renewal."),
     key("fees", Default("{}"), Map(&FEES), "What it charges."),
     key(
@@ -36,10 +41,31 @@ static PROCESSOR: Table = keys(&[
 ]);
 
 static WEBHOOKS: Table = keys(&[
-    planned("delay", &["0ms"], OneOrMap(DURATION, &distribution::TIME), "How late they come."),
-    planned("duplicate", &["0%"], One(Unit::Chance), "How many come twice."),
-    planned("reorder", &["0%"], One(Unit::Chance), "How many overtake another."),
-    planned("lose", &["0%"], One(Unit::Chance), "How many never come."),
+    key(
+        "delay",
+        Default("0ms"),
+        OneOrMap(DURATION, &distribution::TIME),
+        "How long after it has happened an event is delivered; later than three days: never.",
+    ),
+    key(
+        "duplicate",
+        Default("0%"),
+        One(Unit::Chance),
+        "How many deliveries are not acknowledged, so that they come again: 5 s later, then four times as late each.",
+    ),
+    key(
+        "reorder",
+        Default("0%"),
+        One(Unit::Chance),
+        "How many deliveries come 2 s late, so that others overtake them.",
+    ),
+    key("lose", Default("0%"), One(Unit::Chance), "How many events are never delivered."),
+    key(
+        "reconcile",
+        Default("1h"),
+        One(DURATION_ABOVE_ZERO),
+        "How often the gateway asks the processor for what it has not heard of.",
+    ),
 ]);
 
 static DUNNING: Table = keys(&[

@@ -1,10 +1,12 @@
 //! Payments: the processor, what follows a decline, what it all costs.
 
+use farebox_engine::distribution::Distribution;
 use farebox_engine::draw::Chance;
-use farebox_engine::model::{Dunning, Fees, Finally, Payments, Processor, Returns};
+use farebox_engine::model::{Dunning, Fees, Finally, Payments, Processor, Returns, Webhooks};
 use farebox_engine::time::Span;
 
 use super::{Lowering, amount};
+use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::keys::{CHARGEBACK_AFTER, REFUND_AFTER};
 use crate::scenario::unit::{Least, Unit};
 use crate::scenario::value::{Fields, Value};
@@ -17,11 +19,29 @@ impl Lowering<'_> {
         });
         Some(Payments {
             processor: processor?,
+            webhooks: self.webhooks(fields.map("webhooks")?)?,
             dunning: dunning(fields.map("dunning")?)?,
             fees: fees(fields.map("fees")?)?,
             refunds: returns(fields, "refunds", REFUND_AFTER)?,
             chargebacks: returns(fields, "chargebacks", CHARGEBACK_AFTER)?,
             reminders: self.reminders(fields.map("reminders")?)?,
+        })
+    }
+
+    fn webhooks(&mut self, fields: &Fields) -> Option<Webhooks> {
+        let at = fields.value("delay")?;
+        let delay = self.distribution(at)?;
+        if matches!(delay, Distribution::Constant(ns) if ns > Webhooks::TRIED.ns() as f64) {
+            let problem = Diagnostic::error(at.span, "no webhook would ever come");
+            self.problems.push(problem.help("an event is tried for three days; `lose: 100%` says that none comes"));
+            return None;
+        }
+        Some(Webhooks {
+            delay,
+            duplicate: fields.chance("duplicate")?,
+            reorder: fields.chance("reorder")?,
+            lose: fields.chance("lose")?,
+            reconcile: fields.duration("reconcile")?.value,
         })
     }
 }

@@ -34,11 +34,7 @@ fn what_is_not_supported_yet() {
         gateway.dialect: kong
         gateway.dialect: apisix
         gateway.dialect: x402
-        gateway.dialect: mpp
-        payments.webhooks.delay but 0ms
-        payments.webhooks.duplicate but 0%
-        payments.webhooks.reorder but 0%
-        payments.webhooks.lose but 0%"#]]
+        gateway.dialect: mpp"#]]
     .assert_eq(&unsupported.join("\n"));
 }
 

@@ -132,12 +132,12 @@ fn many_variants_of_a_large_file_are_refused_unread() {
 /// Such a file is right, and is not run: its base for one reason, a variant for another.
 #[test]
 fn what_has_no_effect_yet_is_no_mistake() {
-    let text = with("  nodes: { gateway: { nodes: 4 }, payments: { webhooks: { lose: 0% } } }\n")
-        .replace("horizon", "payments: { webhooks: { lose: 1% } }\nhorizon");
+    let text = with("  nodes: { gateway: { nodes: 4, entitlement_cache: 0s } }\n")
+        .replace("horizon", "gateway: { entitlement_cache: 1s }\nhorizon");
     let found = |loaded: &Loaded| -> Vec<String> { loaded.unsupported.iter().map(|it| it.message.clone()).collect() };
     let base = read(&text);
-    assert_eq!(found(&base), ["`lose` is not supported yet"]);
-    assert_eq!(base.unsupported[0].help.as_deref(), Some("leave it out, or write `lose: 0%`"));
+    assert_eq!(found(&base), ["`entitlement_cache` is not supported yet"]);
+    assert_eq!(base.unsupported[0].help.as_deref(), Some("leave it out, or write `entitlement_cache: 0s`"));
     assert_eq!((base.warnings.len(), base.variants[0].unsupported.len()), (0, 1));
     assert_eq!(found(&variant(&text, "nodes")), ["`nodes` is not supported yet"]);
 }

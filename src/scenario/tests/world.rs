@@ -1,9 +1,34 @@
 //! What the world around plans and consumers is in the model, and how plans change in it.
 
-use farebox_engine::model::{AppliesTo, Dialect, Length, OnClientAbort, Returns, Scenario, Share, SpendControl};
+use farebox_engine::model::{
+    AppliesTo, Dialect, Length, OnClientAbort, Returns, Scenario, Share, SpendControl, Webhooks,
+};
 
 use super::lowered::{DOLLAR, days, money, per_unit, said, scenario, text};
 use super::*;
+
+/// Whoever writes nothing of webhooks hears from the answers; what is never heard of so is asked for every hour.
+#[test]
+fn webhooks_ask_for_nothing_by_default() {
+    let webhooks = |text: &str| scenario("", "traffic: { rate: 1/h }", text).payments.webhooks;
+    assert!(!webhooks("").asks() && !webhooks("payments: { webhooks: { reconcile: 5m, delay: 0s } }\n").asks());
+    assert_eq!(webhooks("").reconcile, TimeSpan::from_secs(3_600));
+    for key in ["delay: 1ms", "duplicate: 1%", "reorder: 1%", "lose: 1%"] {
+        assert!(webhooks(&format!("payments: {{ webhooks: {{ {key} }} }}\n")).asks(), "{key}");
+    }
+}
+
+#[test]
+fn what_no_webhook_can_be_is_an_error() {
+    for (key, message) in [
+        ("delay: 73h", "no webhook would ever come"),
+        ("reconcile: 0s", "`0s` is no time at all"),
+        ("lose: 101%", "`101%` is more than `100%`"),
+    ] {
+        let said = said("", "traffic: { rate: 1/h }", &format!("payments: {{ webhooks: {{ {key} }} }}\n"));
+        assert_eq!(said, [message], "{key}");
+    }
+}
 
 #[test]
 fn payments_and_the_gateway() {
@@ -12,6 +37,7 @@ payments:
   processor: { latency: { exponential: 300ms }, errors: 0.5% }
   dunning: { retries: [ 1d ], on_hard_decline: retry, on_new_card: wait }
   fees: { success: 2.9% + $0.30, decline: $0.10, excess_retry: $0.50 }
+  webhooks: { delay: { exponential: 2s }, duplicate: 1%, reorder: 2%, lose: 0.1%, reconcile: 10m }
   refunds: 0.5%
   chargebacks: { chance: 0.1%, after: 30d, fee: $15, suspends: 2d }
 ";
@@ -19,6 +45,9 @@ payments:
     assert_eq!((gateway.spend_control, gateway.on_client_abort), (SpendControl::CheckThenDebit, OnClientAbort::Settle));
     assert_eq!(gateway.refusals, [("quota_exhausted", 429), ("spend_cap", 403)]);
     assert_eq!(payments.processor.latency, Distribution::Exponential { mean: 300e6 });
+    let Webhooks { delay, duplicate, reorder, lose, reconcile } = payments.webhooks;
+    assert_eq!((delay, reconcile), (Distribution::Exponential { mean: 2e9 }, TimeSpan::from_secs(600)));
+    assert_eq!([duplicate, reorder, lose], [10, 20, 1].map(|parts| Chance::of(parts, 1_000)));
     assert!(payments.dunning.retries_hard_declines && payments.dunning.waits_for_schedule);
     assert_eq!(
         (payments.fees.success, payments.fees.success_fixed),

@@ -21,7 +21,6 @@ pub(crate) fn scenario(seed: u64) -> Node {
 fn all(dice: &mut Dice) -> Vec<(&'static [&'static str], Node)> {
     let word = |dice: &mut Dice, words: &[&str]| value(Form::Word, dice.one_of(words));
     let duration = |text: &str| value(Form::Duration, text);
-    let points = || Keys::default().must("p50", duration("1s")).must("p99", duration("60s")).node();
     vec![
         (&["thresholds"], values(Form::Word, &["failures{cause=upstream_402}.count == 0", "ledger.balanced"])),
         (&["gateway", "nodes"], value(Form::Count, "4")),
@@ -29,8 +28,6 @@ fn all(dice: &mut Dice) -> Vec<(&'static [&'static str], Node)> {
         (&["gateway", "entitlement_cache"], duration("30s")),
         (&["gateway", "when_billing_down"], Keys::default().must("cached", duration("5m")).node()),
         (&["gateway", "dialect"], word(dice, &["kong", "apisix", "x402"])),
-        (&["payments", "webhooks", "delay"], points()),
-        (&["payments", "webhooks", "reorder"], value(Form::Percent, "1%")),
     ]
 }
 

@@ -292,8 +292,17 @@ fn payments(dice: &mut Dice, draft: &Draft) -> Node {
     processor = processor.often(dice, 40, "errors", Form::Percent, &["0%", "10%", "40%"]);
     let mut payments = Keys::default().with("processor", processor.node());
     if dice.happens(20) {
-        let webhooks = Keys::default().often(dice, 50, "lose", Form::Percent, &["0%"]);
-        payments = payments.with("webhooks", webhooks.often(dice, 50, "delay", Form::Duration, &["0ms"]).node());
+        let webhooks = Keys::default().often(dice, 60, "delay", Form::Duration, &["0ms", "1s"]);
+        let webhooks = webhooks.often(dice, 60, "duplicate", Form::Percent, &["0%", "30%"]);
+        let webhooks = webhooks.often(dice, 40, "reorder", Form::Percent, &["5%"]).often(
+            dice,
+            60,
+            "lose",
+            Form::Percent,
+            &["30%"],
+        );
+        payments =
+            payments.with("webhooks", webhooks.often(dice, 70, "reconcile", Form::Duration, &["100ms", "1h"]).node());
     }
     if dice.happens(75) {
         payments = payments.with("dunning", dunning(dice));

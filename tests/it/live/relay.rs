@@ -1,11 +1,19 @@
 //! Between the gateway and its upstream: whatever the framing of an answer, and whoever of the two speaks first, the client
 //! has all of it, and a connection is used again only where that is sound.
 
+use farebox::live::gateway::Front;
+
+use super::hostile::before;
 use super::*;
 
 fn relaying() -> (TcpListener, Gateway, Wire) {
+    relaying_at_most(Front::BODY_BYTES)
+}
+
+/// Whose requests have bodies of so many bytes at most.
+fn relaying_at_most(body_bytes: u64) -> (TcpListener, Gateway, Wire) {
     let upstream = listen();
-    let gateway = gateway(PLANS, upstream.local_addr().unwrap());
+    let gateway = before(PLANS, upstream.local_addr().unwrap(), Front { body_bytes, ..Front::GUARDED });
     let client = Wire::connect(gateway.addr());
     (upstream, gateway, client)
 }
@@ -49,6 +57,8 @@ fn what_is_no_answer_is_a_502() {
     for answer in [
         "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok",
         "HTTP/1.1 200 OK\r\ncontent-length: +2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551615\r\n\r\nok",
+        "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\n\r\n",
         "HTTP/1.1 200 OK\r\nbroken header\r\n\r\n",
         &format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(100_000)),
@@ -59,7 +69,7 @@ fn what_is_no_answer_is_a_502() {
         behind.send(answer);
         refused(&client.receive(), 502, "upstream_error");
     }
-    assert_eq!(accounts(gateway, GRACE)[0], Account::settled(0, 5));
+    assert_eq!(accounts(gateway, GRACE)[0], Account::settled(0, 7));
 }
 
 /// Which of an upstream's connections are used for a second call: those that stay open, and say nothing unasked.
@@ -73,6 +83,7 @@ fn a_connection_is_used_again_only_where_that_is_sound() {
         ("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok", true),
         ("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok", false),
         ("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", false),
+        ("HTTP/1.1 200 OK\r\nconnection: close\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok", false),
         ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok, and more", false),
     ] {
         let (upstream, gateway, mut client) = relaying();
@@ -189,10 +200,10 @@ fn chunked(body: &[u8]) -> Vec<u8> {
     chunks
 }
 
-/// The client breaks off its request while the answer is already on its way: what was admitted is released, and the upstream
-/// is told.
+/// The client breaks off its request while the answer is already on its way: what it was answered counts, so nobody has an
+/// answer for nothing who holds back a byte.
 #[test]
-fn a_request_that_breaks_off_under_its_answer_is_released() {
+fn a_request_that_breaks_off_under_its_answer_is_settled_by_the_answer() {
     let (upstream, gateway, mut client) = relaying();
     client.ask("POST", &format!("{}transfer-encoding: chunked\r\n", keyed(SCRIPT, "")));
     let mut behind = Wire::accept(&upstream);
@@ -201,7 +212,48 @@ fn a_request_that_breaks_off_under_its_answer_is_released() {
     assert_eq!(client.receive_head().status(), 200);
     assert_eq!(client.exactly(3), b"one");
     client.send("this is no chunk\r\n");
+    behind.send("twosix");
+    wait_until("the hold is resolved", || gateway.open_holds() == 0);
+    assert_eq!(behind.rest(), b"", "the rest of the request is missing there");
+    assert_eq!(accounts(gateway, GRACE)[0], Account::settled(1, 0));
+}
+
+/// A client that sends everything before it reads anything, and an answer that no buffer holds which begins before that.
+#[test]
+fn a_client_that_reads_nothing_before_it_has_sent_everything_does_not_wait_for_itself() {
+    const BYTES: usize = 24 << 20;
+    let (upstream, gateway, mut client) = relaying_at_most(2 * BYTES as u64);
+    let echo = thread::spawn(move || {
+        let mut behind = Wire::accept(&upstream);
+        behind.receive_head();
+        behind.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {BYTES}\r\n\r\n"));
+        for _ in 0..BYTES >> 16 {
+            let part = behind.exactly(1 << 16);
+            behind.send(part);
+        }
+    });
+    client.ask("POST", &format!("{}content-length: {BYTES}\r\n", keyed(SCRIPT, "")));
+    let reader = client.another();
+    let sender = thread::spawn(move || client.send(vec![b'x'; BYTES]));
+    sender.join().unwrap();
+    let mut reader = reader;
+    let answer = reader.receive();
+    assert_eq!((answer.status(), answer.body.len()), (200, BYTES));
+    echo.join().unwrap();
+    assert_eq!(accounts(gateway, GRACE)[0], Account::settled(1, 0));
+}
+
+/// A target without a path is the root; what comes before an error is passed on.
+#[test]
+fn a_target_without_a_path_is_the_root() {
+    let (upstream, gateway, mut client) = relaying();
+    client.send(format!("GET http://a?x=1 HTTP/1.1\r\nhost: a\r\n{}\r\n", keyed(SCRIPT, "")));
+    let mut behind = Wire::accept(&upstream);
+    assert_eq!(behind.receive().start, "GET /?x=1 HTTP/1.1");
+    behind.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nthis is no chunk\r\n");
+    assert_eq!(client.receive_head().status(), 200);
+    assert_eq!(client.exactly(8), b"3\r\nabc\r\n");
+    assert_eq!(client.rest(), b"");
     wait_until("the hold is released", || gateway.open_holds() == 0);
-    assert_eq!(behind.rest(), b"");
     assert_eq!(accounts(gateway, GRACE)[0], Account::settled(0, 1));
 }

@@ -113,6 +113,11 @@ impl Wire {
         rest
     }
 
+    /// The same connection once more, to be read while this one is written to.
+    pub(super) fn another(&self) -> Self {
+        Self::over(self.0.get_ref().try_clone().unwrap())
+    }
+
     /// Says that nothing more comes (FIN), and stays.
     pub(super) fn finish(&self) {
         self.0.get_ref().shutdown(Shutdown::Write).unwrap();

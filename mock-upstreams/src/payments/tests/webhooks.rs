@@ -69,6 +69,7 @@ fn sending(hook: &Hook, change: impl FnOnce(&mut Webhook)) -> (PaymentsServer, C
     let mut webhook = Webhook {
         url: hook.url.clone(),
         secret: SECRET.to_owned(),
+        events: Vec::new(),
         delay: Latency::ZERO,
         duplicate: Share::NONE,
         reorder: Share::NONE,

@@ -95,7 +95,8 @@ impl Teller<'_> {
             self.world.catch_up(&mut self.party, Now { traffic: at, billing: at })?;
             self.notice(at, None);
         }
-        self.world.catch_up(&mut self.party, now)
+        self.world.catch_up(&mut self.party, now)?;
+        Ok(())
     }
 
     /// Tells what breaks and is mended until a moment, that included.
@@ -118,7 +119,7 @@ impl Teller<'_> {
                 let margins = self.party.account().margins(*now, &self.world.catalog, route);
                 let (_, usage) = self.world.schedule.call(self.party.consumer(), call);
                 let call = Call { index: call, attempt, at: now.traffic, route, usage };
-                self.ask(&call, *now);
+                self.ask(&call, *now)?;
                 let again = self.world.request(&mut self.party, *now, route, attempt)?;
                 assert_eq!(again, decision, "a replay decides as the run did");
                 let ending = *endings.next().expect("each decided call has an ending");
@@ -154,16 +155,19 @@ impl Teller<'_> {
                 self.world.failed(&mut self.party, *now, hold, failure.hop, &used)?;
                 self.landed(hold, *now, None);
             }
+            Event::Heard { charge, answer } => _ = self.world.heard(&mut self.party, *now, charge, answer)?,
         }
         self.world.catch_up(&mut self.party, *now)?;
         self.notice(now.traffic, made);
         Ok(())
     }
 
-    fn ask(&mut self, call: &Call, now: Now) {
+    fn ask(&mut self, call: &Call, now: Now) -> Result<(), Overflow> {
         if let Some(oracle) = &mut self.oracle {
-            oracle.asked(self.party.account(), call, now);
+            let truth = self.world.truth(&self.party, now)?;
+            oracle.asked(truth.as_deref().unwrap_or(self.party.account()), call, now);
         }
+        Ok(())
     }
 
     /// What a call has come to, if the answer was right; else that it was not.

@@ -51,6 +51,7 @@ fn options(args: &args::ServePayments) -> PaymentsOptions {
     let webhook = args.webhook.webhook.clone().map(|url| Webhook {
         url,
         secret: args.webhook.webhook_secret.clone().unwrap_or_else(|| drawn_secret(args.seed)),
+        events: args.webhook.webhook_events.clone(),
         delay: args.webhook.webhook_delay,
         duplicate: args.webhook.webhook_duplicate,
         reorder: args.webhook.webhook_reorder,
@@ -60,6 +61,8 @@ fn options(args: &args::ServePayments) -> PaymentsOptions {
         listen: args.listen,
         seed: args.seed,
         max_objects: NonZeroUsize::new(args.max_objects).unwrap_or(NonZeroUsize::MIN),
+        max_events: None,
+        obey: false,
         latency: args.latency,
         errors: args.errors.clone(),
         webhook,

@@ -1,0 +1,142 @@
+//! The books beside what the processor holds: what accounts have captured, and what was taken from cards.
+
+use std::collections::BTreeSet;
+
+use farebox_engine::billing::invoice::Charge;
+use farebox_engine::money::Currency;
+use farebox_engine::world::outside::Captured;
+use mock_upstreams::payments::Capture;
+use serde::Serialize;
+
+use super::ask::minor;
+use crate::live::webhooks::notice::{ACCOUNT, ATTEMPT, PURPOSE, name};
+
+/// What an account knows of its charges.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// What its books have captured.
+    pub captured: Captured,
+    /// What is asked for, and not answered as far as it knows.
+    pub open: Vec<Charge>,
+}
+
+/// Payments, and what they come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sum {
+    /// How many.
+    pub payments: u64,
+    /// How much, in the smallest unit of the currency.
+    pub minor: i64,
+}
+
+/// The books beside what the processor holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Reconciled {
+    /// What the books have captured.
+    pub books: Sum,
+    /// What the processor has taken and not given back, but for what is under way.
+    pub processor: Sum,
+    /// What the processor has taken, and the books could not have heard of by the end.
+    pub under_way: Sum,
+    /// Accounts of which the two say different things.
+    pub differ: u64,
+}
+
+impl Sum {
+    fn add(&mut self, payments: u64, minor: i64) {
+        self.payments += payments;
+        self.minor += minor;
+    }
+}
+
+impl Reconciled {
+    /// Compares what each account has captured with what the processor holds of it. A payment of nobody's is one more
+    /// account that differs.
+    #[must_use]
+    pub fn of(accounts: &[Collected], captures: &[Capture], currency: Currency) -> Self {
+        let mut found = Self::default();
+        let mut held = vec![Sum::default(); accounts.len()];
+        let open: Vec<BTreeSet<_>> =
+            accounts.iter().map(|account| account.open.iter().map(address).collect()).collect();
+        for capture in captures.iter().filter(|capture| capture.amount > 0) {
+            let said = |name: &str| capture.metadata.get(name).cloned().unwrap_or_default();
+            let account = said(ACCOUNT).parse().ok().filter(|account: &usize| *account < accounts.len());
+            match account {
+                Some(account) if open[account].contains(&(said(PURPOSE), said(ATTEMPT))) => {
+                    found.under_way.add(1, capture.amount);
+                    continue;
+                }
+                Some(account) => held[account].add(1, capture.amount),
+                None => found.differ += 1,
+            }
+            found.processor.add(1, capture.amount);
+        }
+        for (account, held) in accounts.iter().zip(held) {
+            let Captured { charges, amount } = account.captured;
+            let booked = Sum { payments: charges, minor: minor(amount, currency) };
+            found.books.add(charges, booked.minor);
+            found.differ += u64::from(booked != held);
+        }
+        found
+    }
+
+    /// Whether both say the same, account by account.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        self.differ == 0
+    }
+}
+
+fn address(charge: &Charge) -> (String, String) {
+    (name(charge.purpose), charge.attempt.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use farebox_engine::billing::invoice::Purpose;
+    use farebox_engine::money::{Money, NANOS};
+
+    use super::*;
+
+    fn captured(charges: u64, dollars: i64, open: Vec<Charge>) -> Collected {
+        Collected { captured: Captured { charges, amount: Money::from_nanos(dollars * NANOS) }, open }
+    }
+
+    fn capture(account: &str, number: u32, dollars: i64) -> Capture {
+        let metadata =
+            [(ACCOUNT, account.to_owned()), (PURPOSE, format!("period-{number}")), (ATTEMPT, "1".to_owned())];
+        let metadata: BTreeMap<_, _> = metadata.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+        Capture { amount: dollars * 100, metadata }
+    }
+
+    fn compared(captures: &[Capture]) -> Reconciled {
+        let charge = Charge { purpose: Purpose::Period(9), attempt: 1, amount: Money::from_nanos(7 * NANOS) };
+        let accounts = [captured(2, 30, vec![charge]), captured(0, 0, Vec::new())];
+        Reconciled::of(&accounts, captures, Currency::from_code("USD").unwrap())
+    }
+
+    #[test]
+    fn books_that_say_what_the_processor_holds_are_equal_but_for_what_is_under_way() {
+        let found = compared(&[capture("0", 1, 10), capture("0", 2, 20), capture("0", 9, 7), capture("1", 1, 0)]);
+        assert!(found.is_equal());
+        let sum = Sum { payments: 2, minor: 3_000 };
+        assert_eq!([found.books, found.processor], [sum; 2]);
+        assert_eq!(found.under_way, Sum { payments: 1, minor: 700 });
+    }
+
+    #[test]
+    fn each_account_is_compared_by_itself() {
+        // Charged twice; not at all; another's; nobody's.
+        for captures in [
+            vec![capture("0", 1, 10), capture("0", 2, 20), capture("0", 2, 20)],
+            vec![capture("0", 1, 10)],
+            vec![capture("0", 1, 10), capture("1", 2, 20)],
+            vec![capture("0", 1, 10), capture("0", 2, 20), capture("x", 3, 1)],
+            vec![capture("0", 1, 10), capture("0", 2, 21)],
+        ] {
+            assert!(!compared(&captures).is_equal(), "{captures:?}");
+        }
+    }
+}
