@@ -17,6 +17,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("what", choices=["latency", "pacing"])
 parser.add_argument("--farebox", default="target/release/farebox")
 parser.add_argument("--rounds", type=int, default=9)
+parser.add_argument("--arrivals", nargs="+", default=["constant", "poisson"], help="of pacing")
 parser.add_argument("--rates", type=int, nargs="+", default=[1_000, 5_000, 10_000], help="of pacing")
 parser.add_argument("--secs", type=int, default=8)
 args = parser.parse_args()
@@ -113,6 +114,7 @@ def pacing():
     for rate in args.rates:
         cases = [("constant", "farebox", farebox(rate, 4)), ("constant", "oha", oha(rate, 4)), ("constant", "raw epoll", raw(rate, 4)),
                  ("poisson", "farebox", farebox(rate, 4, "poisson")), ("poisson", "raw epoll", raw(rate, 4, "poisson"))]
+        cases = [case for case in cases if case[0] in args.arrivals]
         rows = {case[:2]: ([], []) for case in cases}
         for _ in range(args.rounds):
             for arrivals, tool, command in cases:

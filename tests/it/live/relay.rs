@@ -223,23 +223,23 @@ fn a_request_that_breaks_off_under_its_answer_is_settled_by_the_answer() {
 fn a_client_that_reads_nothing_before_it_has_sent_everything_does_not_wait_for_itself() {
     const BYTES: usize = 24 << 20;
     let (upstream, gateway, mut client) = relaying_at_most(2 * BYTES as u64);
-    let echo = thread::spawn(move || {
+    // It reads on while nobody takes what it writes.
+    let served = thread::spawn(move || {
         let mut behind = Wire::accept(&upstream);
         behind.receive_head();
-        behind.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {BYTES}\r\n\r\n"));
-        for _ in 0..BYTES >> 16 {
-            let part = behind.exactly(1 << 16);
-            behind.send(part);
-        }
+        let mut writer = behind.another();
+        let writing = thread::spawn(move || {
+            writer.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {BYTES}\r\n\r\n"));
+            writer.send(vec![b'y'; BYTES]);
+        });
+        behind.exactly(BYTES);
+        writing.join().unwrap();
     });
     client.ask("POST", &format!("{}content-length: {BYTES}\r\n", keyed(SCRIPT, "")));
-    let reader = client.another();
-    let sender = thread::spawn(move || client.send(vec![b'x'; BYTES]));
-    sender.join().unwrap();
-    let mut reader = reader;
-    let answer = reader.receive();
+    client.send(vec![b'x'; BYTES]);
+    let answer = client.receive();
     assert_eq!((answer.status(), answer.body.len()), (200, BYTES));
-    echo.join().unwrap();
+    served.join().unwrap();
     assert_eq!(accounts(gateway, GRACE)[0], Account::settled(1, 0));
 }
 
