@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use mock_upstreams::Server;
+use mock_upstreams::server::Counters;
 
 use crate::args::{Args, Failure};
 use crate::signals::Signals;
@@ -34,8 +35,15 @@ fn serve(args: Args) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::FAILURE);
     }
     signals.wait();
-    server.shutdown(GRACE);
+    let counters = server.shutdown(GRACE);
+    complain(format_args!("mock-upstreams: {}", summary(&counters)));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What has become of the requests. It goes where complaints go, because the output has one line.
+fn summary(counters: &Counters) -> String {
+    let Counters { received, answered, abandoned, .. } = counters;
+    format!("{received} received, {answered} answered, {abandoned} cut off or left without an answer")
 }
 
 /// Says that it is ready, and where: the one line of the output.
@@ -44,7 +52,7 @@ fn announce(out: &mut impl Write, addr: SocketAddr) -> io::Result<()> {
     out.flush()
 }
 
-/// Says what is wrong. Where nobody can read that either, the exit code is all that is left.
+/// Says something that is no output. Where nobody can read that either, the exit code is all that is left.
 fn complain(what: fmt::Arguments<'_>) {
     drop(writeln!(io::stderr().lock(), "{what}"));
 }

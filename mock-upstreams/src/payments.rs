@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::task::spawn_local;
 
 use self::charges::Charge;
-pub use self::command::PaymentCommand;
+pub use self::command::{DeliveryCommand, PaymentCommand};
 pub use self::events::has_kind;
 use self::outbox::Outbox;
 use self::service::Service;
@@ -39,6 +39,7 @@ mod command;
 mod contact;
 mod control;
 mod customers;
+mod disputes;
 mod error;
 mod events;
 mod expand;
@@ -121,6 +122,8 @@ pub struct PaymentsCounts {
     pub objects: usize,
     /// Events that it holds.
     pub events: usize,
+    /// Deliveries of events to the webhook that it has not taken: lost on purpose, given up, or still to come.
+    pub undelivered: u64,
 }
 
 /// Money that was taken.
@@ -186,7 +189,12 @@ impl PaymentsServer {
     pub fn shutdown(self, grace: Duration) -> PaymentsCounts {
         self.host.shutdown(grace);
         let state = self.payments.lock();
-        PaymentsCounts { requests: state.requests(), objects: state.objects(), events: state.events.len() }
+        PaymentsCounts {
+            requests: state.requests(),
+            objects: state.objects(),
+            events: state.events.len(),
+            undelivered: state.outbox.undelivered(),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The program as a shell sees it: its one line of output, and where that cannot be written.
 
 use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 /// The program, whose output goes to where nothing can be written.
@@ -18,6 +20,29 @@ fn an_output_that_cannot_be_written_ends_it_with_one_line_and_1() {
     assert_eq!(output.status.code(), Some(1), "{told}");
     let reason = told.strip_prefix("mock-upstreams: cannot write to the standard output: ");
     assert!(reason.is_some_and(|reason| reason.lines().count() == 1), "{told}");
+}
+
+/// The one line on standard output is for scripts; what has become of the requests goes where people look.
+#[test]
+fn what_became_of_requests_is_said_at_the_end() {
+    let mut mock = Command::new(env!("CARGO_BIN_EXE_mock-upstreams"))
+        .args(["--listen", "127.0.0.1:0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(mock.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("mock-upstreams listens on http://").unwrap();
+    let mut peer = TcpStream::connect(address).unwrap();
+    peer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    peer.read_to_end(&mut Vec::new()).unwrap();
+    assert!(Command::new("kill").arg(mock.id().to_string()).status().unwrap().success());
+    let output = mock.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said, "mock-upstreams: 1 received, 1 answered, 0 cut off or left without an answer\n");
 }
 
 #[test]

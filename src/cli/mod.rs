@@ -4,6 +4,7 @@
 //! [`Failure`]; [`printer`] alone prints, [`out`] alone writes results, [`exit`] alone knows numbers.
 
 pub mod args;
+mod bounded;
 pub mod commands;
 pub mod exit;
 pub mod interrupt;

@@ -8,17 +8,15 @@ use std::collections::BTreeMap;
 
 use crate::billing::account::{Account, Consumer};
 use crate::billing::cause::Failure;
-use crate::billing::decline::Answer;
 use crate::billing::gate::Decision;
 use crate::billing::hold::HoldId;
-use crate::billing::invoice::Charge;
 use crate::billing::margins::Margins;
 use crate::model::PerMeter;
 use crate::money::Overflow;
 use crate::sim::{self, Ended, Observer, Scratch, Tried};
 use crate::time::{Now, Span, Time};
 use crate::world::World;
-use crate::world::outside::Hears;
+use crate::world::outside::{Came, Hears};
 use crate::world::party::Party;
 use crate::world::schedule::Call;
 
@@ -68,13 +66,8 @@ pub enum Event {
         /// What each upstream up to there used for it.
         used: PerMeter<u64>,
     },
-    /// What became of a charge has come to an account that hears by the wall.
-    Heard {
-        /// The attempt.
-        charge: Charge,
-        /// What the processor has answered.
-        answer: Answer,
-    },
+    /// Something has come from the processor to an account that hears by the wall.
+    Heard(Came),
 }
 
 /// The log of one consumer, and its account when all was over.
@@ -235,7 +228,7 @@ fn replay_in(
             Event::Served { hold, usage } => world.served(&mut party, *now, *hold, usage)?,
             Event::GaveUp { hold, sent } => world.gave_up(&mut party, *now, *hold, sent)?,
             Event::Failed { hold, failure, used } => world.failed(&mut party, *now, *hold, failure.hop, used)?,
-            Event::Heard { charge, answer } => _ = world.heard(&mut party, *now, *charge, *answer)?,
+            Event::Heard(came) => _ = world.heard(&mut party, *now, *came)?,
         }
         // What it wants was asked when it was played.
         party.take_wishes();
@@ -315,7 +308,7 @@ impl History {
                     }
                 }
                 // What the account made of it is in the account.
-                Event::Heard { .. } => {}
+                Event::Heard(_) => {}
             }
         }
         observer.closed(&self.account, &tried);
@@ -364,7 +357,7 @@ impl Endings {
                 Event::Failed { hold, failure, .. } => {
                     holds.remove(&hold).into_iter().for_each(|at| ended[at] = Ended::Failed(failure));
                 }
-                Event::Heard { .. } => {}
+                Event::Heard(_) => {}
             }
         }
         Self { ended, last }

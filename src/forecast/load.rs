@@ -220,10 +220,15 @@ fn offered(traffic: &Traffic<'_>, pace: Pace, made: Option<Made>) -> (f64, f64) 
 pub fn too_long(scenario: &Scenario) -> Option<String> {
     let billed = Pace::scaled(scenario, &scenario.live).billed();
     (billed > LOAD_MOST).then(|| {
+        // Beyond what the clock can show nobody knows by how much.
+        let on = match billed.ns() {
+            ns if ns < i64::MAX.unsigned_abs() / 2 => super::text::length(ns),
+            _ => "further than it can show".to_owned(),
+        };
         format!(
-            "the billing clock of the load goes {} on, and may go ten years; write a slower `live.clock`, a lower \
-             `live.rate` or a shorter `live.duration`",
-            super::text::length(billed.ns()),
+            "in a load of {} the billing clock goes {on}, and may go ten years; write a shorter `--duration` or \
+             `live.duration`, a slower `live.clock`, or a lower `live.rate`",
+            super::text::length(scenario.live.duration.ns()),
         )
     })
 }

@@ -3,7 +3,7 @@
 //!
 //! Figures are those of independent consumers, of calls as their arrivals are described, so they can be held against a
 //! simulation. What they leave out (plan changes, reactions, declined payments) is listed as not forecast, never
-//! guessed. Nothing is drawn but the rates of consumers who differ in them, and sessions, from a fixed seed. Nothing
+//! guessed. Nothing is drawn but the rates of consumers who differ in them, sessions, and delays of webhooks, from a fixed seed. Nothing
 //! here prints, and no figure is an amount that is booked: floats are good enough.
 
 mod arrivals;
@@ -14,6 +14,7 @@ mod sessions;
 pub mod text;
 mod traffic;
 mod upstream;
+mod webhooks;
 mod work;
 
 use std::num::NonZeroUsize;
@@ -26,6 +27,7 @@ pub use load::LoadForecast;
 pub use quota::{AllowanceUse, CreditUse};
 pub use traffic::CohortCalls;
 pub use upstream::UpstreamUse;
+pub use webhooks::{LateHearing, Later, Waits};
 pub use work::{Components, Work};
 
 use traffic::Traffic;
@@ -59,6 +61,8 @@ pub struct Forecast {
     pub wallets: Vec<CreditUse>,
     /// What the upstreams have to do.
     pub upstreams: Vec<UpstreamUse>,
+    /// How late accounts hear of their payments; `null` where they hear at once.
+    pub late_hearing: Option<LateHearing>,
     /// What the load on sockets needs.
     pub load: LoadForecast,
     /// What the simulation takes.
@@ -98,6 +102,7 @@ impl Forecast {
             allowances: quota::allowances(scenario, &traffic),
             credit: quota::credit(scenario, &traffic),
             wallets: quota::wallets(scenario, &traffic),
+            late_hearing: webhooks::late_hearing(scenario, &traffic),
             load,
             simulation: Work::new(scenario, &traffic, jobs, upstreams.mean_ns),
             upstreams: upstreams.uses,
@@ -116,6 +121,15 @@ fn not_forecast(scenario: &Scenario) -> Vec<String> {
     }
     if !scenario.faults.is_empty() {
         left_out.push("faults, and what they delay or fail".to_owned());
+    }
+    if scenario.payments.webhooks.asks() {
+        left_out.push(
+            "who waits for a webhook after a new card or a top-up, and first payments that are heard of too late, after 23 hours"
+                .to_owned(),
+        );
+    }
+    if !scenario.payments.reminders.is_none() {
+        left_out.push("reminders, and who heeds them".to_owned());
     }
     for upstream in &scenario.upstreams {
         let parts = [

@@ -15,6 +15,7 @@ pub fn render(forecast: &Forecast) -> String {
         + &allowances(&forecast.allowances)
         + &credit(forecast, "Prepaid credit", "> opening", &forecast.credit)
         + &credit(forecast, "Wallets", "> in the wallet", &forecast.wallets)
+        + &late_hearing(forecast)
         + &upstreams(&forecast.upstreams)
         + &load(forecast)
         + &simulation(forecast)
@@ -80,6 +81,28 @@ fn credit(forecast: &Forecast, title: &str, opening: &'static str, uses: &[Credi
     let header = ["< cohort", "< plan", opening, "> used at the mean rate", "> run out within the horizon"];
     let rows: Vec<_> = uses.iter().map(row).collect();
     if rows.is_empty() { String::new() } else { columns(title, header, &rows) }
+}
+
+/// Nothing where everything is heard of at once.
+fn late_hearing(forecast: &Forecast) -> String {
+    let Some(hearing) = &forecast.late_hearing else { return String::new() };
+    let row = |label: String, figure: String, note: String| [label, figure, note];
+    let share = |share: f64| if share == 0.0 { "none".to_owned() } else { percent(share) };
+    let estimated = format!("estimated from {} drawn delays", thousands(hearing.drawn.into()));
+    let mut rows = vec![
+        row("on average".into(), length(rough(hearing.mean_ns)), estimated),
+        row("at most".into(), length(hearing.most_ns), "then the gateway asks for what it has not heard".into()),
+        row("found by asking".into(), share(hearing.asked), "no webhook tells of these before".into()),
+    ];
+    for later in &hearing.later {
+        rows.push(row(format!("later than {}", length(later.than_ns)), share(later.share), String::new()));
+    }
+    for waits in &hearing.waits {
+        let (all, calls) = (length(rough(waits.blocked_ns as u64)), decimal(waits.calls));
+        let note = format!("refused for {all} all together, with {calls} of their calls, though they have paid");
+        rows.push(row(format!("{}: sign-ups", waits.cohort), whole(waits.consumers), note));
+    }
+    columns("Heard of payments by webhook", ["< ", "> ", "< "], &rows)
 }
 
 /// Where there are several, or one has a limit.

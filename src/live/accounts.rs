@@ -11,17 +11,15 @@ use std::time::{Duration, Instant};
 
 use farebox_engine::billing::account::{Consumer, Status};
 use farebox_engine::billing::cause::{Cause, Failure};
-use farebox_engine::billing::decline::Answer;
 use farebox_engine::billing::gate::Decision;
 use farebox_engine::billing::hold::HoldId;
-use farebox_engine::billing::invoice::Charge;
 use farebox_engine::billing::standing::{NotSold, Standing};
 use farebox_engine::log::{Entry, Event, History};
 use farebox_engine::model::{Act, Breaks, PerMeter};
 use farebox_engine::money::{Money, Overflow};
 use farebox_engine::time::{Clock, Now, Span, Time};
 use farebox_engine::world::World;
-use farebox_engine::world::outside::{CaughtUp, Hears};
+use farebox_engine::world::outside::{Came, CaughtUp, Hears};
 use farebox_engine::world::party::Party;
 use farebox_engine::world::reminder::Told;
 use farebox_engine::world::slow::Slow;
@@ -380,15 +378,15 @@ const NOT_POISONED: &str = "a panic ends the process, so no lock is ever poisone
 // === The processor outside ===
 
 impl Accounts {
-    /// The processor has answered what an account wanted charged. Whoever waited for it goes on. An overflow is kept as by
+    /// Something has come for an account from the processor. Whoever waited for it goes on. An overflow is kept as by
     /// [`Self::served`].
-    pub fn heard(&self, id: AccountId, when: When<'_>, charge: Charge, answer: Answer) {
+    pub fn heard(&self, id: AccountId, when: When<'_>, came: Came) {
         let mut slot = self.lock(id);
         let (last, hears, waited) = (slot.last, slot.party.hears(), slot.party.waits());
         let now = last.unwrap_or_else(|| when.read());
-        self.note(self.world.heard(&mut slot.party, now, charge, answer).map(drop)).unwrap_or_default();
+        self.note(self.world.heard(&mut slot.party, now, came).map(drop)).unwrap_or_default();
         if self.logging == Logging::Full && hears == Hears::ByTheWall {
-            slot.log.push(Entry { now, event: Event::Heard { charge, answer } });
+            slot.log.push(Entry { now, event: Event::Heard(came) });
         }
         slot.wake_turn();
         let is_at_its_end = last.is_some() && waited && !slot.party.waits();
@@ -428,11 +426,23 @@ impl Accounts {
         })
     }
 
+    /// Whether there is such an account.
+    pub(super) fn has(&self, id: AccountId) -> bool {
+        (id.0 as usize) < self.slots.len()
+    }
+
+    /// Whether an account waits for what no webhook has told.
+    pub(super) fn misses(&self, id: AccountId) -> bool {
+        self.lock(id).party.misses()
+    }
+
     /// What each account knows of its charges so far.
     pub fn collected(&self) -> Vec<Collected> {
         let of = |id| {
             let slot = self.lock(id);
-            Collected { captured: slot.party.captured(), open: slot.party.open_charges().to_vec() }
+            let Slot { party, .. } = &*slot;
+            let (open, returning) = (party.open_charges().to_vec(), party.returning().to_vec());
+            Collected { captured: party.captured(), open, returning }
         };
         self.ids().map(of).collect()
     }

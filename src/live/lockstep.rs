@@ -128,7 +128,7 @@ fn script(twin: &History) -> Script {
                 scheduled.served = Some(step(turn));
                 call.alone = scheduled.decided.turn + 1 + u64::from(scheduled.gone.is_some()) == turn as u64;
             }
-            Event::Heard { .. } => unreachable!("a twin hears from the model"),
+            Event::Heard(_) => unreachable!("a twin hears from the model"),
         }
     }
     Script { calls, peak }

@@ -30,6 +30,7 @@ use super::generator::null::{self, Ceiling, NoCeiling};
 use super::generator::watch::Watch;
 use super::generator::{self, LoadResult, Role, Shares, Worked};
 use super::lockstep::{self, OutOfStep};
+use super::webhooks::notice::KINDS;
 use super::webhooks::receiver::Receiver;
 use super::webhooks::signature::{TOLERANCE, Verifier};
 use crate::control::Control;
@@ -45,8 +46,10 @@ pub const DESCRIPTORS_PER_CALL: u64 = 4;
 pub const DESCRIPTORS_TO_COLLECT: u64 = 2 * collector::AT_ONCE as u64;
 /// Payments, cards and charges that the processor of a load holds at most: what memory bears.
 const PAYMENTS_MOST: NonZeroUsize = NonZeroUsize::new(30_000_000).unwrap();
-/// Events that it holds: nobody asks for them.
-const EVENTS_MOST: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+/// Events that it holds where lost ones are asked for: three of each payment.
+const EVENTS_MOST: NonZeroUsize = PAYMENTS_MOST;
+/// Events that it holds where nobody asks for them.
+const EVENTS_UNREAD: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 /// Listeners, timers, event loops, files.
 pub const DESCRIPTORS_BESIDE: u64 = 128;
 
@@ -321,7 +324,7 @@ impl Payments {
         let options = PaymentsOptions {
             obey: true,
             max_objects: PAYMENTS_MOST,
-            max_events: Some(EVENTS_MOST),
+            max_events: Some(if webhook.is_some() { EVENTS_MOST } else { EVENTS_UNREAD }),
             webhook,
             ..Default::default()
         };
@@ -334,8 +337,7 @@ impl Payments {
         };
         let accounts = Accounts::open_outside(Arc::clone(world), Logging::Full, hears, desk.clone())?;
         let accounts = Arc::new(accounts);
-        let hears_by_webhook = receiver.is_some();
-        let options = collector::Options { processor: server.addr(), run: token()?, clock, hears_by_webhook };
+        let options = collector::Options { processor: server.addr(), run: token()?, clock };
         let collector = Collector::start(Arc::clone(&accounts), desk, tasks, options)?;
         Ok(Self { server, receiver, accounts, collector, is_by_the_wall: clock.is_some() })
     }
@@ -356,28 +358,26 @@ impl Payments {
         let captures = server.captures();
         server.shutdown(Duration::ZERO);
         drop(receiver);
-        finished?;
-        Ok((end, Reconciled::of(&accounts.collected(), &captures, accounts.world().scenario.currency)))
+        let asked = finished?;
+        let found = Reconciled::of(&accounts.collected(), &captures, accounts.world().scenario.currency);
+        Ok((end, Reconciled { asked, ..found }))
     }
 }
 
-/// Where webhooks come to, and how the processor is to send them, where the scenario says anything of them: at once, those
-/// that come again included. How late they are beyond that, which are overtaken and which are lost is drawn for the
-/// accounts, as for the twin's.
+/// Where webhooks come to, and which the processor is to send, where the scenario says anything of them. How late each is,
+/// how often it comes and whether it is lost is drawn at the address of its payment, and told with what is asked for.
 fn hears_by_webhook(world: &World, desk: &Desk) -> io::Result<Option<(Receiver, Webhook)>> {
-    let terms = &world.scenario.payments.webhooks;
-    if !terms.asks() {
+    if !world.scenario.payments.webhooks.asks() {
         return Ok(None);
     }
     let (desk, secret) = (desk.clone(), format!("whsec_{}", token()?));
     let receiver = Receiver::start(Verifier::new(&secret, TOLERANCE), move |notice| desk.told(notice))?;
-    let twice = (terms.duplicate.parts() as f64 / 2_f64.powi(64)).to_string();
     let webhook = Webhook {
         url: receiver.url().parse().map_err(io::Error::other)?,
         secret,
-        events: ["payment_intent.succeeded", "payment_intent.payment_failed"].map(str::to_owned).into(),
+        events: KINDS.map(str::to_owned).into(),
         delay: Latency::ZERO,
-        duplicate: twice.parse().map_err(io::Error::other)?,
+        duplicate: Share::NONE,
         reorder: Share::NONE,
         lose: Share::NONE,
     };

@@ -2,6 +2,7 @@
 //!
 //! Anybody can send something to the address that they come to, so nothing in one is believed before its signature is
 //! verified. What has become of a payment is then sorted by the engine's inbox, which knows of repetitions and of order.
+//! What is lost on the way is not waited for: the [collector](super::collector) asks the processor for it.
 
 pub mod notice;
 pub mod receiver;

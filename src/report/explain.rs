@@ -326,7 +326,7 @@ impl Story {
 }
 
 /// A length of time in its two largest units: `16d 3h`.
-fn length(ns: u64) -> String {
+pub fn length(ns: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s")];
     match UNITS.iter().position(|(unit, _)| ns >= *unit) {
         None => format!("{} ms", ns.div_ceil(1_000_000)),

@@ -28,7 +28,7 @@ pub fn said_of(found: &Reconciled, currency: &str) -> String {
         let unit = i128::from(currency.scale) / 10_i128.pow(currency.exponent.into());
         currency.display(i128::from(sum.minor) * unit).to_string()
     };
-    let Reconciled { books, processor, under_way, differ } = found;
+    let Reconciled { books, processor, under_way, differ, .. } = found;
     let held = format!("payments of {} are held", of(processor));
     let compared = if found.is_equal() {
         ": the same as the books".to_owned()

@@ -167,11 +167,24 @@ fn dunning(outcome: &Outcome) -> String {
         let counts = counts.chain(paid).chain(recovered).map(|(name, count)| (name, count.to_string()));
         let times = [("blocked_s", cohort.dunned.blocked_ns), ("recovered_s", cohort.dunned.recovered_ns)];
         let times = times.map(|(name, ns)| (name.to_owned(), decimal(ns.0, SECOND)));
-        for (name, count) in counts.chain(times) {
+        for (name, count) in counts.chain(times).chain(served_again(cohort)) {
             rows.push(vec![number.to_string(), cohort.cohort.clone(), cohort.plan.clone(), name, count]);
         }
     }
     write(&["replication", "cohort", "plan", "name", "count"], &rows)
+}
+
+/// How long it took from paying until a call was served: how often, and the distribution.
+fn served_again(cohort: &CohortOutcome) -> Vec<(String, String)> {
+    let took = &cohort.first_success;
+    let seconds = |ns: Option<u64>| ns.map_or_else(String::new, |ns| decimal(ns.into(), SECOND));
+    let times: u64 = took.iter().map(|[_, times]| times).sum();
+    let mut rows = vec![("first_success".to_owned(), times.to_string())];
+    for (name, q) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
+        rows.push((format!("first_success_{name}_s"), seconds(quantile(took, q))));
+    }
+    rows.push(("first_success_max_s".to_owned(), seconds(took.last().map(|[longest, _]| *longest))));
+    rows
 }
 
 /// What was counted of webhooks, and how late they were: only where there were any.

@@ -242,6 +242,21 @@ fn place(fields: &Fields, key: &str) -> Span {
     fields.written(key).unwrap_or(fields.owner)
 }
 
+impl Lowering<'_> {
+    /// An amount that the processor is asked for: in whole minor units, because it takes no other.
+    fn collected(&mut self, amount: Spanned<Money>) -> Option<Money> {
+        let Some(currency) = self.currency else { return Some(amount.value) };
+        let minor = currency.scale / 10_i64.pow(currency.exponent.into());
+        if amount.value.nanos() % minor == 0 {
+            return Some(amount.value);
+        }
+        let least = currency.display(minor.into());
+        let problem = Diagnostic::error(amount.span, format!("no payment has a part smaller than {least}"));
+        self.problems.push(problem.help(format!("credit is bought for a multiple of {least}: write one")));
+        None
+    }
+}
+
 /// An amount that may be left out, which is then nothing; `None` when what is written was wrong.
 fn amount(fields: &Fields, key: &str) -> Option<Money> {
     match fields.money(key) {

@@ -21,7 +21,7 @@ use farebox_engine::billing::ledger::Movement;
 use farebox_engine::billing::tally::Count;
 use farebox_engine::log::{Event, History, replay};
 use farebox_engine::world::World;
-use farebox_engine::world::outside::Hears;
+use farebox_engine::world::outside::{Came, Hears};
 use mock_upstreams::{PaymentsOptions, PaymentsServer};
 
 use crate::fixture;
@@ -29,7 +29,7 @@ use crate::fixture;
 const THREADS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
 /// The books of a load and the processor say the same; so many payments.
-fn reconciled(found: Option<Reconciled>) -> u64 {
+pub(crate) fn reconciled(found: Option<Reconciled>) -> u64 {
     let found = found.expect("somebody can be charged");
     assert!(found.is_equal(), "{found:?}");
     assert_eq!(found.books, found.processor);
@@ -37,20 +37,25 @@ fn reconciled(found: Option<Reconciled>) -> u64 {
 }
 
 /// Plays a scenario in lockstep with its twins, which are returned.
-fn in_lockstep(world: &Arc<World>) -> Vec<History> {
+pub(crate) fn in_lockstep(world: &Arc<World>) -> Vec<History> {
     let twins = stage::twins(world).unwrap();
     let played = stage::lockstep(world, &twins, THREADS, &Control::default()).unwrap();
     assert_eq!(played.out_of_step, []);
     proof::lockstep(world, &twins, &played.histories).unwrap();
-    let captured = |history: &&History| history.account.books().moved(Movement::Capture).nanos() > 0;
-    let payers = twins.iter().filter(captured).count() as u64;
+    let payers = twins.iter().filter(|history| kept(history) > 0).count() as u64;
     let payments = reconciled(played.reconciled);
     assert!(payments >= payers && payers > 0, "{payments} payments of {payers} who have paid");
     twins
 }
 
+/// What an account has captured, and has not gone back.
+fn kept(history: &History) -> i64 {
+    let moved = |movement| history.account.books().moved(movement).nanos();
+    moved(Movement::Capture) - moved(Movement::Refund) - moved(Movement::Chargeback)
+}
+
 /// Plays it freely; every log gives its account again.
-fn freely(world: &Arc<World>) -> FreeRun {
+pub(crate) fn freely(world: &Arc<World>) -> FreeRun {
     let run = stage::free_run(world, THREADS, &Control::default()).unwrap();
     proof::replay(world, &run.histories, run.end).unwrap();
     reconciled(run.reconciled);
@@ -58,7 +63,7 @@ fn freely(world: &Arc<World>) -> FreeRun {
         history.account.check();
         let mut heard = BTreeSet::new();
         for entry in &history.log {
-            if let Event::Heard { charge, .. } = entry.event {
+            if let Event::Heard(Came::Answered(charge, _)) = entry.event {
                 assert!(heard.insert((charge.purpose, charge.attempt)), "{charge:?} was answered twice");
             }
         }
@@ -66,7 +71,7 @@ fn freely(world: &Arc<World>) -> FreeRun {
     run
 }
 
-fn count(histories: &[History], what: Count) -> u64 {
+pub(crate) fn count(histories: &[History], what: Count) -> u64 {
     histories.iter().map(|history| history.account.tally().of(what)).sum()
 }
 
@@ -189,7 +194,7 @@ fn freely_every_log_gives_its_account_again_and_the_processor_holds_what_the_boo
         let world = with_latency(text, "{ p50: 5ms, p99: 40ms }");
         let run = freely(&world);
         let heard = |answer: fn(&Answer) -> bool| {
-            let is = |event: &Event| matches!(event, Event::Heard { answer: heard, .. } if answer(heard));
+            let is = |event: &Event| matches!(event, Event::Heard(Came::Answered(_, heard)) if answer(heard));
             run.histories.iter().flat_map(|history| &history.log).filter(|entry| is(&entry.event)).count()
         };
         assert!(heard(|answer| *answer == Answer::Paid) > 20);
@@ -282,7 +287,7 @@ fn renewal_day(consumers: u32) {
         let mut paid = BTreeMap::<Purpose, u32>::new();
         let mut met_outage = false;
         for entry in &history.log {
-            if let Event::Heard { charge, answer } = entry.event {
+            if let Event::Heard(Came::Answered(charge, answer)) = entry.event {
                 *paid.entry(charge.purpose).or_default() += u32::from(answer == Answer::Paid);
                 met_outage |= answer == Answer::Error;
             }
@@ -366,7 +371,7 @@ fn answers_that_are_lost_charge_nobody_twice_and_forget_nobody() {
     let (desk, tasks) = Desk::new();
     let accounts =
         Arc::new(Accounts::open_outside(Arc::clone(&world), Logging::Full, Hears::InTurn, desk.clone()).unwrap());
-    let options = collector::Options { processor, run: "test".to_owned(), clock: None, hears_by_webhook: false };
+    let options = collector::Options { processor, run: "test".to_owned(), clock: None };
     let collector = Collector::start(Arc::clone(&accounts), desk, tasks, options).unwrap();
     accounts.play_to(world.end()).unwrap();
     collector.finish().unwrap();

@@ -12,6 +12,7 @@ use farebox::forecast::Forecast;
 use farebox::simulate::{everyone, simulate};
 use farebox_engine::billing::account::Consumer;
 use farebox_engine::billing::gate::Decision;
+use farebox_engine::billing::tally::Count;
 use farebox_engine::distribution::{Distribution, Z95};
 use farebox_engine::draw::Chance;
 use farebox_engine::log::{self, Event};
@@ -239,6 +240,80 @@ fn a_plan_holds_in_a_simulation() {
     let (consumers, chance) = (f64::from(scripts.consumers), plan.credit[0].chance.unwrap());
     let refused = scripts.consumers_refused["credit_exhausted"] as f64;
     assert!((refused - consumers * chance).abs() <= binomial(consumers, chance), "{refused} {chance}");
+}
+
+/// Those who pay before they are served wait for their webhook as long as planned, all together, and no more calls come
+/// meanwhile: three scenarios, of which one loses webhooks and one delays them past what the gateway waits.
+#[test]
+fn who_waits_for_a_webhook_waits_as_long_as_planned() {
+    for webhooks in [
+        "{ delay: 90s }",
+        "{ delay: { p50: 2s, p99: 60s }, lose: 20%, duplicate: 10%, reorder: 50%, reconcile: 1h }",
+        "{ delay: { exponential: 40m }, lose: 5%, reconcile: 1h }",
+    ] {
+        let scenario = fixture::parse(&format!(
+            "scenario: heard\nhorizon: 40d\nplans: {{ pro: {{ fee: $9/month }} }}\nconsumers:\n  \
+             all: {{ count: 4k, plan: pro, joined: {{ signups: 100/day }}, traffic: {{ rate: 1/h }} }}\n\
+             payments: {{ webhooks: {webhooks} }}\n"
+        ));
+        let plan = forecast(&scenario).late_hearing.unwrap();
+        let world = World::whole(Arc::new(scenario)).unwrap();
+        let outcome = simulate(&world, &everyone(&world.scenario), NonZeroUsize::MIN, &Control::default()).unwrap();
+        let (cohort, waits) = (&outcome.cohorts[0], &plan.waits[0]);
+        let signups = cohort.count(Count::Joined) as f64;
+        assert!((signups - waits.consumers).abs() < 5.0 * waits.consumers.sqrt(), "{signups} {waits:?}");
+        // No wait is longer than an hour, so their deviation is at most half of one, and that of the count comes on top.
+        let blocked = cohort.heard.wrongly_blocked_ns.0 as f64;
+        let each = plan.mean_ns as f64;
+        let deviation = signups.sqrt() * (0.5 * 3_600e9_f64).min(3.0 * each).max(each);
+        assert!((blocked - waits.blocked_ns).abs() < 5.0 * deviation, "{webhooks}: {blocked} {waits:?}");
+        let refused = cohort.refused["first_payment_failed"] as f64;
+        let spread = (waits.calls + (deviation / 3_600e9).powi(2)).sqrt();
+        assert!((refused - waits.calls).abs() < 5.0 * spread, "{webhooks}: {refused} {waits:?}");
+        // What was heard later than a minute, of all that was heard.
+        let later = plan.later.iter().find(|later| later.than_ns == 60_000_000_000).unwrap();
+        let heard: u64 = cohort.heard.late.iter().map(|[_, events]| events).sum();
+        let late: u64 = cohort.heard.late.iter().filter(|[upper, _]| *upper > 61_000_000_000).map(|[_, n]| n).sum();
+        let (n, share) = (heard as f64, later.share);
+        let bound = 5.0 * (n * share * (1.0 - share)).sqrt() + 0.01 * n;
+        assert!((late as f64 - n * share).abs() <= bound, "{webhooks}: {late} of {heard}, {later:?}");
+    }
+}
+
+/// What a page takes for granted about hearing of payments and about reminders, said or left out.
+#[test]
+fn a_page_says_what_is_assumed_of_webhooks_and_reminders() {
+    let assumed = |payments: &str| {
+        let scenario = fixture::parse(&format!(
+            "scenario: assumed\nhorizon: 40d\nplans:\n  free: {{}}\n  pro: {{ fee: $9/month, trial: 10d }}\nconsumers:\n  \
+             tried: {{ count: 1, plan: pro, joined: start, traffic: {{ rate: 1/h }}, payment: {{ card: {{ declines: 1% }} }} }}\n  \
+             others: {{ count: 1, plan: free, joined: start, traffic: {{ rate: 1/h }}, payment: none }}\n{payments}"
+        ));
+        let page = farebox::report::assumed::render(&scenario);
+        let is_of_these = |line: &&str| ["hear", "remind"].iter().any(|word| line.contains(word));
+        page.lines().filter(is_of_these).map(str::trim).collect::<Vec<_>>().join("\n") + "\n"
+    };
+    expect![[r#"
+        hear at once        tried: what became of a payment is known once the processor answers; no webhook is late or lost
+        are not reminded    tried: nobody tells them before a card or a trial ends
+    "#]].assert_eq(&assumed(""));
+    expect![[r#"
+        hear by webhook     webhooks take p50 2.00 s, p99 60.00 s, 2 % never come, 1 % come again, 0.5 % come 2 s later, behind others; every 30.00 min the gateway asks for what it has not heard, and is answered, in an outage too; errors are known at once
+        reminders           tried: 30.00 days, 7.00 days before a card ends; 3.00 days before a trial ends; each reaches its consumer, and costs nothing
+    "#]].assert_eq(&assumed(
+        "payments:\n  webhooks: { delay: { p50: 2s, p99: 60s }, lose: 2%, duplicate: 1%, reorder: 0.5%, reconcile: 30m }\n  \
+         reminders: { card_expires: [ 30d, 7d ], trial_ends: [ 3d ] }\n",
+    ));
+    expect![[r#"
+        hear by webhook     webhooks take 2.00 s on average; every 60.00 min the gateway asks for what it has not heard, and is answered, in an outage too; errors are known at once
+        are not reminded    tried: nobody tells them before a card or a trial ends
+    "#]].assert_eq(&assumed("payments: { webhooks: { delay: { exponential: 2s } } }\n"));
+}
+
+/// Nothing is said of webhooks where everything is heard of at once.
+#[test]
+fn a_plan_of_what_is_heard_at_once_says_nothing_of_it() {
+    assert!(forecast(&fixture::parse(STARTER)).late_hearing.is_none());
 }
 
 /// The consumers joined evenly over February, so the first period of each ends r days into 28 days of March, and is
@@ -649,7 +724,7 @@ fn a_load_of_more_than_ten_years_is_refused() {
     let folder = Folder::new("centuries").with("rare.yaml", &rare.replace("rate: 5/day", "rate: 0.0002/day"));
     let done = folder.farebox("run rare.yaml --rate 1k/s --out results").run();
     assert_eq!(done.code, Some(3), "{}", done.stderr);
-    assert!(done.stderr.contains("and may go ten years; write a slower `live.clock`"), "{}", done.stderr);
+    assert!(done.stderr.contains("and may go ten years; write a shorter `--duration`"), "{}", done.stderr);
     let planned = folder.farebox("plan rare.yaml").run();
     assert!(planned.stderr.contains("and may go ten years"), "{}", planned.stderr);
 }

@@ -136,6 +136,7 @@ const SEMANTIC: &[&str] = &[
 const RARE: &[&str] = &[
     "the second end is less than the first",
     "a top-up of nothing tops nothing up",
+    "no payment has a part smaller than",
     "_slow` needs `",
     "` takes no `",
     " is given as ",

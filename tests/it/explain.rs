@@ -208,7 +208,82 @@ faults:
     assert!(!told.contains("the upstream back"), "{told}");
 }
 
-/// A call that is asked for payment and served with it is one line, with what it cost.
+/// What is paid is heard of two hours later, or when the gateway asks, which it does four times a day: the story says when each
+/// was, what came twice, what went wrong in between, and what the end leaves open.
+#[test]
+fn a_story_tells_of_webhooks() {
+    let scenario = "\
+scenario: heard
+seed: 3
+start: 2026-03-01
+horizon: 1466h
+plans: { pro: { fee: $49/month } }
+consumers:
+  firms:
+    count: 8
+    plan: pro
+    joined: start
+    traffic: { rate: 10/day }
+    payment: { card: { declines: 30% } }
+    reacts: [ { when: past_due, do: fix_card, after: 5h } ]
+payments:
+  webhooks: { delay: 2h, duplicate: 40%, lose: 30%, reconcile: 6h }
+  dunning: { retries: [3d] }
+";
+    let folder = Folder::new("explain-heard").with("heard.yaml", scenario);
+    expect![[r#"
+        exit code 0
+        --- stdout ---
+        firms/0 of heard · seed 3
+        1 Mar 2026 00:00 to 1 May 2026 02:00, UTC
+
+          1 Mar 00:00                  not subscribed yet; will be on pro; subscribed; invoiced a fee of $49.00; at the processor: paid $49.00; now incomplete on pro
+          1 Mar 02:00                  heard by webhook, 2h late: the payment of $49.00; until then wrongly blocked for 2h; paid $49.00; now active on pro
+          1 Mar 04:26 to 31 Mar 20:01  320 calls served
+          1 Apr 00:00                  a new usage period begins; invoiced a fee of $49.00; at the processor: paid $49.00
+          1 Apr 02:00                  heard by webhook, 2h late: the payment of $49.00; paid $49.00
+          1 Apr 02:00                  ignored, a webhook of what is known by now: the payment of $49.00
+          1 Apr 06:56 to 30 Apr 23:16  321 calls served
+          1 May 00:00                  a new usage period begins; invoiced a fee of $49.00; at the processor: declined $49.00
+          1 May 01:12                  1 call let through wrongly, past past_due
+
+        Calls of the whole run
+          made                                642
+          served                              641
+          let through wrongly, past past_due    1
+
+        Money of the whole run
+          paid               $98.00
+          owed for invoices  $49.00
+
+        At the end: active on pro; not heard of: the decline of $49.00 2h before
+    "#]]
+    .assert_eq(&folder.farebox("explain heard.yaml --consumer firms/0").run().to_string());
+    expect![[r#"
+        exit code 0
+        --- stdout ---
+        firms/1 of heard · seed 3
+        1 Mar 2026 00:00 to 1 May 2026 02:00, UTC
+
+          1 Mar 00:00                 not subscribed yet; will be on pro; subscribed; invoiced a fee of $49.00; at the processor: declined $49.00; now incomplete on pro
+          1 Mar 00:36                 found by asking the processor, 36min 59s late: the decline of $49.00; a payment was declined
+          1 Mar 00:55 to 1 Mar 00:57  2 calls refused: first_payment_failed (at the first refusal: the next change is due in 22h 4min)
+          1 Mar 02:00                 ignored, a webhook of what is known by now: the decline of $49.00
+          1 Mar 02:14 to 1 Mar 21:34  10 calls refused: first_payment_failed (at the first refusal: the next change is due in 20h 45min)
+          1 Mar 23:00                 not owed any more $49.00; now incomplete_expired on pro
+          2 Mar 00:06 to 1 May 00:07  582 calls refused: canceled
+
+        Calls of the whole run
+          made                           594
+          refused: first_payment_failed   12
+          refused: canceled              582
+
+        At the end: incomplete_expired on pro
+    "#]]
+    .assert_eq(&folder.farebox("explain heard.yaml --consumer firms/1").run().to_string());
+}
+
+/// Somebody slows down, and makes all calls again later.
 #[test]
 fn a_story_tells_how_far_and_until_when_someone_slows_down() {
     let scenario = "\
@@ -258,6 +333,7 @@ payments: { reminders: { trial_ends: [ 3d ] } }
     assert!(story.contains("the trial became a subscription"), "{story}");
 }
 
+/// A call that is asked for payment and served with it is one line, with what it cost.
 #[test]
 fn a_paid_call_is_one_line() {
     let scenario = "\

@@ -170,7 +170,7 @@ impl Account {
                     assert!(open.remove(&hold), "{hold:?} is released twice, or after it was settled");
                     failed += 1;
                 }
-                Event::Heard { .. } => {}
+                Event::Heard(_) => {}
             }
         }
         let account = &history.account;

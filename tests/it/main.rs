@@ -18,6 +18,7 @@
 //! - `prove`: textbook formulas beside what is simulated: whole answers of the command.
 //! - `schema`: the JSON Schema beside the parser.
 //! - `tidy`: the few rules that the architecture stands on.
+//! - `told`: webhooks that go wrong on the wire, payments that go back, and who is believed.
 //! - `trace`: recorded calls, counted and paid to the nano, repeated, packed, and built to hurt.
 
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its snapshots with them")]
@@ -44,4 +45,5 @@ mod prove;
 mod schema;
 mod thresholds;
 mod tidy;
+mod told;
 mod trace;

@@ -74,6 +74,16 @@ fn it_serves_until_ctrl_c_and_says_what_it_did() {
     assert_eq!(processor.end(), (Some(0), "requests: 2\nobjects: 3\nevents: 3\n".to_owned()));
 }
 
+/// The webhook of port 9 takes nothing: each event is told as one that was not delivered.
+#[test]
+fn what_was_not_delivered_is_said_at_the_end() {
+    let processor = Processor::start("--webhook http://127.0.0.1:9/ --webhook-lose 50%");
+    let paid = "amount=500&currency=usd&payment_method=pm_card_visa&confirm=true";
+    assert!(processor.post("/v1/payment_intents", paid).starts_with("HTTP/1.1 200 "));
+    let said = "requests: 1\nobjects: 3\nevents: 3\nnot delivered: 3\n".to_owned();
+    assert_eq!(processor.end(), (Some(0), said));
+}
+
 #[test]
 fn a_secret_that_nobody_gave_is_the_seeds_and_told() {
     let told = |seed: u64| {

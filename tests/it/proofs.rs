@@ -48,7 +48,7 @@ fn refusals() -> &'static Load {
 fn decisions(history: &History) -> impl Iterator<Item = (u64, Decision)> {
     history.log.iter().filter_map(|entry| match entry.event {
         Event::Decided { call, decision, .. } => Some((call, decision)),
-        Event::Served { .. } | Event::Failed { .. } | Event::GaveUp { .. } | Event::Heard { .. } => None,
+        Event::Served { .. } | Event::Failed { .. } | Event::GaveUp { .. } | Event::Heard(_) => None,
     })
 }
 
@@ -77,7 +77,7 @@ fn open_at_most(history: &History) -> usize {
     for entry in &history.log {
         match entry.event {
             Event::Decided { decision: Decision::Admit(_), .. } => open += 1,
-            Event::Decided { decision: Decision::Refuse(_), .. } | Event::GaveUp { .. } | Event::Heard { .. } => {}
+            Event::Decided { decision: Decision::Refuse(_), .. } | Event::GaveUp { .. } | Event::Heard(_) => {}
             Event::Served { .. } | Event::Failed { .. } => open -= 1,
         }
         most = most.max(open);
@@ -200,7 +200,7 @@ fn heard(history: &History) -> BTreeMap<u64, Time> {
             Event::Decided { call, decision: Decision::Admit(admission), .. } => _ = open.insert(admission.hold, *call),
             Event::Decided { call, .. } => _ = heard.insert(*call, now.traffic),
             Event::GaveUp { .. } => panic!("every client waits"),
-            Event::Heard { .. } => {}
+            Event::Heard(_) => {}
             Event::Served { hold, .. } | Event::Failed { hold, .. } => _ = heard.insert(open[hold], now.traffic),
         }
     }

@@ -220,6 +220,7 @@ fn an_unsettled_threshold_fails_only_strictly() {
           do not react               hobby, startups: no refusal changes what they do
           do not try again           hobby, startups: a call that fails is not made again
           call at random             hobby, startups: one rate for all of the cohort, at any hour alike
+          hear at once               startups: what became of a payment is known once the processor answers; no webhook is late or lost
 
         Thresholds
           calls.count > 7.2k  7,215  held, unsettled (7,163.7 to 7,266.3)

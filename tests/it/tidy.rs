@@ -155,7 +155,7 @@ const SHELL: [(&str, &[&str]); 12] = [
     ("live", &["engine::*", "mock_upstreams", "control"]),
     ("measure", &["engine::*"]),
     // `engine::billing` for the names of movements and causes, `engine::model` for what a scenario left out, `live` for what
-    // a load has shown.
+    // a load has shown; `engine::distribution` and `engine::draw` for how long and how likely what was assumed is.
     (
         "report",
         &[
@@ -165,6 +165,8 @@ const SHELL: [(&str, &[&str]); 12] = [
             "engine::money",
             "engine::time",
             "engine::billing",
+            "engine::distribution",
+            "engine::draw",
             "live",
             "measure",
         ],

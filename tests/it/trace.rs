@@ -169,7 +169,7 @@ fn tokens(history: &History, world: &World) -> Mix {
                 mix.served += usage[TOKENS];
             }
             Event::Failed { .. } | Event::GaveUp { .. } => panic!("no call fails"),
-            Event::Heard { .. } => {}
+            Event::Heard(_) => {}
         }
     }
     mix.in_flight = open.values().sum();

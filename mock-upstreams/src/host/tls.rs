@@ -38,6 +38,9 @@ pub enum TlsError {
     /// A file has no private key.
     #[error("`{}` holds no private key", .0.display())]
     NoKey(PathBuf),
+    /// Its private key is under a password.
+    #[error("the key in `{}` is under a password", .0.display())]
+    Locked(PathBuf),
     /// They are not made for each other.
     #[error("the key in `{}` is not that of the first certificate in `{}`", .key.display(), .certificate.display())]
     Mismatch {
@@ -61,8 +64,10 @@ impl Tls {
         if chain.is_empty() {
             return Err(TlsError::NoCertificate(certificates.to_owned()));
         }
+        let text = read(key)?;
         // The error would show the line that is wrong, which may be one of the key.
-        let secret = match PrivateKeyDer::pem_slice_iter(&read(key)?).next() {
+        let secret = match PrivateKeyDer::pem_slice_iter(&text).next() {
+            Some(Err(_)) | None if is_locked(&text) => return Err(TlsError::Locked(key.to_owned())),
             Some(secret) => secret.map_err(|_| TlsError::Broken(key.to_owned()))?,
             None => return Err(TlsError::NoKey(key.to_owned())),
         };
@@ -94,6 +99,12 @@ const HTTP2: &[u8] = b"h2";
 /// Whether client and host have agreed on HTTP/2. A client that has not named anything speaks HTTP/1.1 (RFC 9113 §3.2).
 pub(super) fn is_http2(stream: &TlsStream<TcpStream>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(HTTP2)
+}
+
+/// Whether a file has a key under a password: as PKCS #8 (RFC 7468 §11), or with the header that OpenSSL once wrote.
+fn is_locked(text: &[u8]) -> bool {
+    let marks = [&b"-----BEGIN ENCRYPTED PRIVATE KEY-----"[..], b"Proc-Type: 4,ENCRYPTED"];
+    text.split(|byte| *byte == b'\n').any(|line| marks.contains(&line.trim_ascii()))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {

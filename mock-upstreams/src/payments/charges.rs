@@ -6,6 +6,7 @@ use super::Capture;
 use super::call::Call;
 use super::cards::Decline;
 use super::contact::Metadata;
+use super::disputes::Dispute;
 use super::error::Outcome;
 use super::list::Page;
 use super::payment_intents::PaymentIntent;
@@ -22,6 +23,8 @@ pub(super) struct Charge {
     pub(super) amount_refunded: i64,
     pub(super) is_captured: bool,
     pub(super) is_refunded: bool,
+    /// What the bank of whoever has paid has taken back.
+    pub(super) dispute: Option<Dispute>,
     pub(super) currency: String,
     pub(super) customer: Option<String>,
     pub(super) payment_intent: String,
@@ -52,6 +55,7 @@ impl Charge {
             amount_refunded: 0,
             is_captured,
             is_refunded: false,
+            dispute: None,
             currency: intent.currency.clone(),
             customer: intent.customer.clone(),
             payment_intent: intent.id.clone(),
@@ -72,7 +76,11 @@ impl Charge {
 
     /// What is kept of it, and what for.
     pub(super) fn capture(&self) -> Capture {
-        Capture { amount: self.amount_captured - self.amount_refunded, metadata: self.metadata.clone().into_pairs() }
+        let disputed = self.dispute.as_ref().map_or(0, |dispute| dispute.amount);
+        Capture {
+            amount: self.amount_captured - self.amount_refunded - disputed,
+            metadata: self.metadata.clone().into_pairs(),
+        }
     }
 
     fn outcome(&self) -> Value {
@@ -120,7 +128,7 @@ impl Object for Charge {
             "currency": self.currency,
             "customer": self.customer,
             "description": self.description,
-            "disputed": false,
+            "disputed": self.dispute.is_some(),
             "failure_code": self.decline.map(|decline| decline.code),
             "failure_message": self.decline.map(|decline| decline.message),
             "fraud_details": {},

@@ -1,15 +1,19 @@
-//! What drives the mock itself: its clock, outages, the customers' authentication; and its health.
+//! What drives the mock itself: its clock, outages, the customers' authentication, their banks; and its health.
 
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::attempt;
 use super::clock::{SpanError, span_ms};
+use super::disputes;
 use super::error::{ApiError, Outcome};
 use super::outage::{How, Outage};
 use super::service::{Reply, Whole};
 use super::setup_intents;
 use super::state::{Origin, State};
+
+/// Where banks take payments back.
+pub(super) const DISPUTE: &str = "/_mock/dispute";
 
 /// Answers what is not of the API.
 pub(super) fn answer(state: &mut State, request: &Whole) -> Reply {
@@ -18,6 +22,7 @@ pub(super) fn answer(state: &mut State, request: &Whole) -> Reply {
         ("/healthz", "GET") => Reply::new(200, &health(state)),
         ("/_mock/clock", "GET") => Reply::new(200, &clock(state)),
         ("/_mock/clock", "POST") => advance(state, request).into(),
+        (DISPUTE, "POST") => dispute(state, request).into(),
         ("/_mock/outage", "GET") => Reply::new(200, &state.outage.render(state.clock.now_ms())),
         ("/_mock/outage", "POST") => outage(state, request).into(),
         (path, "GET" | "POST") => match path.strip_prefix("/_mock/authenticate/") {
@@ -68,6 +73,15 @@ fn outage(state: &mut State, request: &Whole) -> Outcome {
     let now_ms = state.clock.now_ms();
     state.outage = Outage::until(now_ms.saturating_add(span(&text, "for")?), how);
     Ok(state.outage.render(now_ms))
+}
+
+/// The bank of whoever has paid takes a payment back. Asked again, it is the same dispute.
+fn dispute(state: &mut State, request: &Whole) -> Outcome {
+    let mut fields = Fields::read(request)?;
+    let intent = fields.text("payment_intent")?.ok_or_else(|| Fields::expected("payment_intent"))?;
+    fields.finish()?;
+    state.request = Origin { at: state.clock.now(), ..Origin::default() };
+    disputes::open(state, &intent)
 }
 
 fn span(text: &str, field: &str) -> Outcome<i64> {

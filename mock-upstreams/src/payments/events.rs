@@ -28,7 +28,7 @@ pub(super) struct Event {
 }
 
 /// The kinds of all events that there can be.
-const KINDS: [&str; 27] = [
+const KINDS: [&str; 28] = [
     "customer.created",
     "customer.updated",
     "customer.deleted",
@@ -50,6 +50,7 @@ const KINDS: [&str; 27] = [
     "charge.failed",
     "charge.captured",
     "charge.refunded",
+    "charge.dispute.created",
     "refund.created",
     "refund.updated",
     "test_helpers.test_clock.created",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -76,31 +77,52 @@ impl Outbox {
             .is_some_and(|webhook| webhook.events.is_empty() || webhook.events.iter().any(|asked| matches(asked, kind)))
     }
 
-    /// Sends an event on its way to the webhook, if there is one.
-    pub(super) fn send(&mut self, event: &Value, now_ms: i64) {
+    /// Sends an event on its way to the webhook, if there is one: as was commanded, if it was, else as drawn.
+    pub(super) fn send(&mut self, event: &Value, now_ms: i64, commanded: Option<&[Duration]>) {
+        match commanded {
+            Some(deliveries) => {
+                self.send_at(event, deliveries.iter().map(|after| now_ms + millis_up(*after)).collect());
+            }
+            None => self.send_drawn(event, now_ms),
+        }
+    }
+
+    fn send_drawn(&mut self, event: &Value, now_ms: i64) {
         let Some(webhook) = &self.webhook else { return };
         let mut draws = draws(self.seed, Stream::Webhooks, self.events);
         self.events += 1;
         let (loses, doubles, reorders) =
             (webhook.lose.hit(draws.word()), webhook.duplicate.hit(draws.word()), webhook.reorder.hit(draws.word()));
         let delay_ms = i64::try_from(webhook.delay.sample(&mut draws).as_millis()).unwrap_or(i64::MAX);
-        if loses {
-            self.counts.lost += 1;
-            return;
-        }
-        if self.queue.len() + 1 + usize::from(doubles) > self.most {
-            self.counts.dropped += 1;
-            return;
-        }
-        self.counts.reordered += u64::from(reorders);
-        self.counts.duplicated += u64::from(doubles);
         let due_ms = now_ms + delay_ms + if reorders { OVERTAKEN_MS } else { 0 };
+        let times = if loses { 0 } else { 1 + usize::from(doubles) };
+        if self.send_at(event, vec![due_ms; times]) {
+            self.counts.reordered += u64::from(reorders);
+        }
+    }
+
+    /// Plans the deliveries of an event; of none it is lost. Whether any is planned.
+    fn send_at(&mut self, event: &Value, due_ms: Vec<i64>) -> bool {
+        if self.webhook.is_none() {
+            return false;
+        }
+        if due_ms.is_empty() {
+            self.counts.lost += 1;
+            return false;
+        }
+        if self.queue.len() + due_ms.len() > self.most {
+            self.counts.dropped += 1;
+            return false;
+        }
+        self.counts.duplicated += u64::from(due_ms.len() > 1);
         let id = event["id"].as_str().unwrap_or_default().to_owned();
-        let delivery = Delivery { event: id, payload: event.to_string().into(), first_ms: due_ms, failures: 0 };
-        for _ in 0..=usize::from(doubles) {
-            self.put(due_ms, delivery.clone());
+        let payload: Bytes = event.to_string().into();
+        for due_ms in due_ms {
+            let delivery = Delivery { event: id.clone(), payload: payload.clone(), first_ms: due_ms, failures: 0 };
+            self.put(due_ms, delivery);
         }
         self.wake();
+        true
     }
 
     fn put(&mut self, due_ms: i64, delivery: Delivery) {
@@ -143,6 +165,11 @@ impl Outbox {
         self.waker.notify_one();
     }
 
+    /// Deliveries that were to be made, and were not taken by now, for whatever reason.
+    pub(super) fn undelivered(&self) -> u64 {
+        (self.events + self.counts.duplicated).saturating_sub(self.counts.delivered)
+    }
+
     /// What became of events, as the mock tells it.
     pub(super) fn render(&self) -> Value {
         let counts = self.counts;
@@ -157,6 +184,11 @@ impl Outbox {
             "dropped": counts.dropped,
         })
     }
+}
+
+/// A span in whole milliseconds, rounded up: nothing is delivered before it is due.
+fn millis_up(span: Duration) -> i64 {
+    i64::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -183,7 +215,7 @@ mod tests {
     #[test]
     fn each_wait_is_four_times_the_one_before_for_three_days() {
         let (mut outbox, mut now_ms, mut waits) = (outbox(10), 0, Vec::new());
-        outbox.send(&json!({ "id": "evt_1" }), now_ms);
+        outbox.send(&json!({ "id": "evt_1" }), now_ms, None);
         while let Ok(delivery) = outbox.due(now_ms) {
             assert!(!outbox.delivered(delivery, false, now_ms));
             if let Err(Some(next_ms)) = outbox.due(now_ms) {
@@ -196,10 +228,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_commanded_is_due_when_it_was_and_what_is_lost_is_counted() {
+        let mut outbox = outbox(10);
+        let send = |outbox: &mut Outbox, id: &str, after_us: &[u64]| {
+            let after: Vec<_> = after_us.iter().map(|us| Duration::from_micros(*us)).collect();
+            outbox.send(&json!({ "id": id }), 100, Some(&after));
+        };
+        send(&mut outbox, "evt_1", &[1_001, 5_000_000]);
+        send(&mut outbox, "evt_2", &[]);
+        send(&mut outbox, "evt_3", &[0]);
+        let mut come = Vec::new();
+        for now_ms in [100, 101, 102, 5_099, 5_100] {
+            come.extend(std::iter::from_fn(|| outbox.due(now_ms).ok()).map(|delivery| (now_ms, delivery.event)));
+        }
+        assert_eq!(come, [(100, "evt_3".to_owned()), (102, "evt_1".to_owned()), (5_100, "evt_1".to_owned())]);
+        assert_eq!((&outbox.render()["lost"], &outbox.render()["duplicated"]), (&1.into(), &1.into()));
+    }
+
+    #[test]
     fn what_does_not_fit_is_dropped_and_counted() {
         let mut outbox = outbox(3);
         for _ in 0..4 {
-            outbox.send(&json!({ "id": "evt_1" }), 0);
+            outbox.send(&json!({ "id": "evt_1" }), 0, None);
         }
         assert_eq!((&outbox.render()["waiting"], &outbox.render()["dropped"]), (&3.into(), &1.into()));
     }

@@ -63,6 +63,10 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     call.params.finish()?;
     call.state.room(1)?;
     let charge = meant(call, charge, intent)?;
+    if charge.dispute.is_some() {
+        let message = format!("Charge {} has been charged back; cannot issue a refund.", charge.id());
+        return Err(ApiError::refused(Some("charge_disputed"), message));
+    }
     let left = charge.amount_captured - charge.amount_refunded;
     let amount = checked(&charge, amount, left)?;
     let now = call.state.now_of(charge.customer.as_deref());

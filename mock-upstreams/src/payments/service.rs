@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::spawn_local;
 
 use super::call::Call;
-use super::command::{Command, Commanded};
+use super::command::{About, Command, Commanded};
 use super::control;
 use super::error::{ApiError, Outcome};
 use super::events::VERSION;
@@ -100,7 +100,7 @@ struct Understood<'w> {
     expand: Vec<String>,
     key: Option<String>,
     asked: Asked,
-    command: Option<Command>,
+    command: Command,
 }
 
 impl Service {
@@ -122,10 +122,20 @@ impl Service {
             body,
         };
         if whole.path == "/healthz" || whole.path.starts_with("/_mock/") {
-            return Ok(plain(control::answer(&mut self.payments.lock(), &whole)));
+            return Ok(plain(self.control(&whole)));
         }
         // Whoever hangs up does not undo what they asked for.
         spawn_local(async move { self.perform(&whole).await }).await.unwrap_or(Err(Fault::Reset))
+    }
+
+    fn control(&self, whole: &Whole) -> Reply {
+        let command = if self.driven.obey { take_command(whole) } else { Ok(Command::default()) };
+        let mut state = self.payments.lock();
+        match command {
+            Ok(command) => state.deliveries = command.deliveries,
+            Err(error) => return error.into(),
+        }
+        control::answer(&mut state, whole)
     }
 
     async fn perform(&self, whole: &Whole) -> Result<Response<Body>, Fault> {
@@ -157,7 +167,7 @@ impl Service {
             Err(error) => return error.into(),
         };
         let mut draws = draws(self.driven.seed, Stream::Faults, number);
-        let said = understood.command.filter(|_| kept.is_none()).and_then(|command| command.latency);
+        let said = understood.command.latency.filter(|_| kept.is_none());
         let latency = said.unwrap_or_else(|| self.driven.latency.sample(&mut draws));
         self.timer.sleep_until(Instant::now() + latency).await;
         if let Some(kept) = kept {
@@ -178,12 +188,11 @@ impl Service {
     fn faulty(&self, state: &mut State, whole: &Whole, understood: Understood<'_>, draws: &mut Draws) -> (Reply, bool) {
         let (error, is_after) = (self.driven.errors.drawn(draws.word()), draws.word() >> 63 == 1);
         let driven = error.map(|status| ApiError::driven(status.as_u16()));
-        let commanded = understood.command.map(|command| command.answer);
         // What is to fail has no effect.
-        if let Some(Commanded::Error) = commanded {
+        if let Some(Commanded::Error) = understood.command.answer {
             return (ApiError::commanded().into(), true);
         }
-        state.commanded = commanded;
+        (state.commanded, state.deliveries) = (understood.command.answer, understood.command.deliveries.clone());
         match driven {
             // What is turned away at the door has no effect.
             Some(error) if !is_after || error.is_early() => {
@@ -224,19 +233,22 @@ fn understand(whole: &Whole, obeys: bool) -> Outcome<Understood<'_>> {
     let parameters = Sha256::digest(params.canonical()).into();
     let expand = params.list("expand")?.unwrap_or_default();
     expand::check(&expand, route.object, route.is_list)?;
-    let command = if obeys { take_command(whole)? } else { None };
+    let command = if obeys { take_command(whole)? } else { Command::default() };
     Ok(Understood { route, params, expand, key, asked: Asked { path: whole.path.clone(), parameters }, command })
 }
 
-/// What the request says that its payment comes to. Nothing but a payment takes a command.
-fn take_command(whole: &Whole) -> Outcome<Option<Command>> {
-    let Some(value) = whole.headers.get(&OUTCOME_HEADER) else { return Ok(None) };
+/// What the request says that its payment comes to, and how that is told. Nothing but a payment and what goes back takes a
+/// command.
+fn take_command(whole: &Whole) -> Outcome<Command> {
+    let Some(value) = whole.headers.get(&OUTCOME_HEADER) else { return Ok(Command::default()) };
     let refused = |why: String| ApiError::invalid(None, format!("cannot obey `{OUTCOME_HEADER}`: {why}"));
-    let below = whole.path.strip_prefix("/v1/payment_intents").unwrap_or("/");
-    if whole.method != Method::POST || !(below.is_empty() || below.ends_with("/confirm")) {
-        return Err(refused("only a payment takes a command".to_owned()));
-    }
-    Command::parse(value.to_str().unwrap_or_default()).map(Some).map_err(refused)
+    let about = match whole.path.strip_prefix("/v1/payment_intents") {
+        Some(below) if below.is_empty() || below.ends_with("/confirm") => Some(About::Payment),
+        _ => ["/v1/refunds", control::DISPUTE].contains(&whole.path.as_str()).then_some(About::Return),
+    };
+    let about = about.filter(|_| whole.method == Method::POST);
+    let about = about.ok_or_else(|| refused("only a payment, a refund and a dispute take a command".to_owned()))?;
+    Command::parse(value.to_str().unwrap_or_default(), about).map_err(refused)
 }
 
 /// The key of a request that has one. Only what creates or changes has a use for it.

@@ -157,7 +157,10 @@ fn settle(state: &mut State, id: &str, is_authenticated: bool) -> Outcome {
     let Some(method) = &intent.payment_method else { return Err(intent.refuse("confirm")) };
     let now = state.now_of(intent.customer.as_deref());
     let found = state.methods.meant(method, "payment_method")?;
-    found.check_user(intent.customer.as_deref())?;
+    if let Err(error) = found.check_user(intent.customer.as_deref()) {
+        // A card that was spent while its owner was asked is not coming back.
+        return Err(if is_authenticated { fail(state, id, error)? } else { error });
+    }
     if let Some(decline) = found.card.declines_attaching().or_else(|| found.expired(now)) {
         let error = decline.error().beside("payment_method", found.render());
         return Err(fail(state, id, error)?);

@@ -1,5 +1,7 @@
 //! All that the mock holds: one owner, behind one lock, bounded.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::charges::Charge;
@@ -42,6 +44,8 @@ pub(super) struct State {
     pub(super) request: Origin,
     /// What the payment that it confirms is to come to.
     pub(super) commanded: Option<Commanded>,
+    /// How what it tells is delivered: how long after it each time.
+    pub(super) deliveries: Option<Vec<Duration>>,
     seed: u64,
     requests: u64,
     most: usize,
@@ -78,6 +82,7 @@ impl State {
             outbox,
             request: Origin::default(),
             commanded: None,
+            deliveries: None,
             seed,
             requests: 0,
             most,
@@ -132,7 +137,7 @@ impl State {
         data.extend(before.map(|before| ("previous_attributes".to_owned(), before)));
         let mut event = Event::new(self.ids.next("evt_", 24), kind, created, &data.into(), &self.request);
         if self.outbox.sends(event.kind) {
-            self.outbox.send(&event.render(), self.clock.now_ms());
+            self.outbox.send(&event.render(), self.clock.now_ms(), self.deliveries.as_deref());
         } else {
             event.pending = 0;
         }

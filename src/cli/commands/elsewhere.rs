@@ -2,7 +2,6 @@
 //! accounts, no books and no cause beyond what its answers say.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
@@ -16,6 +15,7 @@ use hyper::{Method, Uri};
 use super::judged::judge_answers;
 use super::load::{ceiling, check_generator, latency, watched, worthless};
 use crate::cli::args;
+use crate::cli::bounded;
 use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::plan::Plan;
 use crate::cli::printer::Printer;
@@ -29,6 +29,13 @@ use crate::report::load as page;
 
 /// Why there is no money in the report.
 const NO_BOOKS: &str = "the accounts are the gateway's, which this load knows by its answers alone";
+
+/// The longest file of keys, in bytes: so many, and so many more for each consumer.
+const KEYS_MOST: u64 = 1 << 20;
+/// See [`KEYS_MOST`]: the row of a consumer.
+const ROW_MOST: u64 = 1 << 9;
+/// The longest body of a request, in bytes.
+const BODY_MOST: u64 = 64 << 20;
 
 /// Plays the load of `args` on its target.
 pub(super) fn load(mut plan: Plan, args: &args::Load, printer: &mut Printer) -> Result<Verdict, Failure> {
@@ -233,7 +240,12 @@ fn further(line: &str) -> Result<(HeaderName, HeaderValue), Failure> {
 /// A body as it was typed, or of the file that it names.
 fn body(text: &str) -> Result<String, Failure> {
     let Some(file) = text.strip_prefix('@') else { return Ok(text.to_owned()) };
-    fs::read_to_string(file).map_err(|error| {
+    if file.is_empty() {
+        return Err(Failure::new(Exit::Usage, "--body: `@` names no file").hint(
+            "write the name behind it, as in `--body @call.json`; for a body that begins with `@`, put it into a file",
+        ));
+    }
+    bounded::text(Path::new(file), BODY_MOST).map_err(|error| {
         Failure::new(Exit::Environment, format!("cannot read the body in {file}"))
             .because(error)
             .hint("a body is text in UTF-8; for one that begins with `@`, put it into a file")
@@ -247,7 +259,8 @@ fn header(text: &str) -> Result<HeaderValue, ()> {
 /// The keys of all consumers, from a file with a row for each.
 fn keys(file: &Path, prefix: &str, world: &World) -> Result<Vec<HeaderValue>, Failure> {
     let shown = file.display();
-    let text = fs::read_to_string(file)
+    let most = KEYS_MOST + ROW_MOST * world.consumers().count() as u64;
+    let text = bounded::text(file, most)
         .map_err(|error| Failure::new(Exit::Environment, format!("cannot read the keys in {shown}")).because(error))?;
     read_keys(&text, prefix, world).map_err(|problem| {
         Failure::new(Exit::Usage, format!("--keys {shown}: {problem}"))

@@ -3,6 +3,7 @@
 
 mod facts;
 mod teller;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use jiff::civil::DateTime;
 
 use self::facts::{money, standing};
 use self::teller::{Seen, Teller};
+use self::webhooks::Meanwhile;
 use crate::cli::args::{self, Format};
 use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::printer::Printer;
@@ -104,14 +106,17 @@ fn moment(option: &str, text: Option<&str>, scenario: &Scenario) -> Result<Optio
 fn tell(world: &World, consumer: Consumer, name: &str, window: [Time; 2]) -> Result<Story, Overflow> {
     let history = log::record(world, consumer, &mut Scratch::default())?;
     let endings = endings(world, &history.log);
-    let party = world.open(consumer)?;
+    let mut party = world.open(consumer)?;
+    party.keep_notes();
     let is_inside = |entry: &&Logged| matches!(entry.event, Event::Decided { .. }) && within(window, entry.now.traffic);
     let is_single = history.log.iter().filter(is_inside).count() <= SINGLE_MAX;
     let seen = Seen::nothing();
     let faults = faults(&world.scenario, &world.scenario.cohorts[consumer.cohort as usize]);
     let (in_flight, entries) = (BTreeMap::new(), Vec::new());
     let oracle = Oracle::where_needed(world);
-    let mut teller = Teller { world, seen, party, oracle, window, faults, in_flight, is_single, stretches: 0, entries };
+    let (meanwhile, stretches) = (Meanwhile::default(), 0);
+    let mut teller =
+        Teller { world, party, oracle, seen, window, faults, in_flight, is_single, stretches, meanwhile, entries };
     teller.begin();
     let (mut calls, mut ending) = (Counts::default(), endings.iter());
     for logged in &history.log {
@@ -122,6 +127,7 @@ fn tell(world: &World, consumer: Consumer, name: &str, window: [Time; 2]) -> Res
         traffic: world.end().traffic - Span::from_ns(1),
         billing: world.end().billing - Span::from_ns(1),
     })?;
+    let unheard = webhooks::unheard(&teller.party, world.end(), world.scenario.currency);
     world.close(&mut teller.party, world.end())?;
     let account = teller.party.account();
     assert_eq!(*account, history.account, "a replay ends where the run did");
@@ -137,7 +143,7 @@ fn tell(world: &World, consumer: Consumer, name: &str, window: [Time; 2]) -> Res
         calls,
         money: money(account),
         upstreams: scenario.upstreams.iter().map(|upstream| upstream.name.clone()).collect(),
-        at_end: standing(world, account),
+        at_end: standing(world, account) + &unheard,
         entries: teller.entries,
     })
 }
@@ -184,7 +190,7 @@ fn endings(world: &World, log: &[Logged]) -> Vec<Ending> {
                     endings[call] = Ending::Failed { upstream, cause: failure.cause, status: failure.status };
                 }
             }
-            Event::Heard { .. } => {}
+            Event::Heard(_) => {}
         }
     }
     endings

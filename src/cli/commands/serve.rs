@@ -1,6 +1,5 @@
 //! `farebox serve`: one role alone, until it is told to stop.
 
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -11,6 +10,7 @@ use farebox_engine::world::World;
 use mock_upstreams::host::{Tls, TlsError};
 
 use crate::cli::args;
+use crate::cli::bounded;
 use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::printer::Printer;
 use crate::cli::{interrupt, plan, scenario_file};
@@ -152,13 +152,16 @@ fn tls(args: &args::ServeGateway) -> Result<Option<Tls>, Failure> {
         TlsError::Unusable(error) => Failure::new(Exit::Usage, "the key cannot be used")
             .because(error)
             .hint("keys are RSA of 2048 to 8192 bits, ECDSA over P-256 or P-384, or Ed25519"),
+        error @ TlsError::Locked(_) => Failure::new(Exit::Usage, error.to_string())
+            .hint("nobody is there to type it: write the key without one with `openssl pkey -in OLD -out NEW`, and keep that file to yourself"),
         error => Failure::new(Exit::Usage, error.to_string()).hint(
-            "`--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one, without \
-             a password",
+            "`--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one",
         ),
     })
 }
 
+/// The longest file that is read for an admin token, in bytes.
+const TOKEN_FILE_MOST: u64 = 64 << 10;
 /// The shortest admin token that a file may hold, in characters.
 const TOKEN_LEAST: usize = 16;
 
@@ -168,7 +171,7 @@ fn admin_token(args: &args::ServeGateway) -> Result<String, Failure> {
         return token().map_err(|error| Failure::new(Exit::Environment, "cannot make an admin token").because(error));
     };
     let shown = path.display();
-    let text = fs::read_to_string(path)
+    let text = bounded::text(path, TOKEN_FILE_MOST)
         .map_err(|error| Failure::new(Exit::Environment, format!("cannot read `{shown}`")).because(error))?;
     let token = text.trim();
     if token.len() < TOKEN_LEAST || !token.bytes().all(|byte| byte.is_ascii_graphic()) {

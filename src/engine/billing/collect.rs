@@ -479,11 +479,12 @@ impl Account {
         }
     }
 
-    /// What the consumer's software would buy: what the plan tops up by, else what it opened with; once at a time.
+    /// What the consumer's software would buy: what the plan tops up by, else what it opened with, in whole minor units and
+    /// rounded up, because no less can be collected; once at a time.
     pub fn usual_credit(&self, catalog: &Catalog) -> Result<Money, NotSold> {
         let (_, plan) = self.terms(catalog);
         let Some(prepaid) = &plan.prepaid else { return Err(NotSold::NotPrepaid) };
-        let opening = || prepaid.grants.first().map(|grant| grant.amount);
+        let opening = || prepaid.grants.first().map(|grant| price::collectable(grant.amount, catalog.currency));
         let amount = prepaid.auto_top_up.map(|terms| terms.add).or_else(opening).filter(|amount| *amount > Money::ZERO);
         match amount {
             _ if self.is_over() || self.status == Status::Awaited => Err(NotSold::NotSubscribed),

@@ -61,12 +61,20 @@ impl Event {
     /// Its name, and its place among what is told of the same payment.
     #[must_use]
     pub fn id(&self) -> EventId {
-        let step = match self.told {
+        EventId::of(self.charge.purpose, self.charge.attempt, self.told)
+    }
+}
+
+impl EventId {
+    /// The name of what is told of this attempt at a payment.
+    #[must_use]
+    pub fn of(purpose: Purpose, attempt: u32, told: Told) -> Self {
+        let step = match told {
             Told::Answered(_) => 0,
             Told::Returned(Movement::Refund) => 1,
             Told::Returned(_) => 2,
         };
-        EventId { purpose: self.charge.purpose, version: Version { attempt: self.charge.attempt, step } }
+        Self { purpose, version: Version { attempt, step } }
     }
 }
 

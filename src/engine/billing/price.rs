@@ -96,6 +96,18 @@ pub fn line(amount: Money, currency: Currency) -> Money {
     Money::from_nanos(steps.checked_mul(step).expect("amounts stay below a tenth of the range"))
 }
 
+/// The least amount that is no less and can be collected: in whole minor units.
+///
+/// # Panics
+/// Where [`line`] does.
+#[must_use]
+pub fn collectable(amount: Money, currency: Currency) -> Money {
+    let step = minor_unit(currency);
+    let lacks = amount.nanos().rem_euclid(step);
+    let up = if lacks == 0 { 0 } else { step - lacks };
+    Money::from_nanos(amount.nanos().checked_add(up).expect("amounts stay below a tenth of the range"))
+}
+
 /// Engine units in the currency's minor unit: 10⁷ nanos in a cent.
 #[must_use]
 pub fn minor_unit(currency: Currency) -> i64 {

@@ -162,7 +162,7 @@ impl<'w> Oracle<'w> {
                     world.failed(&mut party, now, hold, failure.hop, &used)?;
                     self.landed(consumer, hold, now, None);
                 }
-                Event::Heard { charge, answer } => _ = world.heard(&mut party, now, charge, answer)?,
+                Event::Heard(came) => _ = world.heard(&mut party, now, came)?,
             }
         }
         self.seats.remove(&consumer);

@@ -44,7 +44,7 @@ fn became(scenario: Scenario) -> [Vec<(Time, Ended)>; 2] {
                 Event::Served { hold, .. } => became.push((open[&hold], Ok(at.since(open[&hold])))),
                 Event::GaveUp { .. } => panic!("every client waits"),
                 Event::Failed { hold, .. } => became.push((open[&hold], Err(None))),
-                Event::Heard { .. } => panic!("the model answers"),
+                Event::Heard(_) => panic!("the model answers"),
             }
         }
         became

@@ -136,7 +136,7 @@ fn with_follow_ups(world: &World, consumer: Consumer, first: Vec<Call>) -> Vec<C
             Event::Served { hold, .. } | Event::Failed { hold, .. } | Event::GaveUp { hold, .. } => {
                 over.extend(open.remove(&hold).map(|call| (call, now.traffic)));
             }
-            Event::Heard { .. } => {}
+            Event::Heard(_) => {}
         }
     }
     calls.extend(first);
@@ -152,7 +152,7 @@ fn comes_before(world: &World, consumer: Consumer, entry: &Entry, other: &Call) 
         Event::Decided { call, attempt, .. } => {
             attempt == 1 && call < other.index && call % world.schedule.step(consumer) == 0
         }
-        Event::Served { .. } | Event::Failed { .. } | Event::Heard { .. } => true,
+        Event::Served { .. } | Event::Failed { .. } | Event::Heard(_) => true,
         Event::GaveUp { .. } => false,
     }
 }
@@ -164,7 +164,7 @@ fn again(world: &World, party: &mut Party, entry: &Entry) {
         Event::Served { hold, usage } => world.served(party, entry.now, hold, &usage).unwrap(),
         Event::GaveUp { hold, sent } => world.gave_up(party, entry.now, hold, &sent).unwrap(),
         Event::Failed { hold, failure, used } => world.failed(party, entry.now, hold, failure.hop, &used).unwrap(),
-        Event::Heard { charge, answer } => _ = world.heard(party, entry.now, charge, answer).unwrap(),
+        Event::Heard(came) => _ = world.heard(party, entry.now, came).unwrap(),
     }
 }
 

@@ -76,7 +76,7 @@ fn events(history: &History) -> Vec<(char, u64)> {
         Event::GaveUp { .. } => 'g',
         Event::Served { .. } => 's',
         Event::Failed { .. } => 'f',
-        Event::Heard { .. } => 'h',
+        Event::Heard(_) => 'h',
     };
     history.log.iter().map(|entry| (letter(entry.event), entry.now.traffic.ns() as u64 / (SECOND / 10))).collect()
 }

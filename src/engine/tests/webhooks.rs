@@ -17,9 +17,11 @@ use crate::billing::ledger::Movement;
 use crate::billing::tally::Count;
 use crate::distribution::Distribution;
 use crate::draw::Chance;
-use crate::model::{Act, Card, Joined, Length, Plan, Prepaid, Returns, Scenario, Webhooks};
+use crate::log;
+use crate::model::{Act, Arrivals, Card, Joined, Length, Pattern, Plan, Prepaid, Process, Returns, Scenario, Webhooks};
 use crate::money::Money;
 use crate::outcome::{Heard, Outcome};
+use crate::sim::Scratch;
 use crate::time::{HOUR, Now, SECOND, Span, Time};
 use crate::world::{Via, World};
 
@@ -122,6 +124,64 @@ fn what_is_very_late_is_found_by_asking_too() {
     played.until(hours(5));
     assert_eq!(counted(&played, [Count::Reconciled, Count::Deliveries, Count::Duplicates]), [1, 1, 1]);
     assert_eq!((played.moved(Movement::Capture), counted(&played, [Count::Attempts])), (dollars(30), [1]));
+}
+
+/// Sixty who call every ninety seconds, whose renewals are declined, and who put in another card an hour after they were
+/// refused for it: how long each waited from paying to the first call that was served.
+fn served_again(webhooks: Webhooks) -> Vec<Vec<Span>> {
+    let mut scenario = told(monthly("30"), webhooks);
+    let arrivals = Pattern {
+        mean_gap_ns: NINETY.ns() as f64,
+        spread: None,
+        process: Process::Constant,
+        sessions: None,
+        shape: None,
+    };
+    let cohort = &mut scenario.cohorts[0];
+    (cohort.count, cohort.joined, cohort.arrivals) = (60, Joined::Spread, Arrivals::Patterned(arrivals));
+    cohort.card = Some(Card::declining(Chance::of(1, 2)));
+    cohort.reactions = vec![reaction("past_due", Act::FixCard, hours(1))];
+    scenario.payments.dunning.retries = vec![days(3)];
+    scenario.horizon = days(34);
+    let world = world(scenario);
+    let took = |consumer| log::record(&world, consumer, &mut Scratch::default()).unwrap().account.took_back().to_vec();
+    world.consumers().map(took).collect()
+}
+
+const NINETY: Span = secs(90);
+
+/// Who hears ninety seconds late is served again ninety seconds later, each one and exactly: nothing else is different.
+#[test]
+fn the_first_success_is_later_by_the_delay_of_the_webhook() {
+    let at_once = served_again(Webhooks::default());
+    let late = served_again(Webhooks { delay: Distribution::Constant(NINETY.ns() as f64), ..Webhooks::default() });
+    let shifted: Vec<Vec<_>> = at_once.iter().map(|took| took.iter().map(|took| *took + NINETY).collect()).collect();
+    assert_eq!(late, shifted);
+    assert!(at_once.iter().flatten().count() > 20 && at_once.iter().flatten().all(|took| *took < NINETY));
+}
+
+/// Half of the webhooks are lost, and found within the hour: those who wait for them are the tail, which ends with that hour
+/// and the next call; the others wait no longer than before.
+#[test]
+fn what_is_lost_is_the_tail_of_the_first_success() {
+    let delay = Distribution::Constant(NINETY.ns() as f64);
+    let late = served_again(Webhooks { delay: delay.clone(), ..Webhooks::default() });
+    let lost = served_again(Webhooks { delay, lose: Chance::of(1, 2), ..Webhooks::default() });
+    assert_eq!(late.iter().map(Vec::len).collect::<Vec<_>>(), lost.iter().map(Vec::len).collect::<Vec<_>>());
+    let more = late
+        .iter()
+        .flatten()
+        .zip(lost.iter().flatten())
+        .map(|(late, lost)| i128::from(lost.ns()) - i128::from(late.ns()));
+    let more: Vec<_> = more.collect();
+    // One whose gateway asks within the ninety seconds hears sooner.
+    let ninety = i128::from(NINETY.ns());
+    assert!(more.iter().all(|ns| (-ninety..=i128::from(HOUR)).contains(ns)), "{more:?}");
+    let tail = more.iter().filter(|ns| **ns > 0).count() as f64;
+    // Binomial with a half, of which one in forty is asked about before.
+    let (n, p) = (more.len() as f64, 0.5 * (1.0 - 90.0 / 3_600.0));
+    assert!((tail - n * p).abs() < 5.0 * (n * p * (1.0 - p)).sqrt(), "{tail} of {n}");
+    assert!(more.iter().any(|ns| *ns > i128::from(HOUR / 2)), "{more:?}");
 }
 
 /// Later than it is tried, it never comes.

@@ -5,6 +5,7 @@ pub mod arrivals;
 pub mod card;
 pub mod client;
 mod fault;
+pub mod note;
 pub mod outside;
 pub mod party;
 pub mod path;
@@ -22,13 +23,10 @@ use std::sync::Arc;
 use crate::billing::account::{Account, Consumer, Status};
 use crate::billing::catalog::Catalog;
 use crate::billing::cause::Cause;
-use crate::billing::decline::Answer;
 use crate::billing::gate::{Action, Decision, View};
 use crate::billing::headroom::Passed;
 use crate::billing::history::History;
 use crate::billing::hold::HoldId;
-use crate::billing::inbox::{Event, Told};
-use crate::billing::invoice::Charge;
 use crate::billing::standing::NotSold;
 use crate::billing::tally::Count;
 use crate::billing::timer::Deadline;
@@ -37,7 +35,7 @@ use crate::money::{Money, Overflow};
 use crate::time::{Now, SECOND, Span, Time};
 
 use fault::Faults;
-use outside::{Ask, CaughtUp, Hears};
+use outside::{Ask, Came, CaughtUp, Hears};
 use party::{Happening, Party};
 use path::Paths;
 use processor::Processor;
@@ -385,13 +383,13 @@ impl World {
         now.traffic + latency
     }
 
-    /// Whoever was asked outside has answered a charge of this party. It is heard when it is due: by `now` at once, else
-    /// when the account is caught up to the moment.
+    /// Something has come for this party from the processor outside. It is heard when it is due: by `now` at once, else when
+    /// the account is caught up to the moment.
     ///
     /// # Errors
     /// When an amount leaves the range.
-    pub fn heard(&self, party: &mut Party, now: Now, charge: Charge, answer: Answer) -> Result<CaughtUp, Overflow> {
-        party.keep(charge, answer);
+    pub fn heard(&self, party: &mut Party, now: Now, came: Came) -> Result<CaughtUp, Overflow> {
+        party.keep(came);
         self.catch_up(party, now)
     }
 
@@ -415,9 +413,7 @@ impl World {
                 Ok(())
             }
             Happening::Heed(index, reminded) => self.heed(party, now, index, reminded),
-            Happening::Return(movement, charge) => {
-                self.happened(party, now, Event { charge, told: Told::Returned(movement), at: now })
-            }
+            Happening::Return(movement, charge) => self.goes_back(party, now, movement, charge),
         }
     }
 

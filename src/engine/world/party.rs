@@ -60,6 +60,8 @@ pub(super) enum Happening {
 pub(super) enum Incoming {
     /// The answer to a charge.
     Answer(Charge, Answer),
+    /// It has given a payment back, or the card's owner has taken it back.
+    Returned(Movement, Charge),
     /// A webhook.
     Delivery(Delivery),
     /// What the gateway has asked for, because no webhook has told it.

@@ -5,8 +5,11 @@
 //! Each delivery is an event on the party's traffic clock, and goes through its [`Inbox`]. What happens to it is drawn at
 //! the address of the attempt, so no other draw moves. An error of the processor is no event of it: nothing has happened
 //! there. It is heard from the answer that did not come.
+//!
+//! A party whose processor is [outside](super::outside) hears at the same moments, and of what has come by then: the
+//! processor is told what is drawn here, and plays it.
 
-use crate::billing::account::Account;
+use crate::billing::account::{Account, Consumer};
 use crate::billing::decline::Answer;
 use crate::billing::gate::Action;
 use crate::billing::heard::{Stance, wrongly};
@@ -19,6 +22,7 @@ use crate::model;
 use crate::money::Overflow;
 use crate::time::{Now, SECOND, Span, Time};
 use crate::world::World;
+use crate::world::note::{Note, Noted, Sent};
 use crate::world::party::{Happening, Incoming, Party};
 
 /// How late a delivery comes that others are to overtake.
@@ -48,6 +52,8 @@ pub(super) struct Post {
     inbox: Inbox,
     /// What has happened at the processor and was not heard of, in the order in which it did.
     unheard: Vec<Event>,
+    /// What came of events, where somebody wants to know.
+    pub(super) notes: Option<Vec<Note>>,
 }
 
 /// How something of a payment is heard.
@@ -57,6 +63,17 @@ pub enum Via {
     Webhook,
     /// The gateway has asked.
     Reconciliation,
+}
+
+impl Delivery {
+    pub(super) fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// The same delivery, of what was really told.
+    pub(super) fn telling(self, event: Event) -> Self {
+        Self { event, ..self }
+    }
 }
 
 // === What is drawn ===
@@ -84,6 +101,18 @@ impl Webhooks {
         let wait = Span::from_ns(FIRST_AGAIN.ns().saturating_mul(4_u64.saturating_pow(delivery.number)));
         let due = now + wait;
         (due.since(delivery.first) <= model::Webhooks::TRIED).then(|| due + self.overtaken(event, number + 1))
+    }
+
+    /// How long after an event each of its deliveries comes.
+    fn deliveries(&self, address: Address, event: Event) -> Vec<Span> {
+        let happened = Time::START;
+        let first = self.first(address, happened).map(|first| Delivery { event, number: 0, first });
+        let again = |(delivery, at): &(Delivery, Time)| {
+            let next = self.again(address, delivery, *at)?;
+            Some((Delivery { number: delivery.number + 1, ..*delivery }, next))
+        };
+        let all = std::iter::successors(first.map(|delivery| (delivery, delivery.first)), again);
+        all.map(|(_, at)| at.since(happened)).collect()
     }
 
     /// How much later the delivery of this number comes, so that others overtake it.
@@ -119,12 +148,19 @@ impl World {
         party.account.tally.count(Count::Events);
         party.post.get_or_insert_default().unheard.push(event);
         let first = self.webhooks.first(self.processor.event(party.consumer(), &event), now.traffic);
+        party.note(event, Noted::Happened(if first.is_some() { Sent::OnItsWay } else { Sent::Lost }));
         let reconciled = self.webhooks.reconciles(self.processor.own(party.consumer()), now.traffic);
         if first.is_none_or(|first| first > reconciled) {
             party.answers.enter(reconciled, Incoming::Reconciled(event));
         }
         match first.map(|first| Delivery { event, number: 0, first }) {
-            Some(delivery) if delivery.first == now.traffic => self.delivered(party, now, delivery),
+            Some(delivery) if delivery.first == now.traffic => {
+                if party.stops(now, Incoming::Delivery(delivery)) {
+                    Ok(())
+                } else {
+                    self.delivered(party, now, delivery)
+                }
+            }
             Some(delivery) => {
                 party.answers.enter(delivery.first, Incoming::Delivery(delivery));
                 Ok(())
@@ -133,10 +169,35 @@ impl World {
         }
     }
 
+    /// A payment goes back at the processor, at once; where that is outside, when it says so.
+    pub(super) fn goes_back(
+        &self,
+        party: &mut Party,
+        now: Now,
+        movement: Movement,
+        charge: Charge,
+    ) -> Result<(), Overflow> {
+        if party.wants_back(now, movement, charge) {
+            return Ok(());
+        }
+        self.happened(party, now, Event { charge, told: Told::Returned(movement), at: now })
+    }
+
+    /// What a processor outside is to do with its webhook of what it has told of a charge: how long after that has happened
+    /// each delivery comes, in traffic time. None: it is lost. `None`: the scenario says nothing of webhooks.
+    pub fn deliveries(&self, consumer: Consumer, charge: Charge, told: Told) -> Option<Vec<Span>> {
+        let event = Event { charge, told, at: Now::default() };
+        let address = || self.processor.event(consumer, &event);
+        self.webhooks.terms.asks().then(|| self.webhooks.deliveries(address(), event))
+    }
+
     /// What was on its way comes.
     pub(super) fn comes(&self, party: &mut Party, now: Now, incoming: Incoming) -> Result<(), Overflow> {
         match incoming {
             Incoming::Answer(charge, answer) => self.answered(party, now, charge, answer),
+            Incoming::Returned(movement, charge) => {
+                self.happened(party, now, Event { charge, told: Told::Returned(movement), at: now })
+            }
             Incoming::Delivery(delivery) => self.delivered(party, now, delivery),
             Incoming::Reconciled(event) => self.hear(party, now, &event, Via::Reconciliation).map(drop),
         }
@@ -172,19 +233,23 @@ impl World {
         let tally = &mut party.account.tally;
         let delivered = (via == Via::Webhook).then_some(Count::Deliveries);
         delivered.into_iter().chain(count).for_each(|count| tally.count(count));
-        if hearing == Hearing::News {
-            self.tell_late(party, now, event)?;
-        }
+        let [wrongly_blocked, wrongly_served] = match hearing {
+            Hearing::News => self.tell_late(party, now, event)?,
+            Hearing::Duplicate | Hearing::Stale => [Span::ZERO; 2],
+        };
+        let late = now.traffic.since(event.at.traffic);
+        party.note(*event, Noted::Told { via, hearing, late, wrongly_blocked, wrongly_served });
         Ok(hearing)
     }
 
-    /// The account hears something new, and what it was wrong about meanwhile is counted.
-    fn tell_late(&self, party: &mut Party, now: Now, event: &Event) -> Result<(), Overflow> {
+    /// The account hears something new, and what it was wrong about meanwhile is counted: for how long it was blocked
+    /// wrongly, and for how long served.
+    fn tell_late(&self, party: &mut Party, now: Now, event: &Event) -> Result<[Span; 2], Overflow> {
         let before = self.stance(&party.account);
         self.tell(party, now, event)?;
         let wrong = wrongly(before, self.stance(&party.account), event.at.traffic, now.traffic);
         party.account.heard_late(now.traffic.since(event.at.traffic), wrong);
-        Ok(())
+        Ok(wrong)
     }
 
     /// When an account refuses for its status, in traffic time.
@@ -197,8 +262,9 @@ impl World {
     fn tell(&self, party: &mut Party, now: Now, event: &Event) -> Result<(), Overflow> {
         let captured = party.account.books().moved(Movement::Capture);
         self.apply(&mut party.account, now, event, &mut party.actions)?;
-        if let Told::Answered(answer) = event.told {
-            party.has_heard(event.charge, answer, captured, self.catalog.currency);
+        match event.told {
+            Told::Answered(answer) => party.has_heard(event.charge, answer, captured, self.catalog.currency),
+            Told::Returned(_) => party.has_lost(event.charge, self.catalog.currency),
         }
         if party.account.books().moved(Movement::Capture) == captured {
             return Ok(());
@@ -271,7 +337,7 @@ impl World {
 impl Party {
     /// What has happened at the processor and the account has not heard of.
     #[inline]
-    pub(crate) fn unheard(&self) -> &[Event] {
+    pub fn unheard(&self) -> &[Event] {
         self.post.as_ref().map_or(&[], |post| &post.unheard)
     }
 }

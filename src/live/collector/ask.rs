@@ -1,28 +1,42 @@
-//! How a charge is put to the processor, and what its answers mean.
+//! How the processor is asked: for charges, for what goes back, for what no webhook has told; and what its answers mean.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use farebox_engine::billing::account::Consumer;
 use farebox_engine::billing::decline::{Answer, Decline};
+use farebox_engine::billing::inbox::Told;
 use farebox_engine::billing::invoice::Charge;
+use farebox_engine::billing::ledger::Movement;
 use farebox_engine::billing::price;
 use farebox_engine::money::{Currency, Money};
+use farebox_engine::time::Span;
 use farebox_engine::world::World;
 use farebox_engine::world::outside::Ask;
-use mock_upstreams::payments::PaymentCommand;
-use serde_json::Value;
+use mock_upstreams::payments::{DeliveryCommand, PaymentCommand};
+use serde_json::{Value, json};
 
 use super::Options;
 use crate::live::accounts::AccountId;
-use crate::live::webhooks::notice::{ACCOUNT, ATTEMPT, PURPOSE, name};
+use crate::live::webhooks::notice::{ACCOUNT, ATTEMPT, KINDS, PURPOSE, name};
 
 /// A request that may be sent any number of times, and is executed once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Request {
-    pub(super) path: &'static str,
-    pub(super) form: String,
-    pub(super) key: String,
+    pub(super) path: String,
+    pub(super) does: Does,
     pub(super) command: Option<String>,
+}
+
+/// What it is sent for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Does {
+    /// To read something.
+    Get,
+    /// To do something, with a form, under this key.
+    Post { form: String, key: String },
+    /// To do something of the mock's own, which it does once.
+    Drive { json: String },
 }
 
 /// What the processor has said.
@@ -44,6 +58,7 @@ pub(super) enum Said {
 #[derive(Debug)]
 pub(super) struct Words {
     world: Arc<World>,
+    consumers: Vec<Consumer>,
     run: String,
     /// Whether the processor takes the time that the model draws.
     is_timed: bool,
@@ -64,7 +79,8 @@ pub(super) fn latency(words: &Words, ask: Ask) -> Duration {
 
 impl Words {
     pub(super) fn new(world: Arc<World>, options: &Options) -> Self {
-        Self { world, run: options.run.clone(), is_timed: options.clock.is_some() }
+        let consumers = world.consumers().collect();
+        Self { world, consumers, run: options.run.clone(), is_timed: options.clock.is_some() }
     }
 
     /// Asks for a charge, and tells the processor what the model has drawn for it.
@@ -73,31 +89,66 @@ impl Words {
         let currency = self.world.scenario.currency;
         let amount = minor(charge.amount, currency);
         let (number, what, attempt) = (account.0, name(charge.purpose), charge.attempt);
+        let deliveries = self.deliveries(account, charge, Told::Answered(answer));
         let answer = match answer {
             Answer::Paid => PaymentCommand::PAID,
             Answer::Declined(decline) => decline.name(),
             Answer::Error => PaymentCommand::ERROR,
         };
+        let form = format!(
+            "amount={amount}&currency={}&confirm=true&off_session=true&payment_method=pm_card_visa&\
+             metadata[{ACCOUNT}]={number}&metadata[{PURPOSE}]={what}&metadata[{ATTEMPT}]={attempt}",
+            currency.code.to_ascii_lowercase(),
+        );
+        let command = PaymentCommand { latency: latency(self, ask), answer, deliveries: deliveries.as_deref() };
         Request {
-            path: "/v1/payment_intents",
-            form: format!(
-                "amount={amount}&currency={}&confirm=true&off_session=true&payment_method=pm_card_visa&\
-                 metadata[{ACCOUNT}]={number}&metadata[{PURPOSE}]={what}&metadata[{ATTEMPT}]={attempt}",
-                currency.code.to_ascii_lowercase(),
-            ),
-            key: self.key(account, charge),
-            command: Some(PaymentCommand { latency: latency(self, ask), answer }.to_string()),
+            path: "/v1/payment_intents".to_owned(),
+            does: Does::Post { form, key: self.key(account, charge) },
+            command: Some(command.to_string()),
         }
     }
 
-    /// Asks to give a payment back.
-    pub(super) fn refund(&self, account: AccountId, charge: Charge, intent: &str) -> Request {
-        Request {
-            path: "/v1/refunds",
+    /// Asks to give a payment back that nobody owed any more: there is nothing to tell the account.
+    pub(super) fn give_back(&self, account: AccountId, charge: Charge, intent: &str) -> Request {
+        let does = Does::Post {
             form: format!("payment_intent={intent}"),
             key: format!("{}-refund", self.key(account, charge)),
-            command: None,
+        };
+        Request { path: "/v1/refunds".to_owned(), does, command: None }
+    }
+
+    /// Lets a captured payment go back: the consumer is given it, or their bank takes it. The processor is told how to tell
+    /// the account.
+    pub(super) fn send_back(&self, account: AccountId, charge: Charge, intent: &str, movement: Movement) -> Request {
+        let deliveries = self.deliveries(account, charge, Told::Returned(movement));
+        let command = deliveries.map(|deliveries| DeliveryCommand(&deliveries).to_string());
+        let refund = self.give_back(account, charge, intent);
+        if movement == Movement::Refund {
+            return Request { command, ..refund };
         }
+        let json = json!({ "payment_intent": intent }).to_string();
+        Request { path: "/_mock/dispute".to_owned(), does: Does::Drive { json }, command }
+    }
+
+    /// Asks which payment of the gateway's this one is.
+    pub(super) fn payment(intent: &str) -> Request {
+        Request { path: format!("/v1/payment_intents/{intent}"), does: Does::Get, command: None }
+    }
+
+    /// Asks for the events that no webhook has taken, those on one side of another event, if one is named
+    /// (<https://docs.stripe.com/webhooks/process-undelivered-events>).
+    pub(super) fn undelivered(side: &str, event: Option<&str>) -> Request {
+        let kinds = KINDS.map(|kind| format!("&types[]={kind}")).concat();
+        let from = event.map_or_else(String::new, |event| format!("&{side}={event}"));
+        let path = format!("/v1/events?delivery_success=false&limit=100{kinds}{from}");
+        Request { path, does: Does::Get, command: None }
+    }
+
+    /// How long after an event the processor is to deliver it, each time: in lockstep, where nobody waits, at once.
+    fn deliveries(&self, account: AccountId, charge: Charge, told: Told) -> Option<Vec<Duration>> {
+        let deliveries = self.world.deliveries(self.consumers[account.0 as usize], charge, told)?;
+        let after = |span: &Span| if self.is_timed { Duration::from_nanos(span.ns()) } else { Duration::ZERO };
+        Some(deliveries.iter().map(after).collect())
     }
 
     /// The same for the same attempt, and for nothing else.
@@ -106,7 +157,7 @@ impl Words {
     }
 }
 
-/// What an answer means; `None` where it leaves open whether anything was done.
+/// What an answer to a charge means; `None` where it leaves open whether anything was done.
 pub(super) fn read(status: u16, body: &[u8]) -> Option<Said> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let error = |field: &str| body["error"][field].as_str().unwrap_or_default();
@@ -122,6 +173,16 @@ pub(super) fn read(status: u16, body: &[u8]) -> Option<Said> {
         500.. if error("code") == PaymentCommand::ERROR_CODE => Some(Said::Failed),
         409 | 429 | 500.. => None,
         _ => Some(Said::Refused(format!("{status}: {}", error("message")))),
+    }
+}
+
+/// What was asked for, or why it is refused; `None` where that is left open.
+pub(super) fn found(status: u16, body: &[u8]) -> Option<Result<Value, String>> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    match status {
+        200 => Some(Ok(body)),
+        409 | 429 | 500.. => None,
+        _ => Some(Err(format!("{status}: {}", body["error"]["message"].as_str().unwrap_or_default()))),
     }
 }
 

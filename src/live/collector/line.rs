@@ -14,7 +14,7 @@ use mock_upstreams::OUTCOME_HEADER;
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
-use super::ask::Request;
+use super::ask::{Does, Request};
 
 /// The longest answer that is read, in bytes.
 const MOST_BODY: usize = 1 << 20;
@@ -49,13 +49,19 @@ impl Lines {
     }
 
     fn dress(&self, request: &Request) -> Result<HttpRequest<Full<Bytes>>, NoAnswer> {
-        let dressed = HttpRequest::post(request.path)
-            .header(HOST, self.address.to_string())
-            .header(AUTHORIZATION, "Bearer sk_test_farebox")
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header("idempotency-key", &request.key);
+        let (dressed, body) = match &request.does {
+            Does::Get => (HttpRequest::get(&request.path), ""),
+            Does::Post { form, key } => {
+                let dressed = HttpRequest::post(&request.path).header("idempotency-key", key);
+                (dressed.header(CONTENT_TYPE, "application/x-www-form-urlencoded"), form.as_str())
+            }
+            Does::Drive { json } => {
+                (HttpRequest::post(&request.path).header(CONTENT_TYPE, "application/json"), json.as_str())
+            }
+        };
+        let dressed = dressed.header(HOST, self.address.to_string()).header(AUTHORIZATION, "Bearer sk_test_farebox");
         let commanded = request.command.iter().fold(dressed, |it, command| it.header(&OUTCOME_HEADER, command));
-        Ok(commanded.body(Full::new(request.form.clone().into()))?)
+        Ok(commanded.body(Full::new(body.to_owned().into()))?)
     }
 
     fn idle(&self) -> Option<SendRequest<Full<Bytes>>> {

@@ -5,16 +5,17 @@
 //! ```
 //!
 //! What has no answer is asked for again with the same idempotency key, so nobody is charged twice and nobody forgotten.
-//! Where the scenario says anything of webhooks, what was paid or declined is heard from them alone ([`super::webhooks`]).
+//! Where the scenario says anything of webhooks, the processor is told how to send each, and what has become of payments is
+//! heard from them ([`super::webhooks`]); what one has not told by the time at which an account asks is taken from the
+//! processor's list of undelivered events, read on from where it was read last.
 //! The thread also wakes accounts for what is due: an account that hears by the wall asks when its moment has come, and
-//! not when somebody calls next. `ask` says how a charge is put, [`reconcile`] compares the books with the processor's.
+//! not when somebody calls next. `ask` says how the processor is asked, [`reconcile`] compares the books with its own.
 
 pub(super) mod ask;
 mod line;
 pub mod reconcile;
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -23,16 +24,19 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use farebox_engine::billing::decline::Answer;
-use farebox_engine::billing::invoice::{Charge, Purpose};
-use farebox_engine::time::{Now, Time};
-use farebox_engine::world::outside::{Ask, Wish};
+use farebox_engine::billing::invoice::Charge;
+use farebox_engine::billing::ledger::Movement;
+use farebox_engine::time::{Now, Span, Time};
+use farebox_engine::world::Via;
+use farebox_engine::world::outside::{Ask, Came, Wish};
 use mock_upstreams::Timer;
+use serde_json::Value;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Mutex as Turn, Semaphore, mpsc};
 use tokio::task::spawn_local;
 
 use super::accounts::{AccountId, Accounts, WallClock, When};
-use super::webhooks::notice::Notice;
+use super::webhooks::notice::{About, Notice, Payment};
 use ask::{Said, Words};
 use line::Lines;
 
@@ -103,7 +107,7 @@ impl Desk {
     }
 
     /// A webhook has told what became of a payment.
-    pub(super) fn told(&self, notice: Notice) {
+    pub fn told(&self, notice: Notice) {
         self.put(Task::Told(notice));
     }
 
@@ -170,7 +174,7 @@ pub enum CollectError {
 #[derive(Debug)]
 pub struct Collector {
     desk: Desk,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<u64>,
 }
 
 /// Whom it asks, and by what time.
@@ -182,8 +186,6 @@ pub struct Options {
     pub run: String,
     /// The wall's clock; `None` in lockstep, where nobody waits for a latency.
     pub clock: Option<WallClock>,
-    /// Whether webhooks tell what has become of a payment, and not the answer to the charge.
-    pub hears_by_webhook: bool,
 }
 
 impl Collector {
@@ -199,10 +201,13 @@ impl Collector {
                 drop(ready.send(Ok(())));
                 runtime.block_on(async move {
                     spawn_local(timer.clone().drive());
-                    Rc::new(Worker::new(accounts, &options, timer, own)).take(tasks).await;
-                });
+                    Rc::new(Worker::new(accounts, &options, timer, own)).take(tasks).await
+                })
             }
-            Err(error) => drop(ready.send(Err(error))),
+            Err(error) => {
+                drop(ready.send(Err(error)));
+                0
+            }
         })?;
         is_ready.recv().unwrap_or_else(|_| Err(io::Error::other("the collector has not begun")))?;
         Ok(Self { desk, thread })
@@ -218,15 +223,16 @@ impl Collector {
         receiver.recv().map_err(io::Error::other)
     }
 
-    /// Waits until no account waits for an answer any more, and ends. What is due later is left under way.
+    /// Waits until no account waits for an answer any more, and ends. What is due later is left under way. Returns how often
+    /// the processor was asked for what no webhook had told.
     ///
     /// # Errors
     /// When the processor has refused one, or has not answered in time.
-    pub fn finish(self) -> Result<(), CollectError> {
+    pub fn finish(self) -> Result<u64, CollectError> {
         let ended = self.desk.open.wait(TO_END);
         self.desk.put(Task::Stop);
-        drop(self.thread.join());
-        ended
+        let asked = self.thread.join().unwrap_or_default();
+        ended.map(|()| asked)
     }
 }
 
@@ -247,13 +253,12 @@ struct Worker {
     /// When time stands still.
     frozen: Cell<Option<Now>>,
     places: Semaphore,
-    /// Where webhooks tell what has become of payments: those of which none has.
-    awaited: Option<RefCell<BTreeMap<Payment, Charge>>>,
+    /// The newest event that was listed, for whoever asks next.
+    newest: Turn<Option<String>>,
+    /// How often undelivered events were asked for.
+    asked: Cell<u64>,
     desk: Desk,
 }
-
-/// What tells a payment from all others of a run.
-type Payment = (AccountId, Purpose, u32);
 
 impl Worker {
     fn new(accounts: Arc<Accounts>, options: &Options, timer: Timer, desk: Desk) -> Self {
@@ -265,25 +270,28 @@ impl Worker {
             clock: options.clock,
             frozen: Cell::new(None),
             places: Semaphore::new(AT_ONCE),
-            awaited: options.hears_by_webhook.then(RefCell::default),
+            newest: Turn::default(),
+            asked: Cell::default(),
             desk,
         }
     }
 
-    async fn take(self: Rc<Self>, mut tasks: Tasks) {
+    /// Does what is on the desk until it is told to stop. How often it has asked for what no webhook had told.
+    async fn take(self: Rc<Self>, mut tasks: Tasks) -> u64 {
         while let Some(task) = tasks.0.recv().await {
             match task {
                 Task::Wish(account, wish) => drop(spawn_local(Rc::clone(&self).fulfil(account, wish))),
                 Task::Wake(account, at) => drop(spawn_local(Rc::clone(&self).wake(account, at))),
-                Task::Told(notice) => self.told(notice),
+                Task::Told(notice) => drop(spawn_local(Rc::clone(&self).told(notice, Via::Webhook))),
                 Task::Freeze(told) => {
                     let now = self.clock.map_or_else(Now::default, |clock| clock.now());
                     self.frozen.set(Some(now));
                     _ = told.send(now);
                 }
-                Task::Stop => return,
+                Task::Stop => break,
             }
         }
+        self.asked.get()
     }
 
     /// Reads the clock inside of an account's lock, unless time stands still; in lockstep nobody asks.
@@ -307,45 +315,29 @@ impl Worker {
         let place = self.places.acquire().await.expect("places are never closed");
         match wish {
             Wish::Charge(ask) => {
-                let Charge { purpose, attempt, .. } = ask.charge;
-                if let Some(awaited) = &self.awaited {
-                    awaited.borrow_mut().insert((account, purpose, attempt), ask.charge);
-                }
-                match self.charge(account, ask).await {
-                    // A webhook tells; it may have done so already.
-                    Some(Answer::Paid | Answer::Declined(_)) if self.awaited.is_some() => {}
-                    Some(answer) => self.hears((account, purpose, attempt), ask.charge, answer),
-                    None => {}
+                if let Some(answer) = self.charge(account, ask).await {
+                    self.hears(account, Came::Answered(ask.charge, answer));
                 }
             }
             Wish::GiveBack(charge) => {
-                self.give_back(account, charge).await;
+                if let Some(intent) = self.intent(account, charge).await {
+                    self.found(&self.words.give_back(account, charge, &intent)).await;
+                }
                 self.desk.has_come();
             }
+            Wish::Return(movement, charge) => self.send_back(account, movement, charge).await.unwrap_or_default(),
+            Wish::Find => self.find(account).await.unwrap_or_default(),
         }
         drop(place);
     }
 
-    /// A webhook tells: what was told before is not awaited any more.
-    fn told(&self, Notice { account, purpose, attempt, answer }: Notice) {
-        let payment = (account, purpose, attempt);
-        let awaited = self.awaited.as_ref().and_then(|awaited| awaited.borrow().get(&payment).copied());
-        if let Some(charge) = awaited {
-            self.hears(payment, charge, answer);
-        }
-    }
-
-    /// An account hears what has become of a payment.
-    fn hears(&self, payment: Payment, charge: Charge, answer: Answer) {
-        if let Some(awaited) = &self.awaited {
-            awaited.borrow_mut().remove(&payment);
-        }
-        self.accounts.heard(payment.0, self.when(), charge, answer);
+    fn hears(&self, account: AccountId, came: Came) {
+        self.accounts.heard(account, self.when(), came);
     }
 
     /// Asks until there is an answer; `None` when the processor refuses to be asked, which ends the run.
     async fn charge(&self, account: AccountId, ask: Ask) -> Option<Answer> {
-        match self.say(&self.words.charge(account, ask), ask::latency(&self.words, ask)).await? {
+        match self.say(&self.words.charge(account, ask), ask::latency(&self.words, ask), ask::read).await {
             Said::Paid { .. } => Some(Answer::Paid),
             Said::Declined(decline) => Some(Answer::Declined(decline)),
             Said::Failed => Some(Answer::Error),
@@ -353,30 +345,92 @@ impl Worker {
         }
     }
 
-    /// Gives back what was paid for nothing. The key of the payment tells which it was.
-    async fn give_back(&self, account: AccountId, charge: Charge) -> Option<()> {
-        let paid = Ask { charge, answer: Answer::Paid, latency: farebox_engine::time::Span::ZERO };
-        let intent = match self.say(&self.words.charge(account, paid), Duration::ZERO).await? {
-            Said::Paid { intent } => intent,
-            said => return self.refuses(format!("{charge:?} was paid, and then {said:?}")),
-        };
-        match self.say(&self.words.refund(account, charge, &intent), Duration::ZERO).await? {
-            Said::Paid { .. } => Some(()),
-            said => self.refuses(format!("{intent} was paid, and cannot be given back: {said:?}")),
+    /// What the processor calls a payment that it has taken. The key tells which it was.
+    async fn intent(&self, account: AccountId, charge: Charge) -> Option<String> {
+        let paid = Ask { charge, answer: Answer::Paid, latency: Span::ZERO };
+        match self.say(&self.words.charge(account, paid), Duration::ZERO, ask::read).await {
+            Said::Paid { intent } => Some(intent),
+            said => self.refuses(format!("{charge:?} was paid, and then {said:?}")),
         }
     }
 
-    /// Says it until there is an answer, again with the same key.
-    async fn say(&self, words: &ask::Request, latency: Duration) -> Option<Said> {
+    /// Lets a captured payment go back.
+    async fn send_back(&self, account: AccountId, movement: Movement, charge: Charge) -> Option<()> {
+        let intent = self.intent(account, charge).await?;
+        self.found(&self.words.send_back(account, charge, &intent, movement)).await?;
+        self.hears(account, Came::Returned(movement, charge));
+        Some(())
+    }
+
+    /// What the processor has on a request that it has no reason to refuse.
+    async fn found(&self, words: &ask::Request) -> Option<Value> {
+        match self.say(words, Duration::ZERO, ask::found).await {
+            Ok(found) => Some(found),
+            Err(why) => self.refuses(format!("{}: {why}", words.path)),
+        }
+    }
+
+    /// Says it until there is an answer that tells something, again with the same key.
+    async fn say<T>(&self, words: &ask::Request, latency: Duration, read: fn(u16, &[u8]) -> Option<T>) -> T {
         let mut wait = FIRST_WAIT;
         loop {
             let deadline = Instant::now() + latency + PATIENCE;
             let answer = self.timer.timeout_at(deadline, self.lines.exchange(words)).await;
-            if let Some(said) = answer.and_then(Result::ok).and_then(|(status, body)| ask::read(status, &body)) {
-                return Some(said);
+            if let Some(said) = answer.and_then(Result::ok).and_then(|(status, body)| read(status, &body)) {
+                return said;
             }
             self.timer.sleep_until(Instant::now() + wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// The processor tells of a payment.
+    async fn told(self: Rc<Self>, Notice { about, told }: Notice, via: Via) {
+        let payment = match about {
+            About::Payment(payment) => Some(payment),
+            About::Intent(intent) => {
+                // Whoever finds what was lost has a place already.
+                let place = match via {
+                    Via::Webhook => Some(self.places.acquire().await.expect("places are never closed")),
+                    Via::Reconciliation => None,
+                };
+                let found = self.found(&Words::payment(&intent)).await;
+                drop(place);
+                found.and_then(|found| Payment::of(&found["metadata"]))
+            }
+        };
+        // What is about nobody's payment was made by somebody else.
+        if let Some(Payment { account, purpose, attempt }) = payment.filter(|it| self.accounts.has(it.account)) {
+            self.hears(account, Came::Told { purpose, attempt, told, via });
+        }
+    }
+
+    /// Asks for what no webhook has told by now, and tells it to whom it is about; unless others have asked meanwhile, and
+    /// this account misses nothing any more.
+    async fn find(self: &Rc<Self>, account: AccountId) -> Option<()> {
+        let mut newest = self.newest.lock().await;
+        if !self.accounts.misses(account) {
+            return Some(());
+        }
+        // The first time it is all there are, from the newest back; then those that have come since.
+        let side = if newest.is_none() { "starting_after" } else { "ending_before" };
+        let mut from = newest.clone();
+        loop {
+            self.asked.set(self.asked.get() + 1);
+            let page = self.found(&Words::undelivered(side, from.as_deref())).await?;
+            let events = page["data"].as_array().map_or(&[][..], Vec::as_slice);
+            let id = |event: Option<&Value>| event.and_then(|event| event["id"].as_str()).map(str::to_owned);
+            if side == "ending_before" || newest.is_none() {
+                *newest = id(events.first()).or_else(|| newest.take());
+            }
+            for notice in events.iter().filter_map(|event| Notice::of(event).ok()) {
+                Rc::clone(self).told(notice, Via::Reconciliation).await;
+            }
+            let next = if side == "ending_before" { events.first() } else { events.last() };
+            from = id(next).filter(|_| page["has_more"] == true);
+            if from.is_none() {
+                return Some(());
+            }
         }
     }
 

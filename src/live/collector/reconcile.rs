@@ -18,6 +18,8 @@ pub struct Collected {
     pub captured: Captured,
     /// What is asked for, and not answered as far as it knows.
     pub open: Vec<Charge>,
+    /// What has gone back, as it does not know.
+    pub returning: Vec<Charge>,
 }
 
 /// Payments, and what they come to.
@@ -32,7 +34,7 @@ pub struct Sum {
 /// The books beside what the processor holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Reconciled {
-    /// What the books have captured.
+    /// What the books have captured, less what has gone back; also where they have not heard of that.
     pub books: Sum,
     /// What the processor has taken and not given back, but for what is under way.
     pub processor: Sum,
@@ -40,6 +42,8 @@ pub struct Reconciled {
     pub under_way: Sum,
     /// Accounts of which the two say different things.
     pub differ: u64,
+    /// How often the processor was asked for what no webhook had told.
+    pub asked: u64,
 }
 
 impl Sum {
@@ -73,8 +77,12 @@ impl Reconciled {
         }
         for (account, held) in accounts.iter().zip(held) {
             let Captured { charges, amount } = account.captured;
-            let booked = Sum { payments: charges, minor: minor(amount, currency) };
-            found.books.add(charges, booked.minor);
+            let mut booked = Sum { payments: charges, minor: minor(amount, currency) };
+            for charge in &account.returning {
+                booked.payments -= 1;
+                booked.minor -= minor(charge.amount, currency);
+            }
+            found.books.add(booked.payments, booked.minor);
             found.differ += u64::from(booked != held);
         }
         found
@@ -101,7 +109,8 @@ mod tests {
     use super::*;
 
     fn captured(charges: u64, dollars: i64, open: Vec<Charge>) -> Collected {
-        Collected { captured: Captured { charges, amount: Money::from_nanos(dollars * NANOS) }, open }
+        let captured = Captured { charges, amount: Money::from_nanos(dollars * NANOS) };
+        Collected { captured, open, returning: Vec::new() }
     }
 
     fn capture(account: &str, number: u32, dollars: i64) -> Capture {
@@ -124,6 +133,20 @@ mod tests {
         let sum = Sum { payments: 2, minor: 3_000 };
         assert_eq!([found.books, found.processor], [sum; 2]);
         assert_eq!(found.under_way, Sum { payments: 1, minor: 700 });
+    }
+
+    /// What has gone back at the processor is not held any more, whether or not its account has heard of that.
+    #[test]
+    fn what_has_gone_back_is_held_by_nobody() {
+        let charge = Charge { purpose: Purpose::Period(1), attempt: 1, amount: Money::from_nanos(10 * NANOS) };
+        let unheard = Collected { returning: vec![charge], ..captured(2, 30, Vec::new()) };
+        let (gone, kept) = (capture("0", 1, 0), capture("0", 2, 20));
+        let usd = Currency::from_code("USD").unwrap();
+        for account in [unheard.clone(), captured(1, 20, Vec::new())] {
+            assert!(Reconciled::of(&[account], &[gone.clone(), kept.clone()], usd).is_equal());
+        }
+        let held = [capture("0", 1, 10), kept];
+        assert!(!Reconciled::of(&[unheard], &held, usd).is_equal(), "it has not gone back");
     }
 
     #[test]

@@ -152,7 +152,11 @@ mod tests {
         ] {
             assert_eq!(sent(&receiver, request, &header, body), status, "{request} {header} {body:.80}");
         }
-        assert_eq!(told.recv_timeout(Duration::from_secs(30)).map(|notice| notice.account.0), Ok(7));
+        let purpose = farebox_engine::billing::invoice::Purpose::Period(1);
+        let payment =
+            super::super::notice::Payment { account: crate::live::accounts::AccountId(7), purpose, attempt: 1 };
+        let notice = told.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert_eq!(notice.about, super::super::notice::About::Payment(payment));
         assert!(told.try_recv().is_err(), "one was signed and about a payment");
     }
 }

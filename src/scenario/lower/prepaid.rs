@@ -12,18 +12,20 @@ impl Lowering<'_> {
         let credits_expire = optional_length(fields, "credits_expire").ok()?;
         let mut grants = Vec::new();
         if let Some(opening) = fields.money("opening") {
-            let terms = GrantTerms::opening(opening.value);
-            grants.push(GrantTerms { expires: credits_expire, paid: fields.bool("paid")?, ..terms });
+            let paid = fields.bool("paid")?;
+            let terms = GrantTerms::opening(if paid { self.collected(opening)? } else { opening.value });
+            grants.push(GrantTerms { expires: credits_expire, paid, ..terms });
         } else if fields.is_broken("opening") {
             return None;
         }
         for grant in fields.list("grants")? {
             let Value::Map(grant) = &grant.value else { return None };
+            let (amount, paid) = (grant.money("amount")?, grant.bool("paid")?);
             grants.push(GrantTerms {
-                amount: grant.money("amount")?.value,
+                amount: if paid { self.collected(amount)? } else { amount.value },
                 priority: u8::try_from(grant.quantity("priority")?.value).ok()?,
                 expires: optional_length(grant, "expires").ok()?.or(credits_expire),
-                paid: grant.bool("paid")?,
+                paid,
             });
         }
         if let (Some(span), true) = (fields.written("paid"), fields.written("opening").is_none()) {
@@ -48,12 +50,13 @@ impl Lowering<'_> {
                 return None;
             }
         }
+        let add = self.collected(add)?;
         let at_most = match fields.quantity("at_most") {
             Some(count) => Some(u32::try_from(count.value).ok()?),
             None if fields.is_broken("at_most") => return None,
             None => None,
         };
-        Some(TopUp { below: below.value, add: add.value, at_most })
+        Some(TopUp { below: below.value, add, at_most })
     }
 }
 

@@ -108,7 +108,7 @@ impl Lowering<'_> {
                     let problem = Diagnostic::warning(act.span, "credit pays for nothing on this cohort's plan");
                     self.problems.push(problem.help("give the plan `prepaid`, or choose another reaction"));
                 }
-                Some(Act::TopUp(fields.money("amount")?.value))
+                Some(Act::TopUp(self.collected(fields.money("amount")?)?))
             }
             "fix_card" => Some(Act::FixCard),
             "slow_down" => self.slow_down(fields),

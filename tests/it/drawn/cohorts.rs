@@ -211,7 +211,7 @@ fn reaction(dice: &mut Dice, draft: &Draft, plan: usize) -> Node {
     reaction = reaction.must("do", value(Form::Word, act));
     reaction = match act {
         "upgrade" | "downgrade" => reaction.must("to", value(Form::Name, others[dice.below(others.len())].as_str())),
-        "top_up" => reaction.must("amount", value(Form::Money, draft.money("2.50"))),
+        "top_up" => reaction.must("amount", value(Form::Money, draft.payment("2.50"))),
         "slow_down" => {
             let by = reaction.must("by", value(Form::Percent, own.one_of(&["50%", "90%"])));
             by.often(own, 50, "for", Form::Duration, &["6h", "2d"])

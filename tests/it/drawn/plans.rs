@@ -166,13 +166,13 @@ fn prepaid(dice: &mut Dice, draft: &Draft) -> Node {
     let mut prepaid = Keys::default();
     let has_grants = dice.happens(40);
     if !has_grants || dice.happens(60) {
-        prepaid = prepaid.with("opening", value(Form::Money, draft.money(dice.one_of(&["0", "0.99", "4", "30"]))));
+        prepaid = prepaid.with("opening", value(Form::Money, draft.payment(dice.one_of(&["0", "0.99", "4", "30"]))));
         prepaid = prepaid.often(dice, 50, "paid", Form::Word, &["true", "false"]);
     }
     prepaid = prepaid.often(dice, 60, "credits_expire", Form::Length, &["5d", "20d", "1mo", "1y"]);
     if has_grants {
         let grant = |_| {
-            let grant = Keys::default().must("amount", value(Form::Money, draft.money(dice.one_of(&["0.50", "3"]))));
+            let grant = Keys::default().must("amount", value(Form::Money, draft.payment(dice.one_of(&["0.50", "3"]))));
             let grant = grant.often(dice, 60, "priority", Form::Count, &["0", "1", "255"]);
             let grant = grant.often(dice, 60, "expires", Form::Length, &["2d", "15d", "2mo"]);
             grant.often(dice, 50, "paid", Form::Word, &["true", "false"]).node()

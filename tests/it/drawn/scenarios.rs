@@ -29,6 +29,16 @@ impl Draft {
             code => format!("{amount} {code}"),
         }
     }
+
+    /// The same where a processor may be asked for it: yen have no parts.
+    pub(super) fn payment(&self, amount: &str) -> String {
+        match (self.currency, amount.split_once('.')) {
+            ("¥", Some((whole, _))) => {
+                self.money(&format!("{}", whole.parse::<u32>().expect("an amount of ours") + 1))
+            }
+            _ => self.money(amount),
+        }
+    }
 }
 
 const CURRENCIES: [(&str, &str); 8] = [

@@ -252,7 +252,7 @@ fn written(histories: &[History]) -> BTreeMap<u64, Wrote> {
                     assert_eq!(written.insert(call, Wrote::Open), None, "the attempt {call} was decided twice");
                 }
                 Event::Decided { call, decision, .. } => panic!("{call} was refused: {decision:?}"),
-                Event::GaveUp { .. } | Event::Heard { .. } => {}
+                Event::GaveUp { .. } | Event::Heard(_) => {}
                 Event::Served { hold, .. } => {
                     assert_eq!(written.insert(holds[&hold], Wrote::Settled), Some(Wrote::Open));
                 }

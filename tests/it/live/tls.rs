@@ -321,47 +321,47 @@ fn a_certificate_is_shown_and_files_that_do_not_fit_are_refused() {
         empty own.key: exit code 2
         --- stderr ---
         error: `empty` holds no certificate
-        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one, without a password
+        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one
 
         own.key own.key: exit code 2
         --- stderr ---
         error: `own.key` holds no certificate
-        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one, without a password
+        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one
 
         own.crt empty: exit code 2
         --- stderr ---
         error: `empty` holds no private key
-        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one, without a password
+        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one
 
         own.crt own.crt: exit code 2
         --- stderr ---
         error: `own.crt` holds no private key
-        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one, without a password
+        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one
 
         own.crt locked.key: exit code 2
         --- stderr ---
-        error: `locked.key` holds no private key
-        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one, without a password
+        error: the key in `locked.key` is under a password
+        hint: nobody is there to type it: write the key without one with `openssl pkey -in OLD -out NEW`, and keep that file to yourself
 
         own.crt cut.key: exit code 2
         --- stderr ---
         error: `cut.key` is broken, or no PEM file
-        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one, without a password
+        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one
 
         own.crt other.key: exit code 2
         --- stderr ---
         error: the key in `other.key` is not that of the first certificate in `own.crt`
-        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one, without a password
+        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one
 
         odd.crt own.key: exit code 2
         --- stderr ---
         error: `odd.crt` is broken, or no PEM file
-        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one, without a password
+        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one
 
         /dev/zero own.key: exit code 2
         --- stderr ---
         error: `/dev/zero` is broken, or no PEM file
-        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one, without a password
+        hint: `--tls-cert` takes PEM certificates, the gateway's own first, and `--tls-key` the key of that one
 
     "#]].assert_eq(&seen);
     for lost in ["--tls-cert own.crt", "--tls-key own.key"] {

@@ -37,6 +37,7 @@ fn every_kind_of_event_is_documented() {
     let sources = [
         include_str!("../attempt.rs"),
         include_str!("../customers.rs"),
+        include_str!("../disputes.rs"),
         include_str!("../payment_intents.rs"),
         include_str!("../payment_methods.rs"),
         include_str!("../refunds.rs"),
@@ -44,8 +45,16 @@ fn every_kind_of_event_is_documented() {
         include_str!("../test_clocks.rs"),
     ];
     let texts = sources.iter().flat_map(|source| source.split('"').skip(1).step_by(2));
-    let groups =
-        ["customer", "payment_method", "setup_intent", "payment_intent", "charge", "refund", "test_helpers.test_clock"];
+    let groups = [
+        "customer",
+        "payment_method",
+        "setup_intent",
+        "payment_intent",
+        "charge",
+        "charge.dispute",
+        "refund",
+        "test_helpers.test_clock",
+    ];
     let kinds = texts.filter_map(|text| text.rsplit_once('.').filter(|(group, _)| groups.contains(group)));
     let kinds: BTreeSet<_> = kinds.collect();
     assert!(kinds.len() > 20, "{kinds:?}");

@@ -178,6 +178,27 @@ fn a_setup_intent_fails_and_is_tried_with_another_card() {
     assert_eq!((text(&canceled, "status"), text(&canceled, "cancellation_reason")), ("canceled", "abandoned"));
 }
 
+/// A card pays for something else while its owner is asked to authenticate: it cannot be set up any more, and the intent needs
+/// another one instead of waiting for ever.
+#[test]
+fn a_setup_intent_whose_card_was_spent_needs_another() {
+    let (_server, mut client) = plain();
+    let card = client.made("/v1/payment_methods", "type=card&card[token]=tok_authenticationRequired");
+    let card = text(&card, "id").to_owned();
+    let intent = client.made("/v1/setup_intents", &format!("payment_method={card}&confirm=true"));
+    assert_eq!(intent["status"], "requires_action");
+    let other =
+        client.made("/v1/payment_intents", &format!("amount=500&currency=usd&payment_method={card}&confirm=true"));
+    let paid = client.ask("POST", &format!("/_mock/authenticate/{}", text(&other, "id")), "", "").json;
+    assert_eq!(paid["status"], "succeeded");
+    let path = format!("/v1/setup_intents/{}", text(&intent, "id"));
+    let after = client.ask("POST", &format!("/_mock/authenticate/{}", text(&intent, "id")), "", "").json;
+    assert_eq!((text(&after, "status"), &after["payment_method"]), ("requires_payment_method", &Value::Null));
+    assert!(text(&after["last_setup_error"], "message").contains("may not be used again"), "{after:#}");
+    assert_eq!(client.events().last().map(String::as_str), Some("setup_intent.setup_failed"));
+    assert_eq!(client.made(&format!("{path}/confirm"), "payment_method=pm_card_visa")["status"], "succeeded");
+}
+
 #[test]
 fn objects_are_expanded_in_place_of_their_ids() {
     let (_server, mut client) = plain();

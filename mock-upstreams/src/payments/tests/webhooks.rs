@@ -65,8 +65,9 @@ impl Hook {
     }
 }
 
-fn sending(hook: &Hook, change: impl FnOnce(&mut Webhook)) -> (PaymentsServer, Client) {
-    let mut webhook = Webhook {
+/// To a hook, all events at once.
+fn quiet(hook: &Hook) -> Webhook {
+    Webhook {
         url: hook.url.clone(),
         secret: SECRET.to_owned(),
         events: Vec::new(),
@@ -74,7 +75,11 @@ fn sending(hook: &Hook, change: impl FnOnce(&mut Webhook)) -> (PaymentsServer, C
         duplicate: Share::NONE,
         reorder: Share::NONE,
         lose: Share::NONE,
-    };
+    }
+}
+
+fn sending(hook: &Hook, change: impl FnOnce(&mut Webhook)) -> (PaymentsServer, Client) {
+    let mut webhook = quiet(hook);
     change(&mut webhook);
     let server = serving(&PaymentsOptions { webhook: Some(webhook), ..PaymentsOptions::default() });
     let client = Client::connect(&server);
@@ -103,6 +108,59 @@ fn events_are_delivered_in_order_and_signed() {
     assert_eq!(told, first);
     assert_eq!(list(&client.found("/v1/events?delivery_success=true&type=payment_intent.*"), "id").len(), 2);
     assert_eq!(list(&client.found("/v1/events?types[]=charge.succeeded&types[]=x"), "id").len(), 1);
+}
+
+/// Payments of a driver that says how each is told: once and late, twice, never.
+#[test]
+fn what_is_told_is_delivered_as_commanded_and_what_is_lost_is_listed() {
+    let hook = hook(|_| 200);
+    let webhook = Webhook { events: vec!["payment_intent.succeeded".to_owned()], ..quiet(&hook) };
+    let server = serving(&PaymentsOptions { obey: true, webhook: Some(webhook), ..PaymentsOptions::default() });
+    let mut client = Client::connect(&server);
+    for (attempt, deliveries) in [(1, "30000000"), (2, "0,60000000"), (3, "never")] {
+        let headers = format!("{FORM}mock-outcome: answer=paid;deliver_ns={deliveries}\r\n");
+        let form = "amount=5&currency=usd&confirm=true&payment_method=pm_card_visa";
+        let paid = client.ask("POST", "/v1/payment_intents", &headers, &format!("{form}&metadata[attempt]={attempt}"));
+        assert_eq!(paid.status, 200);
+    }
+    let came: Vec<_> = (0..3).map(|_| hook.next()["data"]["object"]["metadata"]["attempt"].clone()).collect();
+    assert_eq!(came, ["2", "1", "2"]);
+    client.until("/webhooks/delivered", 3);
+    let undelivered = client.found("/v1/events?delivery_success=false");
+    let attempts: Vec<_> = undelivered["data"].as_array().unwrap().iter().collect();
+    assert_eq!(attempts.len(), 1);
+    assert_eq!(attempts[0]["data"]["object"]["metadata"]["attempt"], "3");
+    for wrong in
+        ["deliver_ns=", "deliver_ns=1;deliver_ns=2", "deliver_ns=691200000000001", "deliver_ns=1,", "answer=paid"]
+    {
+        let headers = format!("{FORM}mock-outcome: {wrong}\r\n");
+        assert_eq!(client.ask("POST", "/v1/refunds", &headers, "payment_intent=pi_x").status, 400, "{wrong}");
+    }
+}
+
+/// A bank takes a payment back once, and tells the shop; what was taken back cannot be refunded any more.
+#[test]
+fn a_payment_is_disputed_once_and_told() {
+    let hook = hook(|_| 200);
+    let (server, mut client) = sending(&hook, |webhook| webhook.events.push("charge.dispute.*".to_owned()));
+    let intent = client.made("/v1/payment_intents", "amount=500&currency=usd&payment_method=pm_card_visa&confirm=true");
+    let body = format!("{{\"payment_intent\": {}}}", intent["id"]);
+    let dispute = client.ask("POST", "/_mock/dispute", "", &body);
+    assert_eq!((dispute.status, dispute.text("/status")), (200, "needs_response"));
+    assert_eq!(client.ask("POST", "/_mock/dispute", "", &body).text("/id"), dispute.text("/id"));
+    let told = hook.next();
+    assert_eq!(
+        (text(&told, "type"), &told["data"]["object"]["payment_intent"]),
+        ("charge.dispute.created", &intent["id"])
+    );
+    assert_eq!(client.found(&format!("/v1/charges/{}", text(&intent, "latest_charge")))["disputed"], true);
+    assert_eq!(server.captures()[0].amount, 0);
+    let refund = client.post("/v1/refunds", &format!("payment_intent={}", text(&intent, "id")));
+    assert_eq!((refund.status, refund.text("/error/code")), (400, "charge_disputed"));
+    for wrong in ["", "{}", r#"{"payment_intent": "pi_x"}"#, r#"{"payment_intent": 7}"#] {
+        assert!(client.ask("POST", "/_mock/dispute", "", wrong).status >= 400, "{wrong}");
+    }
+    assert_eq!(list(&client.found("/v1/events?type=charge.dispute.created"), "id").len(), 1);
 }
 
 #[test]

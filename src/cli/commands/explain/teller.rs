@@ -14,10 +14,12 @@ use farebox_engine::money::{Money, Overflow};
 use farebox_engine::oracle::{Oracle, Ruling};
 use farebox_engine::time::{Now, Time};
 use farebox_engine::world::World;
+use farebox_engine::world::note::Noted;
 use farebox_engine::world::party::Party;
 use farebox_engine::world::schedule::Call;
 
 use super::facts::{HAPPENED, MOVED, NOT_PAID, pace, standing};
+use super::webhooks::Meanwhile;
 use super::within;
 use crate::report::explain::{Counts, Ending, Entry, Fact, STRETCHES_MAX, Stretch};
 
@@ -70,6 +72,8 @@ pub(super) struct Teller<'a> {
     pub(super) is_single: bool,
     /// How many stretches of calls stand at the end of the entries.
     pub(super) stretches: usize,
+    /// Calls that were answered wrongly while something was not heard of.
+    pub(super) meanwhile: Meanwhile,
     pub(super) entries: Vec<Entry>,
 }
 
@@ -125,6 +129,9 @@ impl Teller<'_> {
                 let ending = *endings.next().expect("each decided call has an ending");
                 let ending = self.judged(&call, *now, decision, ending);
                 calls.add(ending, 1);
+                if !self.party.unheard().is_empty() {
+                    self.meanwhile.add(ending);
+                }
                 let why = match decision {
                     Decision::Refuse(cause) => Some((cause, margins)),
                     Decision::Admit(admission) => {
@@ -155,7 +162,7 @@ impl Teller<'_> {
                 self.world.failed(&mut self.party, *now, hold, failure.hop, &used)?;
                 self.landed(hold, *now, None);
             }
-            Event::Heard { charge, answer } => _ = self.world.heard(&mut self.party, *now, charge, answer)?,
+            Event::Heard(came) => _ = self.world.heard(&mut self.party, *now, came)?,
         }
         self.world.catch_up(&mut self.party, *now)?;
         self.notice(now.traffic, made);
@@ -276,6 +283,11 @@ impl Teller<'_> {
         if let Some(made) = made.filter(|_| of_call != Money::ZERO) {
             self.pay(made, of_call);
         }
+        // What was heard leads to what follows; what is charged meanwhile follows from it.
+        let notes = self.party.take_notes();
+        let heard = notes.iter().rposition(|note| matches!(note.what, Noted::Told { .. })).map_or(0, |last| last + 1);
+        let (before, after) = notes.split_at(heard);
+        facts.extend(before.iter().flat_map(|note| self.meanwhile.tell(note)));
         facts.extend(self.counted(&now, &HAPPENED));
         if now.keeps != self.seen.keeps {
             facts.push(Fact { text: pace(now.keeps), amount: None });
@@ -292,6 +304,7 @@ impl Teller<'_> {
             }
         }
         facts.extend(self.counted(&now, &NOT_PAID));
+        facts.extend(after.iter().flat_map(|note| self.meanwhile.tell(note)));
         if now.standing != self.seen.standing {
             facts.push(Fact { text: format!("now {}", standing(self.world, self.party.account())), amount: None });
         }

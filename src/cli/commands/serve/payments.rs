@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use mock_upstreams::payments::{PaymentsOptions, PaymentsServer, Webhook, drawn_secret};
+use mock_upstreams::payments::{PaymentsCounts, PaymentsOptions, PaymentsServer, Webhook, drawn_secret};
 
 use super::address::check_loopback;
 use super::files::unheard;
@@ -33,7 +33,10 @@ pub fn payments(args: &args::ServePayments, printer: &mut Printer) -> Result<Ver
         thread::sleep(LOOK);
     }
     let counts = server.shutdown(GRACE);
-    printer.data(&format!("requests: {}\nobjects: {}\nevents: {}", counts.requests, counts.objects, counts.events))?;
+    let undelivered =
+        options.webhook.as_ref().map_or_else(String::new, |_| format!("\nnot delivered: {}", counts.undelivered));
+    let PaymentsCounts { requests, objects, events, .. } = counts;
+    printer.data(&format!("requests: {requests}\nobjects: {objects}\nevents: {events}{undelivered}"))?;
     Ok(Verdict::passed())
 }
 

@@ -241,6 +241,15 @@ fn a_volume_price_cannot_be_held_for() {
 }
 
 #[test]
+fn what_is_collected_is_rounded_up_to_the_minor_unit() {
+    let of = |code: &str, nanos| collectable(Money::from_nanos(nanos), Currency::from_code(code).unwrap()).nanos();
+    for (nanos, expected) in [(0, 0), (1, 10_000_000), (10_000_000, 10_000_000), (10_000_001, 20_000_000)] {
+        assert_eq!(of("USD", nanos), expected, "{nanos}");
+    }
+    assert_eq!(of("JPY", 1), 1_000_000);
+}
+
+#[test]
 fn a_line_is_rounded_half_to_even_to_the_minor_unit() {
     let [usd, kwd] = ["USD", "KWD"].map(|code| Currency::from_code(code).unwrap());
     // Half a cent and a nano more or less around it, on both sides of zero.
