@@ -99,7 +99,7 @@ pub fn line(amount: Money, currency: Currency) -> Money {
 /// The least amount that is no less and can be collected: in whole minor units.
 ///
 /// # Panics
-/// Where [`line`] does.
+/// Where [`line()`] does.
 #[must_use]
 pub fn collectable(amount: Money, currency: Currency) -> Money {
     let step = minor_unit(currency);
