@@ -14,6 +14,7 @@
 //! - [`scenario`]: text to a checked [`Scenario`](farebox_engine::model::Scenario), or to everything that is wrong with it.
 //! - [`cli`]: the commands, the printer, the exit codes. Nothing else may use it.
 
+pub mod baseline;
 pub mod cli;
 pub mod control;
 pub mod forecast;

@@ -12,10 +12,12 @@ use jiff::civil::DateTime;
 use super::exit::Exit;
 use crate::scenario;
 
+mod baselines;
 mod gateway;
 mod load;
 mod payments;
 
+pub use baselines::{Baselines, Repeats};
 pub use gateway::{GatewayLimits, ServeGateway};
 pub use load::{Load, Target};
 pub use payments::{ServePayments, WebhookArgs};
@@ -113,17 +115,18 @@ Examples:
   farebox explain scenarios/quickstart.yaml --consumer startups/0 --format json")]
     Explain(Explain),
 
-    /// Print the JSON Schema of scenario files, for editors
+    /// Print a JSON Schema: of scenario files, for editors, or of what is written
     ///
     /// The schema accepts whatever Farebox accepts, and tells an editor each key, its type, default and meaning. Some
     /// mistakes show only when the whole file is known; `farebox validate` finds those.
     #[command(after_help = "\
 Examples:
   farebox schema > scenario.schema.json
+  farebox schema --of outcome > outcome.schema.json
 
 An editor with a YAML language server uses it after this first line of a scenario:
   # yaml-language-server: $schema=./scenario.schema.json")]
-    Schema,
+    Schema(Schema),
 
     /// Play a scenario in virtual time: no sockets, the same bytes for the same seed
     ///
@@ -213,6 +216,24 @@ Examples:
   farebox completions zsh > ~/.zfunc/_farebox
   farebox completions fish > ~/.config/fish/completions/farebox.fish")]
     Completions(Completions),
+}
+
+/// What `schema` takes.
+#[derive(Debug, clap::Args)]
+pub struct Schema {
+    /// What the schema is of
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
+    pub of: Described,
+}
+
+/// What has a schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Described {
+    /// Scenario files
+    #[default]
+    Scenario,
+    /// `outcome.json`
+    Outcome,
 }
 
 /// What `init` takes.
@@ -313,6 +334,9 @@ pub struct Simulate {
     /// Fail thresholds whose interval crosses the line, too
     #[arg(long)]
     pub strict: bool,
+    /// What it is compared with.
+    #[command(flatten)]
+    pub baselines: Baselines,
     /// Where its work and its results go.
     #[command(flatten)]
     pub output: Output,
@@ -345,6 +369,9 @@ pub struct Live {
     /// Fail thresholds whose interval crosses the line, too
     #[arg(long)]
     pub strict: bool,
+    /// What it is compared with.
+    #[command(flatten)]
+    pub baselines: Baselines,
     /// Where its work and its results go.
     #[command(flatten)]
     pub output: Output,
@@ -480,6 +507,23 @@ pub struct Output {
     /// What to print
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// For whom to note broken thresholds at their lines; `auto` looks for `GITHUB_ACTIONS` and `GITLAB_CI`
+    #[arg(long, value_enum, value_name = "RUNNER", default_value_t)]
+    pub annotations: Annotations,
+}
+
+/// Who shows notes at the lines of a scenario.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Annotations {
+    #[default]
+    #[expect(missing_docs, reason = "the option's help says what it does")]
+    Auto,
+    /// Workflow commands on standard error
+    Github,
+    /// A Code Quality report, `codequality.json`, beside the results
+    Gitlab,
+    #[expect(missing_docs, reason = "as above")]
+    None,
 }
 
 /// What `prove` takes.

@@ -4,7 +4,9 @@
 //! [`Failure`]; [`printer`] alone prints, [`out`] alone writes results, [`exit`] alone knows numbers.
 
 pub mod args;
+pub mod baselines;
 mod bounded;
+pub mod ci;
 pub mod commands;
 pub mod exit;
 pub mod interrupt;
@@ -44,7 +46,7 @@ fn dispatch(command: &Command, printer: &mut Printer) -> Result<Verdict, Failure
         Command::Validate(args) => commands::validate::validate(args, printer),
         Command::Plan(args) => commands::plan::plan(args, printer),
         Command::Explain(args) => commands::explain::explain(args, printer),
-        Command::Schema => commands::schema::schema(printer),
+        Command::Schema(args) => commands::schema::schema(args, printer),
         Command::Simulate(args) => commands::simulate::simulate(args, printer),
         Command::Load(args) => commands::load::load(args, printer),
         Command::Run(args) => commands::run::run(args, printer),

@@ -2,6 +2,7 @@
 //! wrong before the work begins is found here.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -13,6 +14,7 @@ use farebox_engine::world::schedule::Pace;
 use serde::Serialize;
 
 use super::args::{self, Format};
+use super::ci::{self, Runner};
 use super::exit::{Exit, Failure, Verdict};
 use super::interrupt;
 use super::out::OutDir;
@@ -22,7 +24,7 @@ use crate::control::Control;
 use crate::forecast;
 use crate::live::generator::null::NoCeiling;
 use crate::live::stage::LiveError;
-use crate::scenario;
+use crate::scenario::{self, Loaded};
 
 /// Rows of a trace that a load may have, its repeats included: 4 bytes of memory each, as in a simulation.
 const TRACE_ROWS_MAX: u64 = 64 << 20;
@@ -33,6 +35,19 @@ pub struct Plan {
     pub scenario: Arc<Scenario>,
     /// On how many threads.
     pub jobs: NonZeroUsize,
+    /// The scenario's file.
+    pub file: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// The name of the scenario without that of its variant: they share baselines.
+    pub family: String,
+    /// Where each threshold stands in it: the line and the column.
+    pub places: Vec<[usize; 2]>,
+    /// What a runner is told on standard error, line by line.
+    pub commands: Vec<String>,
+    /// The summary for a runner that asks for one.
+    pub summary: String,
+    annotations: args::Annotations,
     out: OutDir,
     results: Vec<(&'static str, String)>,
     format: Format,
@@ -47,10 +62,18 @@ impl Plan {
         output: &args::Output,
         printer: &mut Printer,
     ) -> Result<Self, Failure> {
-        let mut scenario = scenario_file::load(played, printer)?.scenario;
+        let Loaded { mut scenario, thresholds, source, .. } = scenario_file::load(played, printer)?;
         scenario.seed = seed.unwrap_or(scenario.seed);
         let folder = output.out.clone().unwrap_or_else(|| OutDir::default_for(&scenario.name));
+        let variant = played.variant.as_ref().map(|variant| format!("-{variant}")).unwrap_or_default();
         Ok(Self {
+            file: played.file.clone(),
+            text: source.text().to_owned(),
+            family: scenario.name.strip_suffix(&variant).unwrap_or(&scenario.name).to_owned(),
+            places: thresholds.iter().map(|place| [place.line, place.column]).collect(),
+            commands: Vec::new(),
+            summary: String::new(),
+            annotations: output.annotations,
             out: OutDir::claim(&folder)?,
             results: Vec::new(),
             jobs: output.jobs.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
@@ -105,6 +128,11 @@ impl Plan {
         self.interrupted.load(Ordering::Relaxed)
     }
 
+    /// Who is told of broken thresholds.
+    pub fn told_to(&self) -> Option<Runner> {
+        Runner::of(self.annotations)
+    }
+
     /// Adds a result for the folder, as JSON.
     pub fn add_json(&mut self, name: &'static str, result: &impl Serialize) {
         let mut json = serde_json::to_string_pretty(result).expect("results are plain data");
@@ -138,6 +166,12 @@ impl Plan {
             self.out.write(name, result.as_bytes())?;
         }
         self.out.commit()?;
+        if let Some(file) = ci::step_summary().filter(|_| !self.summary.is_empty())
+            && let Err(error) = ci::append(&file, &self.summary)
+        {
+            printer.warning(&format!("the summary cannot be added to `{}`: {error}", file.display()));
+        }
+        self.commands.iter().for_each(|line| printer.command(line));
         shown?;
         printer.note(&format!("results are in {folder}"));
         Ok(verdict)

@@ -4,7 +4,6 @@
 //! terminal, and are shown as escapes. Colour is added here, never needed to understand the text, and follows
 //! `--color`, `NO_COLOR`, `CLICOLOR_FORCE` and whether a terminal listens.
 
-use std::borrow::Cow;
 use std::error::Error as _;
 use std::fmt;
 use std::io::{self, ErrorKind, Stderr, Stdout, Write};
@@ -21,6 +20,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::args::{Color, Everywhere};
 use super::exit::{Exit, Failure};
 use crate::prove::text::{Piece, Tone};
+use crate::report::visible::visible;
 use crate::scenario::{Diagnostic, Source, Styled};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -100,6 +100,12 @@ impl Printer {
             result => result
                 .map_err(|error| Failure::new(Exit::Environment, "cannot write to the standard output").because(error)),
         }
+    }
+
+    /// Gives the machinery around the program a command, on a line of its own on standard error, as it is: with `--quiet`
+    /// too, and never in between the data. Runners read both streams.
+    pub fn command(&mut self, line: &str) {
+        self.talk(format_args!("{line}\n"));
     }
 
     /// Says what goes on; `--quiet` hears none of it.
@@ -230,35 +236,9 @@ pub(super) fn bug() {
     err.write_all(text.as_bytes()).unwrap_or_default();
 }
 
-/// The text with what could steer a terminal, or turn its writing direction, made visible.
-fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(steers) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if steers(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
-    }
-    Cow::Owned(shown)
-}
-
-fn steers(c: char) -> bool {
-    let lays_out = matches!(c, '\n' | '\t');
-    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    (c.is_control() && !lays_out) || turns
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A plan named `\e]0;…` must not set the window's title, nor a right-to-left override swap two amounts.
-    #[test]
-    fn what_a_file_says_cannot_steer_the_terminal() {
-        assert_eq!(visible("pro\tété ✓\n"), "pro\tété ✓\n");
-        assert_eq!(visible("a\u{1b}[2Jb\rc\u{9b}d\u{7f}"), "a\\u{1b}[2Jb\\rc\\u{9b}d\\u{7f}");
-        assert_eq!(visible("$1\u{202e}00\u{202c}"), "$1\\u{202e}00\\u{202c}");
-    }
 
     #[test]
     fn progress_is_set_from_several_threads() {

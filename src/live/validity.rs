@@ -134,7 +134,7 @@ fn missing(seen: &Seen<'_>) -> Vec<Reason> {
         of(CallError::NoPort).map(|attempts| Reason::NoPort { attempts }),
         of(CallError::NoDescriptor).map(|attempts| Reason::NoDescriptor { attempts }),
         Some(unconnected).filter(|it| seen.is_ours && too_many(*it)).map(|attempts| Reason::Unconnected { attempts }),
-        (load.offered > 0 && load.measured_answered == 0).then_some(Reason::NothingMeasured),
+        (load.measured_answered == 0).then_some(Reason::NothingMeasured),
     ];
     reasons.into_iter().flatten().collect()
 }

@@ -85,6 +85,20 @@ pub fn over_replications(each: &[Pair]) -> Result<Interval, &'static str> {
     Ok(Interval::around(mean, student(each.len() as u64 - 1) * error))
 }
 
+/// Student's interval of the mean of values that are independent of each other, one of so many that are to hold together with
+/// a confidence of 95 % (Bonferroni).
+pub fn of_mean(values: &[f64], together: usize) -> Result<Interval, &'static str> {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+    let error = libm::sqrt(squares / (count - 1.0) / count);
+    if values.len() < 2 || error <= 1e-12 * mean.abs() {
+        return Err(ALIKE);
+    }
+    let confidence = 1.0 - (1.0 - CONFIDENCE) / together.max(1) as f64;
+    Ok(Interval::around(mean, student_of(values.len() as u64 - 1, confidence) * error))
+}
+
 /// What is counted: each attempt, or each call by its last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
@@ -169,14 +183,19 @@ pub(super) fn refused(by: By, cohort: &CohortOutcome) -> u64 {
     }
 }
 
-/// The quantile of Student's t whose two tails leave [`CONFIDENCE`] between them, by halving.
+/// The quantile of Student's t whose two tails leave [`CONFIDENCE`] between them.
 fn student(freedom: u64) -> f64 {
+    student_of(freedom, CONFIDENCE)
+}
+
+/// The same of another confidence, by halving.
+fn student_of(freedom: u64, confidence: f64) -> f64 {
     // Beyond so many degrees it is the normal's to four digits.
     let freedom = freedom.min(2_000);
     let (mut below, mut above) = (0.0, 100.0);
     for _ in 0..60 {
         let middle = f64::midpoint(below, above);
-        if between(middle, freedom) < CONFIDENCE { below = middle } else { above = middle }
+        if between(middle, freedom) < confidence { below = middle } else { above = middle }
     }
     f64::midpoint(below, above)
 }
@@ -210,6 +229,10 @@ mod tests {
             assert!((student(freedom) - expected).abs() < 1e-5, "{freedom}: {}", student(freedom));
         }
         assert!((student(1_000_000) - 1.96).abs() < 2e-3);
+        // Two-sided 99 %.
+        for (freedom, expected) in [(2, 9.924_843), (4, 4.604_095), (9, 3.249_836)] {
+            assert!((student_of(freedom, 0.99) - expected).abs() < 1e-5, "{freedom}: {}", student_of(freedom, 0.99));
+        }
     }
 
     /// Computed by hand: ten values 1 … 10 have the mean 5.5 and the variance 55 ÷ 6.

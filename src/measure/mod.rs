@@ -22,6 +22,8 @@ use farebox_engine::outcome::{
     CohortOutcome, FailedAs, JudgedRoute, Outcome, RouteOutcome, WrongAnswers, pooled, quantile,
 };
 
+use serde::{Deserialize, Serialize};
+
 use interval::{By, Interval, Pair, Sums};
 
 /// What is measured: an outcome, and what it does not say of itself.
@@ -79,7 +81,8 @@ impl Measured {
 pub type Unmeasured = String;
 
 /// In which unit a measure is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Things that are counted.
     Count,

@@ -1,14 +1,22 @@
 //! Renders outcomes. Reads plain data only: nothing here runs, measures or decides.
 
+pub mod annotations;
 pub mod assumed;
+pub mod baseline;
 mod dunning;
 pub mod explain;
 pub mod fault;
 pub mod given_up;
+pub mod hlog;
+pub mod junit;
 pub mod load;
+pub mod markdown;
 pub mod oracle;
 pub mod run;
+pub mod shown;
+pub mod stored;
 pub mod table;
 pub mod text;
 pub mod threshold;
+pub mod visible;
 mod webhooks;

@@ -1,6 +1,7 @@
 //! An outcome as tables in CSV (RFC 4180): one row per number, for spreadsheets and notebooks. `reports/README.md` has the
 //! columns.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use farebox_engine::billing::cause::{Cause, Kind};
@@ -307,19 +308,46 @@ pub(super) fn decimal(units: i128, scale: u64) -> String {
     }
 }
 
+/// The table as CSV. Spreadsheets take a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return for a formula,
+/// and would run what somebody has put into a name: such text gets an apostrophe before it. Numbers stay as they are.
 pub(super) fn write(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = csv::Writer::from_writer(Vec::new());
     let in_memory = "a table is written to memory, and all its rows are alike";
     table.write_record(header).expect(in_memory);
     for row in rows {
-        table.write_record(row).expect(in_memory);
+        table.write_record(row.iter().map(|cell| harmless(cell).into_owned())).expect(in_memory);
     }
     String::from_utf8(table.into_inner().expect(in_memory)).expect("names of scenarios are text")
+}
+
+fn harmless(cell: &str) -> Cow<'_, str> {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number(cell) {
+        return Cow::Owned(format!("'{cell}"));
+    }
+    Cow::Borrowed(cell)
+}
+
+/// As this module writes numbers: digits, with a point and a minus at most.
+fn is_number(cell: &str) -> bool {
+    let digits = cell.strip_prefix('-').unwrap_or(cell);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    [whole, fraction].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A route named as a formula must not run when somebody opens the table; an amount below zero must stay a number.
+    #[test]
+    fn a_cell_that_begins_like_a_formula_is_text() {
+        let cells = ["=1+1", "+1", "-x", "@sum", "\tx", "\rx", "-12.5", "-3", "x=1", "", "-", "-1.", "-1+cmd"];
+        let shown = cells.map(harmless);
+        let expected =
+            ["'=1+1", "'+1", "'-x", "'@sum", "'\tx", "'\rx", "-12.5", "-3", "x=1", "", "'-", "'-1.", "'-1+cmd"];
+        assert_eq!(shown, expected);
+        assert_eq!(write(&["a"], &[vec!["=HYPERLINK(\"x\")".to_owned()]]), "a\n\"'=HYPERLINK(\"\"x\"\")\"\n");
+    }
 
     #[test]
     fn amounts_are_exact_decimals() {

@@ -34,13 +34,7 @@ pub fn render_in(thresholds: &[Judged], currency: Currency) -> String {
 
 fn line(judged: &Judged, currency: Currency) -> Row {
     let value = judged.measured.map_or_else(|| "-".to_owned(), |value| show(value, judged.unit, currency));
-    let verdict = match (judged.found, judged.fails) {
-        (Found::Held, _) => "held",
-        (Found::Broken, _) => "BROKEN",
-        (Found::Unsettled, false) => "held, unsettled",
-        (Found::Unsettled, true) => "BROKEN, unsettled",
-        (Found::NotMeasured, _) => "BROKEN, nothing measured",
-    };
+    let verdict = verdict(judged);
     let why = match (&judged.reason, judged.interval) {
         (Some(reason), _) if judged.found == Found::NotMeasured => format!("{verdict}: {reason}"),
         (_, Some([from, to])) => {
@@ -49,6 +43,17 @@ fn line(judged: &Judged, currency: Currency) -> Row {
         _ => verdict.to_owned(),
     };
     row(&judged.threshold, value, why)
+}
+
+/// What was found, in words.
+pub(super) const fn verdict(judged: &Judged) -> &'static str {
+    match (judged.found, judged.fails) {
+        (Found::Held, _) => "held",
+        (Found::Broken, _) => "BROKEN",
+        (Found::Unsettled, false) => "held, unsettled",
+        (Found::Unsettled, true) => "BROKEN, unsettled",
+        (Found::NotMeasured, _) => "BROKEN, nothing measured",
+    }
 }
 
 /// The figures that have an interval; or why none has.
@@ -76,7 +81,7 @@ pub fn intervals(subject: &Subject<'_>) -> String {
 }
 
 /// A value as people read it.
-fn show(value: f64, unit: Unit, currency: Currency) -> String {
+pub(super) fn show(value: f64, unit: Unit, currency: Currency) -> String {
     match unit {
         Unit::Count if value.fract() == 0.0 => thousands(value as u128),
         Unit::Count => {

@@ -27,6 +27,15 @@ impl Span {
     }
 }
 
+/// A place in a text, as editors count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: usize,
+    /// The character in it, from 1.
+    pub column: usize,
+}
+
 /// Something together with where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spanned<T> {
@@ -138,6 +147,13 @@ impl Source {
     /// The text that spans count in.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Where a span begins.
+    pub fn place(&self, span: Span) -> Place {
+        let at = self.boundary(span.start);
+        let line = self.line_of(at);
+        Place { line: line + 1, column: self.text[self.lines[line]..at].chars().count() + 1 }
     }
 
     /// The diagnostic with its place, the line there, and its help; no newline at the end.

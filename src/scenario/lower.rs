@@ -41,6 +41,8 @@ use super::value::{Fields, Length, Rate, Value};
 pub(super) struct Lowered {
     pub(super) scenario: Scenario,
     pub(super) traces: Vec<[u8; 32]>,
+    /// Where the thresholds stand, in their order.
+    pub(super) thresholds: Vec<Span>,
 }
 
 /// The model of a document whose traces are in `folder`; `None` when there is an error among the problems.
@@ -56,13 +58,14 @@ pub(super) fn lower(root: &Spanned<Node>, folder: &Path, problems: &mut Problems
         routes: Vec::new(),
         upstreams: Vec::new(),
         traces: Vec::new(),
+        threshold_spans: Vec::new(),
     };
     let scenario = lowering.scenario(&fields, root);
     if lowering.problems.has_errors() {
         return None;
     }
     let scenario = scenario.expect("whatever is missing from the model has been reported");
-    Some(Lowered { scenario, traces: lowering.traces })
+    Some(Lowered { scenario, traces: lowering.traces, thresholds: lowering.threshold_spans })
 }
 
 /// The scenario's currency, which amounts anywhere in the file are read in; `None` when what is written is none.
@@ -87,6 +90,7 @@ struct Lowering<'a> {
     /// None while something is wrong with them.
     upstreams: Vec<Upstream>,
     traces: Vec<[u8; 32]>,
+    threshold_spans: Vec<Span>,
 }
 
 impl Lowering<'_> {

@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use farebox_engine::model::Scenario;
 use sha2::{Digest, Sha256};
 
-pub use self::diagnostic::{Diagnostic, Related, Severity, Source, Span, Styled};
+pub use self::diagnostic::{Diagnostic, Place, Related, Severity, Source, Span, Styled};
 use self::diagnostic::{Problems, Spanned, enumerate, quote};
 pub use self::option::{duration, durations, rate_per_s};
 
@@ -50,6 +50,8 @@ pub struct Loaded {
     pub unsupported: Vec<Diagnostic>,
     /// The variants of the file.
     pub variants: Vec<Variant>,
+    /// Where each threshold stands, in the order of the scenario's.
+    pub thresholds: Vec<Place>,
     /// What the diagnostics point into.
     pub source: Source,
 }
@@ -146,7 +148,8 @@ pub fn parse_variant(name: &str, text: &str, folder: &Path, variant: Option<&str
             let scenario = Scenario { name, fingerprint, ..lowered.scenario };
             let mut warnings = problems.into_sorted();
             warnings.retain(|problem| problem.severity == Severity::Warning);
-            Ok(Loaded { scenario, warnings, unsupported, variants, source })
+            let thresholds = lowered.thresholds.iter().map(|span| source.place(*span)).collect();
+            Ok(Loaded { scenario, warnings, unsupported, variants, thresholds, source })
         }
         _ => Err(Rejected { source, diagnostics: problems.into_sorted() }),
     }

@@ -44,7 +44,7 @@ fn help_says_what_it_is_for_and_how_it_ends() {
           plan         Say what a run will do, and what of it cannot work, without running it
           explain      Tell one consumer's story: what they did, what they were refused and why, what they
                        paid
-          schema       Print the JSON Schema of scenario files, for editors
+          schema       Print a JSON Schema: of scenario files, for editors, or of what is written
           simulate     Play a scenario in virtual time: no sockets, the same bytes for the same seed
           load         Play a scenario on real sockets, against the built-in gateway
           run          Simulate and load, check that both took the same decisions, and report

@@ -1,5 +1,7 @@
 //! The integration tests, in one binary: linking is what costs.
 //!
+//! - `baselines`: what is kept of runs, and what is worse than it.
+//! - `ci`: what pipelines are told, and the schema of outcomes.
 //! - `cli`: the program from outside: exit code, standard output and standard error of whole commands.
 //! - `clients`: presets of clients beside what their libraries do.
 //! - `collected`: payments over sockets: lockstep, replay, and the processor beside the books.
@@ -24,6 +26,8 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its snapshots with them")]
 #![expect(clippy::unwrap_used, reason = "also in what tests share: a test that cannot go on has failed")]
 
+mod baselines;
+mod ci;
 mod cli;
 mod clients;
 mod collected;

@@ -50,6 +50,12 @@ impl Folder {
 pub(crate) struct Program(Command);
 
 impl Program {
+    /// One more argument, which may have blanks in it.
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.0.arg(argument);
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.0.env(name, value);
         self

@@ -140,7 +140,7 @@ const ENGINE: [&[&str]; 8] = [
 ];
 
 /// What each part of the shell may use beside itself: other parts, and modules of the engine.
-const SHELL: [(&str, &[&str]); 12] = [
+const SHELL: [(&str, &[&str]); 13] = [
     ("control", &[]),
     ("unpack", &[]),
     ("import", &[]),
@@ -154,6 +154,8 @@ const SHELL: [(&str, &[&str]); 12] = [
     ("prove", &["engine::*", "control", "forecast", "simulate"]),
     ("live", &["engine::*", "mock_upstreams", "control"]),
     ("measure", &["engine::*"]),
+    // `live` for what a load has shown.
+    ("baseline", &["engine::model", "engine::outcome", "live", "measure"]),
     // `engine::billing` for the names of movements and causes, `engine::model` for what a scenario left out, `live` for what
     // a load has shown; `engine::distribution` and `engine::draw` for how long and how likely what was assumed is.
     (
@@ -167,6 +169,7 @@ const SHELL: [(&str, &[&str]); 12] = [
             "engine::billing",
             "engine::distribution",
             "engine::draw",
+            "baseline",
             "live",
             "measure",
         ],
@@ -175,6 +178,7 @@ const SHELL: [(&str, &[&str]); 12] = [
     (
         "cli",
         &[
+            "baseline",
             "compare",
             "control",
             "engine::*",

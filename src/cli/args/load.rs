@@ -6,7 +6,7 @@ use clap::ValueHint;
 use hyper::Method;
 use hyper::header::HeaderName;
 
-use super::Live;
+use super::{Live, Repeats};
 
 /// What `load` takes.
 #[derive(Debug, clap::Args)]
@@ -21,6 +21,9 @@ pub struct Load {
     /// Try first how many calls a second the generator makes of a server that does nothing; a closed load always does
     #[arg(long)]
     pub self_test: bool,
+    /// How often it is played for a baseline.
+    #[command(flatten)]
+    pub repeats: Repeats,
     /// Where else the calls go.
     #[command(flatten)]
     pub target: Target,

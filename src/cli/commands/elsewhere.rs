@@ -13,19 +13,19 @@ use hyper::http::uri::Authority;
 use hyper::{Method, Uri};
 
 use super::judged::judge_answers;
-use super::load::{ceiling, check_generator, latency, watched, worthless};
-use crate::cli::args;
+use super::load::{ceiling, check_generator, latency, measured, watched, worthless};
 use crate::cli::bounded;
 use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::plan::Plan;
 use crate::cli::printer::Printer;
+use crate::cli::{args, ci};
 use crate::live::generator::dress::Foreign;
 use crate::live::generator::{Class, LoadResult, own_keys};
 use crate::live::result::{ForeignReport, Seen, Sockets};
 use crate::live::stage;
 use crate::measure::Latency;
 use crate::measure::answers::{Answered, Answers, is_unknown};
-use crate::report::load as page;
+use crate::report::{hlog, load as page};
 
 /// Why there is no money in the report.
 const NO_BOOKS: &str = "the accounts are the gateway's, which this load knows by its answers alone";
@@ -43,6 +43,7 @@ pub(super) fn load(mut plan: Plan, args: &args::Load, printer: &mut Printer) -> 
     let place = Place::read(url)?;
     place.check_allowed(args.target.allow_remote.as_deref())?;
     check_thresholds(&plan.scenario)?;
+    check_baselines(&args.live.baselines)?;
     let world = plan.scaled()?;
     let foreign = foreign(&args.target, &place, &world)?;
     let target = place.resolve()?;
@@ -60,6 +61,8 @@ pub(super) fn load(mut plan: Plan, args: &args::Load, printer: &mut Printer) -> 
     let text = format!("{}{}", page::render_foreign(&report), judgement.page);
     check_generator(&report.sockets, &mut verdict, printer);
     warn_of_silence(&result, printer);
+    plan.add("latency.hlog", hlog::of_load(&result, measured(&report.sockets)));
+    ci::add(&mut plan, &judgement, None, &[ci::valid_load(&report.sockets)], &mut verdict);
     plan.finish(&text, &judgement.with(&report), verdict, printer)
 }
 
@@ -86,6 +89,16 @@ fn warn_of_silence(load: &LoadResult, printer: &mut Printer) {
             "{unanswered} of {of} attempts got no answer, most of them for `{error}`: is it the right target?"
         ));
     }
+}
+
+/// A gateway elsewhere cannot be made to play two scenarios in turn: it has the plans that it has.
+fn check_baselines(baselines: &args::Baselines) -> Result<(), Failure> {
+    if baselines.baseline.is_none() && baselines.save_baseline.is_none() {
+        return Ok(());
+    }
+    let message =
+        "a load on a gateway that is not ours has no baseline: it cannot be played in turn with another scenario";
+    Err(Failure::new(Exit::Usage, message).hint("judge it by `thresholds`, or leave out `--target`"))
 }
 
 /// Refuses what can never be judged before anything is sent.

@@ -3,6 +3,7 @@
 use farebox_engine::outcome::Outcome;
 use serde::Serialize;
 
+use crate::baseline::judge::Compared;
 use crate::cli::exit::{Exit, Verdict};
 use crate::cli::plan::Plan;
 use crate::measure::Subject;
@@ -15,7 +16,9 @@ pub struct Judgement {
     /// The thresholds, for people.
     pub page: String,
     /// The same as data.
-    thresholds: Vec<Judged>,
+    pub thresholds: Vec<Judged>,
+    /// The figures beside those of a baseline, and its name.
+    pub baseline: Option<(String, Vec<Compared>)>,
 }
 
 /// A result with the thresholds beside it, as it is printed for programs.
@@ -25,12 +28,15 @@ pub struct With<'a, T: Serialize> {
     result: &'a T,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     thresholds: &'a [Judged],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<&'a [Compared]>,
 }
 
 impl Judgement {
     /// A result with the thresholds beside it.
     pub fn with<'a, T: Serialize>(&'a self, result: &'a T) -> With<'a, T> {
-        With { result, thresholds: &self.thresholds }
+        let baseline = self.baseline.as_ref().map(|(_, figures)| figures.as_slice());
+        With { result, thresholds: &self.thresholds, baseline }
     }
 }
 
@@ -53,7 +59,7 @@ pub fn judge_unless(
         plan.add(name, text);
     }
     let thresholds = noted(plan, judge::judge(subject, strict), invalid, verdict);
-    Judgement { page: threshold::render(&thresholds, outcome), thresholds }
+    Judgement { page: threshold::render(&thresholds, outcome), thresholds, baseline: None }
 }
 
 /// Judges the thresholds of a load on a gateway that is not ours.
@@ -66,7 +72,7 @@ pub fn judge_answers(
 ) -> Judgement {
     let judged = judge::judge_answers(&plan.scenario, answers, strict);
     let thresholds = noted(plan, judged, invalid, verdict);
-    Judgement { page: threshold::render_in(&thresholds, plan.scenario.currency), thresholds }
+    Judgement { page: threshold::render_in(&thresholds, plan.scenario.currency), thresholds, baseline: None }
 }
 
 /// Adds the thresholds to the results, and notes one that fails.

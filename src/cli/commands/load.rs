@@ -10,10 +10,13 @@ use farebox_engine::world::World;
 
 use super::elsewhere;
 use super::judged::judge_unless;
-use crate::cli::args;
+use super::repeats::{Loads, baseline_world, repeat};
+use crate::baseline::live::{conditions, read};
+use crate::cli::baselines::Desk;
 use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::plan::{self, Plan};
 use crate::cli::printer::Printer;
+use crate::cli::{args, ci};
 use crate::live::generator::null::Ceiling;
 use crate::live::generator::watch::{Seen, Watch};
 use crate::live::generator::{LoadResult, Times};
@@ -21,8 +24,8 @@ use crate::live::result::{LoadReport, Sockets};
 use crate::live::stage::{self, Conduct, FreeRun, LiveError};
 use crate::live::validity::Verdict as Worth;
 use crate::measure::{FIRST_TOKEN, Latency, Subject};
-use crate::report::load as page;
 use crate::report::text::{self, counted, duration};
+use crate::report::{hlog, load as page};
 
 /// How long the generator is tried on a server that does nothing.
 pub const SELF_TEST: Duration = Duration::from_secs(1);
@@ -36,6 +39,8 @@ pub fn load(args: &args::Load, printer: &mut Printer) -> Result<Verdict, Failure
     if args.target.target.is_some() {
         return elsewhere::load(plan, args, printer);
     }
+    let mut desk = Desk::open(&args.live.baselines, &plan, &conditions(&plan.scenario))?;
+    let that = baseline_world(&plan, &desk)?;
     let world = plan.scaled()?;
     let ceiling = ceiling(&plan, args.self_test)?;
     let run = free_run(&plan, &world, printer)?;
@@ -46,11 +51,24 @@ pub fn load(args: &args::Load, printer: &mut Printer) -> Result<Verdict, Failure
     let (outcome, interrupted) = (&report.outcome, run.interrupted);
     let subject = Subject { scenario: &scenario, outcome, latency: Some(&latency), interrupted };
     let worth = worthless(&report.sockets);
-    let judgement = judge_unless(&mut plan, &subject, args.live.strict, worth.as_deref(), &mut verdict);
-    let text = format!("{}{}{}", text::render_load(&report.outcome), page::render(&report), judgement.page);
+    let mut judgement = judge_unless(&mut plan, &subject, args.live.strict, worth.as_deref(), &mut verdict);
     check_generator(&report.sockets, &mut verdict, printer);
     check_processor(&report, &mut verdict, printer);
-    plan.finish(&text, &judgement.with(&report), verdict, printer)
+    let loads = Loads { this: &world, that: that.as_ref(), first: read(&run, &report), ceiling };
+    let repeated = repeat(&mut plan, &mut desk, loads, args, (&mut judgement, &mut verdict), printer)?;
+    let text = format!("{}{}{}", text::render_load(&report.outcome), page::render(&report), judgement.page);
+    plan.add("latency.hlog", hlog::of_load(&run.load, measured(&report.sockets)));
+    let checks = [ci::balanced(outcome), ci::valid_load(&report.sockets)].into_iter();
+    let checks = checks.chain(ci::reconciled(report.processor.as_ref(), &outcome.currency)).chain(repeated);
+    ci::add(&mut plan, &judgement, Some(outcome), &checks.collect::<Vec<_>>(), &mut verdict);
+    let verdict = plan.finish(&text, &judgement.with(&report), verdict, printer)?;
+    desk.save(&verdict, printer)?;
+    Ok(verdict)
+}
+
+/// When what is measured begins and ends.
+pub fn measured(load: &Sockets) -> [u64; 2] {
+    [load.measured.from_ns, load.measured.until_ns]
 }
 
 /// What the generator can do at most, where that was asked for, or is needed to judge a closed load.

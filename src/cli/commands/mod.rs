@@ -10,6 +10,7 @@ pub mod judged;
 pub mod load;
 pub mod plan;
 pub mod prove;
+pub mod repeats;
 pub mod run;
 pub mod schema;
 pub mod serve;

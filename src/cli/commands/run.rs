@@ -6,16 +6,18 @@ use farebox_engine::billing::gate::Decision;
 use farebox_engine::log::History;
 use farebox_engine::world::World;
 
-use super::load::{check_generator, check_processor, free_run};
+use super::load::{check_generator, check_processor, free_run, measured};
 use super::simulate;
-use crate::cli::args;
+use crate::baseline::simulated::conditions;
+use crate::cli::baselines::Desk;
 use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::plan::{self, Plan};
 use crate::cli::printer::Printer;
+use crate::cli::{args, ci};
 use crate::live::proof::{self, Comparison, Disagreement, Extent, ReplayError};
 use crate::live::result::{FreeRunning, LoadReport, RunReport};
 use crate::live::stage;
-use crate::report::{self, text};
+use crate::report::{self, hlog, text};
 
 /// Plays the scenario of `args` in both halves.
 pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> {
@@ -25,12 +27,20 @@ pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> 
         return Err(Failure::new(Exit::ScenarioWrong, message).hint("use `farebox load`, or leave out `live.closed`"));
     }
     plan.set_replications(args.replications);
+    let mut desk = Desk::open(&args.live.baselines, &plan, &conditions(&plan.scenario))?;
     let outcome = simulate::outcome(&plan, printer)?;
     let mut verdict = Verdict::passed();
-    let judgement = simulate::simulated(&mut plan, &outcome, args.live.strict, &mut verdict);
+    let mut judgement = simulate::simulated(&mut plan, &outcome, args.live.strict, &mut verdict);
+    simulate::check_calls(&outcome, &mut verdict, printer);
+    simulate::beside_baseline(&mut plan, &mut desk, &outcome, &mut judgement, &mut verdict);
+    let mut checks = vec![ci::balanced(&outcome), ci::valid_simulation(&outcome)];
     let report = if plan.was_interrupted() { None } else { live(&plan, printer)? };
-    let Some(report) = report else {
-        return plan.finish(&judgement.page, &judgement.with(&outcome), verdict, printer);
+    let Some((report, log)) = report else {
+        plan.add("latency.hlog", hlog::of_simulation(&outcome));
+        ci::add(&mut plan, &judgement, Some(&outcome), &checks, &mut verdict);
+        let verdict = plan.finish(&judgement.page, &judgement.with(&outcome), verdict, printer)?;
+        desk.save(&verdict, printer)?;
+        return Ok(verdict);
     };
     let mut page = judgement.page.clone();
     plan.add_json("run.json", &report);
@@ -40,12 +50,18 @@ pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> 
     page += &report::run::render(&report);
     check_generator(&report.load.sockets, &mut verdict, printer);
     check_processor(&report.load, &mut verdict, printer);
-    plan.finish(&page, &judgement.with(&report), verdict, printer)
+    plan.add("latency.hlog", log);
+    checks.extend([ci::agree(&report), ci::valid_load(&report.load.sockets)]);
+    checks.extend(ci::reconciled(report.load.processor.as_ref(), plan.scenario.currency.code));
+    ci::add(&mut plan, &judgement, Some(&outcome), &checks, &mut verdict);
+    let verdict = plan.finish(&page, &judgement.with(&report), verdict, printer)?;
+    desk.save(&verdict, printer)?;
+    Ok(verdict)
 }
 
-/// The load, first in lockstep with its twin, then free-running; `None` when an interrupt has cut the lockstep short,
-/// because then nothing is proved.
-fn live(plan: &Plan, printer: &mut Printer) -> Result<Option<RunReport>, Failure> {
+/// The load with the log of its latencies, first in lockstep with its twin, then free-running; `None` when an interrupt has
+/// cut the lockstep short, because then nothing is proved.
+fn live(plan: &Plan, printer: &mut Printer) -> Result<Option<(RunReport, String)>, Failure> {
     let world = plan.scaled()?;
     let twins = stage::twins(&world).map_err(plan::overflow)?;
     let lockstep = lockstep(plan, &world, &twins, printer)?;
@@ -59,12 +75,15 @@ fn live(plan: &Plan, printer: &mut Printer) -> Result<Option<RunReport>, Failure
     })?;
     let comparison: Comparison =
         proof::differences(&world, &twins, &free.histories, free.end).map_err(plan::overflow)?;
-    Ok(Some(RunReport {
+    let load = LoadReport::new(&world, &free, None).map_err(plan::overflow)?;
+    let log = hlog::of_load(&free.load, measured(&load.sockets));
+    let report = RunReport {
         lockstep: lockstep.into(),
         replay: replay.into(),
         free_running: FreeRunning::new(&world, &comparison),
-        load: LoadReport::new(&world, &free, None).map_err(plan::overflow)?,
-    }))
+        load,
+    };
+    Ok(Some((report, log)))
 }
 
 fn lockstep(plan: &Plan, world: &Arc<World>, twins: &[History], printer: &mut Printer) -> Result<Extent, Failure> {

@@ -1,23 +1,66 @@
 //! `farebox simulate`: plays a scenario in virtual time.
 
-use farebox_engine::outcome::Outcome;
+use farebox_engine::outcome::{CohortOutcome, Outcome};
 
 use super::judged::{Judgement, judge};
-use crate::cli::args;
-use crate::cli::exit::{Failure, Verdict};
+use crate::baseline::judge::Kind;
+use crate::baseline::simulated::{baseline, conditions};
+use crate::cli::baselines::Desk;
+use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::plan::{self, Plan};
 use crate::cli::printer::Printer;
+use crate::cli::{args, ci};
 use crate::measure::Subject;
+use crate::report::hlog;
 use crate::simulate::replicate;
 
 /// Plays the scenario of `args`.
 pub fn simulate(args: &args::Simulate, printer: &mut Printer) -> Result<Verdict, Failure> {
     let mut plan = Plan::new(&args.played, args.seed, &args.output, printer)?;
     plan.set_replications(args.replications);
+    let mut desk = Desk::open(&args.baselines, &plan, &conditions(&plan.scenario))?;
     let outcome = outcome(&plan, printer)?;
     let mut verdict = Verdict::passed();
-    let judgement = simulated(&mut plan, &outcome, args.strict, &mut verdict);
-    plan.finish(&judgement.page, &judgement.with(&outcome), verdict, printer)
+    let mut judgement = simulated(&mut plan, &outcome, args.strict, &mut verdict);
+    check_calls(&outcome, &mut verdict, printer);
+    beside_baseline(&mut plan, &mut desk, &outcome, &mut judgement, &mut verdict);
+    plan.add("latency.hlog", hlog::of_simulation(&outcome));
+    ci::add(
+        &mut plan,
+        &judgement,
+        Some(&outcome),
+        &[ci::balanced(&outcome), ci::valid_simulation(&outcome)],
+        &mut verdict,
+    );
+    let verdict = plan.finish(&judgement.page, &judgement.with(&outcome), verdict, printer)?;
+    desk.save(&verdict, printer)?;
+    Ok(verdict)
+}
+
+/// A simulation in which nobody called shows nothing, whatever its thresholds say.
+pub fn check_calls(outcome: &Outcome, verdict: &mut Verdict, printer: &mut Printer) {
+    let offered: u64 = outcome.replications().flatten().map(CohortOutcome::offered).sum();
+    if offered == 0 {
+        printer.warning("no call was made in the time that was simulated, so the run shows nothing");
+        verdict.note(Exit::RunInvalid);
+    }
+}
+
+/// Compares the simulation with a baseline, and keeps it as one, where that was asked for.
+pub fn beside_baseline(
+    plan: &mut Plan,
+    desk: &mut Desk,
+    outcome: &Outcome,
+    judgement: &mut Judgement,
+    verdict: &mut Verdict,
+) {
+    if desk.is_idle() || plan.was_interrupted() || verdict.findings().any(|it| it == Exit::RunInvalid) {
+        return;
+    }
+    let scenario = plan.scenario.clone();
+    let made = baseline(&Subject { scenario: &scenario, outcome, latency: None, interrupted: false });
+    desk.compare(plan, Kind::Simulated, None, &made.readings, judgement, verdict);
+    desk.keep(made);
 }
 
 /// The outcome of the whole horizon, as often as the scenario asks for it.

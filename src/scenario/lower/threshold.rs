@@ -38,6 +38,7 @@ impl Lowering<'_> {
                 let problem = Diagnostic::error(item.span, "dunning cancels nobody here");
                 self.problems.push(problem.help("write `dunning.exhausted`, or `finally: cancel` under `dunning`"));
             }
+            self.threshold_spans.push(item.span);
             thresholds.push(model);
         }
         thresholds
