@@ -16,6 +16,7 @@
 
 pub mod baseline;
 pub mod cli;
+pub mod compare;
 pub mod control;
 pub mod forecast;
 pub mod import;

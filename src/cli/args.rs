@@ -13,11 +13,13 @@ use super::exit::Exit;
 use crate::scenario;
 
 mod baselines;
+mod compare;
 mod gateway;
 mod load;
 mod payments;
 
 pub use baselines::{Baselines, Repeats};
+pub use compare::Compare;
 pub use gateway::{GatewayLimits, ServeGateway};
 pub use load::{Load, Target};
 pub use payments::{ServePayments, WebhookArgs};
@@ -136,6 +138,20 @@ Examples:
   farebox simulate scenarios/quickstart.yaml
   farebox simulate scenarios/quickstart.yaml --seed 7 --jobs 1 --out /tmp/seed-7")]
     Simulate(Simulate),
+
+    /// Say what a change does to whom: a scenario beside its variants, consumer by consumer
+    ///
+    /// Plays the scenario and its variants with the same draws, so that each consumer meets the same demand under all of
+    /// them, and tells the differences with their 95 % intervals. The first three lines say what is earned more or less, who
+    /// pays for it, and who is newly refused; docs/COMPARE.md says how the rest is made. Two files are compared alike. Two
+    /// stored outcomes hold no consumers, and are compared unpaired.
+    #[command(after_help = "\
+Examples:
+  farebox compare scenarios/quota-cut.yaml
+  farebox compare scenarios/quota-cut.yaml --variant cut --until 1%
+  farebox compare scenarios/price-per-unit.yaml scenarios/price-package.yaml --replications 20
+  farebox compare reports/quickstart reports/quickstart-before")]
+    Compare(Compare),
 
     /// Play a scenario on real sockets, against the built-in gateway
     ///
@@ -331,9 +347,9 @@ pub struct Simulate {
     /// intervals
     #[arg(long, value_name = "N", value_parser = replications)]
     pub replications: Option<u32>,
-    /// Fail thresholds whose interval crosses the line, too
-    #[arg(long)]
-    pub strict: bool,
+    /// How its thresholds are judged.
+    #[command(flatten)]
+    pub judging: Judging,
     /// What it is compared with.
     #[command(flatten)]
     pub baselines: Baselines,
@@ -366,9 +382,9 @@ pub struct Live {
     /// What of its load is changed.
     #[command(flatten)]
     pub pace: Pace,
-    /// Fail thresholds whose interval crosses the line, too
-    #[arg(long)]
-    pub strict: bool,
+    /// How its thresholds are judged.
+    #[command(flatten)]
+    pub judging: Judging,
     /// What it is compared with.
     #[command(flatten)]
     pub baselines: Baselines,
@@ -507,6 +523,14 @@ pub struct Output {
     /// What to print
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// How thresholds are judged, and who is told.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Judging {
+    /// Fail thresholds whose interval crosses the line, too
+    #[arg(long)]
+    pub strict: bool,
     /// For whom to note broken thresholds at their lines; `auto` looks for `GITHUB_ACTIONS` and `GITLAB_CI`
     #[arg(long, value_enum, value_name = "RUNNER", default_value_t)]
     pub annotations: Annotations,

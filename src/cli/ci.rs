@@ -52,13 +52,13 @@ pub fn add(plan: &mut Plan, judgement: &Judgement, outcome: Option<&Outcome>, ch
         outcome,
     };
     plan.add("junit.xml", junit::render(&shown));
-    plan.summary = markdown::render(&shown);
-    plan.add("summary.md", plan.summary.clone());
+    plan.results.summary = markdown::render(&shown);
+    plan.add("summary.md", plan.results.summary.clone());
     let told = plan.told_to();
     match told {
         Some(Runner::GitHub) => {
             let file = in_repository(&plan.file, "GITHUB_WORKSPACE");
-            plan.commands = annotations::github(&shown, &file, &plan.places);
+            plan.results.commands = annotations::github(&shown, &file, &plan.places);
         }
         Some(Runner::GitLab) => {
             let file = in_repository(&plan.file, "CI_PROJECT_DIR");

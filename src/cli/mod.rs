@@ -13,6 +13,7 @@ pub mod interrupt;
 pub mod out;
 pub mod plan;
 pub mod printer;
+pub mod results;
 pub mod scenario_file;
 
 use std::ffi::OsString;
@@ -48,6 +49,7 @@ fn dispatch(command: &Command, printer: &mut Printer) -> Result<Verdict, Failure
         Command::Explain(args) => commands::explain::explain(args, printer),
         Command::Schema(args) => commands::schema::schema(args, printer),
         Command::Simulate(args) => commands::simulate::simulate(args, printer),
+        Command::Compare(args) => commands::compare::compare(args, printer),
         Command::Load(args) => commands::load::load(args, printer),
         Command::Run(args) => commands::run::run(args, printer),
         Command::Serve(args::Serve::Gateway(args)) => commands::serve::gateway(args, printer),

@@ -4,8 +4,6 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use farebox_engine::model::{Arrivals, Live, Scenario};
 use farebox_engine::money::Overflow;
@@ -13,12 +11,12 @@ use farebox_engine::world::World;
 use farebox_engine::world::schedule::Pace;
 use serde::Serialize;
 
-use super::args::{self, Format};
-use super::ci::{self, Runner};
+use super::args;
+use super::ci::Runner;
 use super::exit::{Exit, Failure, Verdict};
-use super::interrupt;
 use super::out::OutDir;
 use super::printer::Printer;
+use super::results::Results;
 use super::scenario_file;
 use crate::control::Control;
 use crate::forecast;
@@ -43,15 +41,9 @@ pub struct Plan {
     pub family: String,
     /// Where each threshold stands in it: the line and the column.
     pub places: Vec<[usize; 2]>,
-    /// What a runner is told on standard error, line by line.
-    pub commands: Vec<String>,
-    /// The summary for a runner that asks for one.
-    pub summary: String,
+    /// What comes of it.
+    pub results: Results,
     annotations: args::Annotations,
-    out: OutDir,
-    results: Vec<(&'static str, String)>,
-    format: Format,
-    interrupted: Arc<AtomicBool>,
 }
 
 impl Plan {
@@ -60,32 +52,28 @@ impl Plan {
         played: &args::Played,
         seed: Option<u64>,
         output: &args::Output,
+        annotations: args::Annotations,
         printer: &mut Printer,
     ) -> Result<Self, Failure> {
         let Loaded { mut scenario, thresholds, source, .. } = scenario_file::load(played, printer)?;
         scenario.seed = seed.unwrap_or(scenario.seed);
-        let folder = output.out.clone().unwrap_or_else(|| OutDir::default_for(&scenario.name));
         let variant = played.variant.as_ref().map(|variant| format!("-{variant}")).unwrap_or_default();
+        let results = Results::claim(output, &OutDir::default_for(&scenario.name))?;
         Ok(Self {
             file: played.file.clone(),
             text: source.text().to_owned(),
             family: scenario.name.strip_suffix(&variant).unwrap_or(&scenario.name).to_owned(),
             places: thresholds.iter().map(|place| [place.line, place.column]).collect(),
-            commands: Vec::new(),
-            summary: String::new(),
-            annotations: output.annotations,
-            out: OutDir::claim(&folder)?,
-            results: Vec::new(),
-            jobs: output.jobs.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
-            format: output.format,
-            interrupted: interrupt::flag().map_err(environment("cannot listen to signals"))?,
+            jobs: results.jobs,
+            results,
+            annotations,
             scenario: Arc::new(scenario),
         })
     }
 
     /// As [`Self::new`], with the overrides of a load.
     pub fn live(args: &args::Live, printer: &mut Printer) -> Result<Self, Failure> {
-        let mut plan = Self::new(&args.played, args.seed, &args.output, printer)?;
+        let mut plan = Self::new(&args.played, args.seed, &args.output, args.judging.annotations, printer)?;
         set_pace(&args.pace, &mut Arc::make_mut(&mut plan.scenario).live)?;
         match forecast::load::too_long(&plan.scenario) {
             Some(problem) => Err(Failure::new(Exit::ScenarioWrong, problem)),
@@ -120,12 +108,12 @@ impl Plan {
 
     /// What the work shares with this thread; canceled by an interrupt.
     pub fn control(&self) -> Control {
-        Control::new(Arc::clone(&self.interrupted))
+        self.results.control()
     }
 
     /// Whether an interrupt has cut the work short.
     pub fn was_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        self.results.was_interrupted()
     }
 
     /// Who is told of broken thresholds.
@@ -135,46 +123,23 @@ impl Plan {
 
     /// Adds a result for the folder, as JSON.
     pub fn add_json(&mut self, name: &'static str, result: &impl Serialize) {
-        let mut json = serde_json::to_string_pretty(result).expect("results are plain data");
-        json.push('\n');
-        self.results.push((name, json));
+        self.results.add_json(name, result);
     }
 
     /// Adds a result for the folder, as it is.
     pub fn add(&mut self, name: &'static str, result: String) {
-        self.results.push((name, result));
+        self.results.add(name, result);
     }
 
-    /// Prints the results, puts them in place, and says where they are. Neither failing keeps the other from being done.
+    /// As [`Results::finish`].
     pub fn finish(
-        mut self,
+        self,
         text: &str,
         json: &impl Serialize,
-        mut verdict: Verdict,
+        verdict: Verdict,
         printer: &mut Printer,
     ) -> Result<Verdict, Failure> {
-        if self.was_interrupted() {
-            printer.warning("interrupted: the results are partial, and hold only what was played until then");
-            verdict.note(Exit::Interrupted);
-        }
-        let shown = match self.format {
-            Format::Text => printer.data(text),
-            Format::Json => printer.json(&serde_json::to_string_pretty(json).expect("results are plain data")),
-        };
-        let folder = self.out.folder().display().to_string();
-        for (name, result) in &self.results {
-            self.out.write(name, result.as_bytes())?;
-        }
-        self.out.commit()?;
-        if let Some(file) = ci::step_summary().filter(|_| !self.summary.is_empty())
-            && let Err(error) = ci::append(&file, &self.summary)
-        {
-            printer.warning(&format!("the summary cannot be added to `{}`: {error}", file.display()));
-        }
-        self.commands.iter().for_each(|line| printer.command(line));
-        shown?;
-        printer.note(&format!("results are in {folder}"));
-        Ok(verdict)
+        self.results.finish(text, json, verdict, printer)
     }
 }
 
@@ -239,8 +204,4 @@ pub fn live_error(error: LiveError) -> Failure {
 /// A self-test that could not take place.
 pub fn no_ceiling(error: NoCeiling) -> Failure {
     Failure::new(Exit::Environment, "the generator could not be tried").because(error)
-}
-
-fn environment<E: Into<Box<dyn std::error::Error + Send + Sync>>>(message: &'static str) -> impl FnOnce(E) -> Failure {
-    move |error| Failure::new(Exit::Environment, message).because(error)
 }

@@ -16,9 +16,23 @@ pub fn load(played: &Played, printer: &mut Printer) -> Result<Loaded, Failure> {
         show(&loaded.source, &loaded.warnings, printer);
         return Ok(loaded);
     }
+    Err(unsupported(path, &loaded, &loaded.warnings, printer))
+}
+
+/// Shows what this version cannot run, among the warnings.
+fn unsupported(path: &Path, loaded: &Loaded, warnings: &[Diagnostic], printer: &mut Printer) -> Failure {
     let as_errors = loaded.unsupported.iter().map(|it| Diagnostic { severity: Severity::Error, ..it.clone() });
-    show(&loaded.source, &in_order(loaded.warnings.iter().cloned().chain(as_errors)), printer);
-    Err(wrong(path, loaded.unsupported.len()).hint("`farebox validate` accepts it; this version cannot run it"))
+    show(&loaded.source, &in_order(warnings.iter().cloned().chain(as_errors)), printer);
+    wrong(path, loaded.unsupported.len()).hint("`farebox validate` accepts it; this version cannot run it")
+}
+
+/// Reads the variants of a scenario that has been read already, so that its warnings are not said once more.
+pub fn load_variants(path: &Path, names: &[String], printer: &mut Printer) -> Result<Vec<Loaded>, Failure> {
+    let load = |name: &String| {
+        let loaded = read(path, Some(name), printer)?;
+        if loaded.unsupported.is_empty() { Ok(loaded) } else { Err(unsupported(path, &loaded, &[], printer)) }
+    };
+    names.iter().map(load).collect()
 }
 
 /// Reads and checks a scenario that nobody plays: what has no effect in this version is said, and no error. It includes

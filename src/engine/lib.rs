@@ -6,6 +6,7 @@ pub mod billing;
 pub mod distribution;
 pub mod draw;
 pub mod figures;
+pub mod lives;
 pub mod log;
 pub mod model;
 pub mod moments;

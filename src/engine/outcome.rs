@@ -13,6 +13,7 @@ mod heard;
 mod moments;
 mod nanos;
 mod oracle;
+mod paired;
 mod route;
 mod timeline;
 
@@ -34,6 +35,10 @@ pub use failures::{FailedAs, Failures};
 pub use heard::Heard;
 pub use nanos::Nanos;
 pub use oracle::{Judged, JudgedRoute, WrongAnswers};
+pub use paired::{
+    AFFECTED_MOST, Affected, Metric, PAIRED_SCHEMA, Paired, PairedCohort, PairedReplication, Part, Share, Side,
+    Squares, Sums, Unlike,
+};
 pub use route::{Again, RouteOutcome};
 pub use timeline::Timeline;
 

@@ -29,7 +29,8 @@ const CONSUMERS_LEAST: u64 = 30;
 /// How sure an interval is.
 const CONFIDENCE: f64 = 0.95;
 
-const ALIKE: &str = "there is no difference to judge by";
+/// Why there is no interval where nothing differs.
+pub(super) const ALIKE: &str = "there is no difference to judge by";
 
 impl Pair {
     /// A value that is no ratio.
@@ -49,7 +50,7 @@ impl Pair {
 }
 
 impl Interval {
-    fn around(middle: f64, half: f64) -> Self {
+    pub(super) fn around(middle: f64, half: f64) -> Self {
         Self { from: middle - half, to: middle + half }
     }
 
@@ -184,7 +185,7 @@ pub(super) fn refused(by: By, cohort: &CohortOutcome) -> u64 {
 }
 
 /// The quantile of Student's t whose two tails leave [`CONFIDENCE`] between them.
-fn student(freedom: u64) -> f64 {
+pub(super) fn student(freedom: u64) -> f64 {
     student_of(freedom, CONFIDENCE)
 }
 

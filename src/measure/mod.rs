@@ -4,7 +4,9 @@
 pub mod answers;
 pub mod interval;
 pub mod judge;
+pub mod paired;
 mod unpaid;
+pub mod unpaired;
 mod webhooks;
 
 use std::borrow::Cow;

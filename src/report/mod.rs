@@ -3,6 +3,7 @@
 pub mod annotations;
 pub mod assumed;
 pub mod baseline;
+pub mod compare;
 mod dunning;
 pub mod explain;
 pub mod fault;

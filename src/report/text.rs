@@ -107,7 +107,7 @@ fn heading(outcome: &Outcome) -> String {
 }
 
 /// How much time was played: in days from one day on, below in the largest unit that it is a whole number of.
-fn length(ns: u64) -> String {
+pub(super) fn length(ns: u64) -> String {
     let decimals = |unit: u64| {
         let text = format!("{:.3}", ns as f64 / unit as f64);
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -437,7 +437,7 @@ fn sparkline(counts: &[u64]) -> Option<String> {
 }
 
 /// The parts in whole units: each rounded down, then the largest remainders up, until they sum to the rounded whole.
-fn largest_remainder(parts: &[i128], unit: i128) -> Vec<i128> {
+pub(super) fn largest_remainder(parts: &[i128], unit: i128) -> Vec<i128> {
     let total: i128 = parts.iter().sum();
     let mut whole: Vec<_> = parts.iter().map(|part| part.div_euclid(unit)).collect();
     let missing = (total + unit / 2).div_euclid(unit) - whole.iter().sum::<i128>();

@@ -36,7 +36,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::diagnostic::{Diagnostic, Place, Related, Severity, Source, Span, Styled};
 use self::diagnostic::{Problems, Spanned, enumerate, quote};
-pub use self::option::{duration, durations, rate_per_s};
+pub use self::option::{amount, duration, durations, rate_per_s, share};
 
 /// A scenario that is right. It can be played when nothing of it is unsupported.
 #[derive(Clone, Debug)]

@@ -1,5 +1,6 @@
 //! The units of the scenario language on the command line: `--rate 2k/s` means what `rate: 2k/s` does in a file.
 
+use farebox_engine::money::{Currency, Money};
 use farebox_engine::time::Span;
 
 use super::unit::{Complaint, Least, Unit, unplayable};
@@ -42,6 +43,22 @@ pub fn durations(text: &str) -> Result<Span, String> {
     }
 }
 
+/// The share that a text such as `1%` says; else what is wrong with it and what to write.
+pub fn share(text: &str) -> Result<f64, String> {
+    match Unit::Share.parse(text, None).map_err(in_one_line)? {
+        Value::Share(share) => Ok(share.parts as f64 / share.of as f64),
+        _ => unreachable!("a unit's parser makes values of that unit"),
+    }
+}
+
+/// The amount that a text such as `$50` says, in the scenario's currency; else what is wrong with it and what to write.
+pub fn amount(text: &str, currency: Currency) -> Result<Money, String> {
+    match Unit::Money.parse(text, Some(currency)).map_err(in_one_line)? {
+        Value::Money(amount) => Ok(amount),
+        _ => unreachable!("a unit's parser makes values of that unit"),
+    }
+}
+
 fn in_one_line(complaint: Complaint) -> String {
     let Complaint { message, help, .. } = complaint;
     format!("{message}; {help}")
@@ -49,6 +66,8 @@ fn in_one_line(complaint: Complaint) -> String {
 
 #[cfg(test)]
 mod tests {
+    use farebox_engine::money::{CURRENCIES, NANOS};
+
     use super::*;
 
     #[test]
@@ -58,7 +77,14 @@ mod tests {
         assert_eq!(durations("9d23h"), Ok(Span::from_secs((9 * 24 + 23) * 3_600)));
         assert_eq!(durations("1h30m15s"), Ok(Span::from_secs(5_415)));
         assert_eq!(durations("10d"), Ok(Span::from_secs(864_000)));
+        let usd = CURRENCIES[0];
+        assert_eq!((share("1%"), share("0.25%")), (Ok(0.01), Ok(0.002_5)));
+        assert_eq!(amount("$50", usd), Ok(Money::from_nanos(50 * NANOS)));
         for wrong in [
+            share("1").err(),
+            share("-1%").err(),
+            amount("€50", usd).err(),
+            amount("much", usd).err(),
             rate_per_s("0/s").err(),
             rate_per_s("fast").err(),
             rate_per_s("2M/s").err(),

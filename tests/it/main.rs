@@ -6,6 +6,7 @@
 //! - `clients`: presets of clients beside what their libraries do.
 //! - `collected`: payments over sockets: lockstep, replay, and the processor beside the books.
 //! - `commands`: `init`, `plan` and `doctor`: whole answers, and figures beside exact sums and a simulation.
+//! - `compare`: what a change does to whom: known answers, coverage, whole pages.
 //! - `diagnostics`: broken scenarios beside what is said of them.
 //! - `determinism`: the same seed, the same bytes.
 //! - `docs`: what the documents say is true: their scenarios, links and commands.
@@ -32,6 +33,7 @@ mod cli;
 mod clients;
 mod collected;
 mod commands;
+mod compare;
 mod determinism;
 mod diagnostics;
 mod docs;

@@ -134,7 +134,7 @@ const ENGINE: [&[&str]; 8] = [
     &["billing"],
     &["world"],
     &["sim"],
-    &["figures", "log", "moments", "record"],
+    &["figures", "lives", "log", "moments", "record"],
     &["oracle"],
     &["outcome"],
 ];
@@ -174,7 +174,7 @@ const SHELL: [(&str, &[&str]); 13] = [
             "measure",
         ],
     ),
-    ("compare", &["engine::outcome", "engine::money", "engine::time"]),
+    ("compare", &["engine::*", "control"]),
     (
         "cli",
         &[

@@ -57,7 +57,7 @@ pub(super) fn load(mut plan: Plan, args: &args::Load, printer: &mut Printer) -> 
     let mut verdict = Verdict::passed();
     let (latency, worth) = (latency(&result), worthless(&report.sockets));
     let judgement =
-        judge_answers(&mut plan, &answers(&result, &latency), args.live.strict, worth.as_deref(), &mut verdict);
+        judge_answers(&mut plan, &answers(&result, &latency), args.live.judging.strict, worth.as_deref(), &mut verdict);
     let text = format!("{}{}", page::render_foreign(&report), judgement.page);
     check_generator(&report.sockets, &mut verdict, printer);
     warn_of_silence(&result, printer);

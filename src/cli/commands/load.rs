@@ -51,7 +51,7 @@ pub fn load(args: &args::Load, printer: &mut Printer) -> Result<Verdict, Failure
     let (outcome, interrupted) = (&report.outcome, run.interrupted);
     let subject = Subject { scenario: &scenario, outcome, latency: Some(&latency), interrupted };
     let worth = worthless(&report.sockets);
-    let mut judgement = judge_unless(&mut plan, &subject, args.live.strict, worth.as_deref(), &mut verdict);
+    let mut judgement = judge_unless(&mut plan, &subject, args.live.judging.strict, worth.as_deref(), &mut verdict);
     check_generator(&report.sockets, &mut verdict, printer);
     check_processor(&report, &mut verdict, printer);
     let loads = Loads { this: &world, that: that.as_ref(), first: read(&run, &report), ceiling };

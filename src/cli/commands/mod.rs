@@ -1,5 +1,6 @@
 //! One module per command: a function from what was typed to a verdict.
 
+pub mod compare;
 pub mod completions;
 pub mod doctor;
 mod elsewhere;

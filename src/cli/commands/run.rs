@@ -30,7 +30,7 @@ pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> 
     let mut desk = Desk::open(&args.live.baselines, &plan, &conditions(&plan.scenario))?;
     let outcome = simulate::outcome(&plan, printer)?;
     let mut verdict = Verdict::passed();
-    let mut judgement = simulate::simulated(&mut plan, &outcome, args.live.strict, &mut verdict);
+    let mut judgement = simulate::simulated(&mut plan, &outcome, args.live.judging.strict, &mut verdict);
     simulate::check_calls(&outcome, &mut verdict, printer);
     simulate::beside_baseline(&mut plan, &mut desk, &outcome, &mut judgement, &mut verdict);
     let mut checks = vec![ci::balanced(&outcome), ci::valid_simulation(&outcome)];

@@ -16,12 +16,12 @@ use crate::simulate::replicate;
 
 /// Plays the scenario of `args`.
 pub fn simulate(args: &args::Simulate, printer: &mut Printer) -> Result<Verdict, Failure> {
-    let mut plan = Plan::new(&args.played, args.seed, &args.output, printer)?;
+    let mut plan = Plan::new(&args.played, args.seed, &args.output, args.judging.annotations, printer)?;
     plan.set_replications(args.replications);
     let mut desk = Desk::open(&args.baselines, &plan, &conditions(&plan.scenario))?;
     let outcome = outcome(&plan, printer)?;
     let mut verdict = Verdict::passed();
-    let mut judgement = simulated(&mut plan, &outcome, args.strict, &mut verdict);
+    let mut judgement = simulated(&mut plan, &outcome, args.judging.strict, &mut verdict);
     check_calls(&outcome, &mut verdict, printer);
     beside_baseline(&mut plan, &mut desk, &outcome, &mut judgement, &mut verdict);
     plan.add("latency.hlog", hlog::of_simulation(&outcome));

@@ -309,7 +309,7 @@ fn counts(record: &CohortRecord) -> BTreeMap<String, u64> {
 }
 
 /// Whether what one consumer of a cohort does says nothing of what another does.
-fn are_independent(cohort: &Cohort, scenario: &Scenario) -> bool {
+pub(super) fn are_independent(cohort: &Cohort, scenario: &Scenario) -> bool {
     let is_handed_out = match &cohort.arrivals {
         Arrivals::Trace(trace) => trace.rows.iter().any(|row| row.consumer.is_none()),
         Arrivals::Poisson { .. } | Arrivals::Patterned(_) => false,
@@ -337,7 +337,7 @@ impl Usage {
 }
 
 /// The union of disjoint ranges, neighbours joined.
-fn join(a: &[[u32; 2]], b: &[[u32; 2]]) -> Vec<[u32; 2]> {
+pub(super) fn join(a: &[[u32; 2]], b: &[[u32; 2]]) -> Vec<[u32; 2]> {
     let mut ranges: Vec<_> = a.iter().chain(b).copied().collect();
     ranges.sort_unstable();
     let mut joined: Vec<[u32; 2]> = Vec::new();
