@@ -17,6 +17,12 @@ impl Control {
         Self { cancel, done: AtomicU64::new(0) }
     }
 
+    /// A control that is canceled with this one, and counts for itself.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self::new(Arc::clone(&self.cancel))
+    }
+
     /// Whether to stop; what was begun is ended, and what was done stays valid.
     pub fn is_canceled(&self) -> bool {
         self.cancel.load(Ordering::Relaxed)

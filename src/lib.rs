@@ -26,4 +26,5 @@ pub mod prove;
 pub mod report;
 pub mod scenario;
 pub mod simulate;
+pub mod sweep;
 pub mod unpack;

@@ -17,12 +17,14 @@ mod compare;
 mod gateway;
 mod load;
 mod payments;
+mod sweep;
 
 pub use baselines::{Baselines, Repeats};
 pub use compare::Compare;
 pub use gateway::{GatewayLimits, ServeGateway};
 pub use load::{Load, Target};
 pub use payments::{ServePayments, WebhookArgs};
+pub use sweep::Sweep;
 
 /// The smallest useful scenario, shown where somebody needs one to start from.
 pub const SMALLEST_SCENARIO: &str = "\
@@ -152,6 +154,21 @@ Examples:
   farebox compare scenarios/price-per-unit.yaml scenarios/price-package.yaml --replications 20
   farebox compare reports/quickstart reports/quickstart-before")]
     Compare(Compare),
+    /// Play a grid of values for keys of a scenario, and show what revenue and refusals come to
+    ///
+    /// Each `--set` names a key and its values, as the file would have them: `50k,100k`, `block,overage`, or a range with
+    /// its step, `39..79:5`, which takes the sign and the unit of the file's own value. Every value is played with all
+    /// values of the other keys, on the same demand. Prints the surface, how it moves from value to value, and the front
+    /// between revenue and refusals; writes a table and charts. docs/SWEEP.md has the rules.
+    #[command(after_help = "\
+Examples:
+  farebox sweep scenarios/quota-cut.yaml --set plans.pro.includes.requests=400..1k:100
+  farebox sweep scenarios/quota-cut.yaml --set plans.pro.fee=39..79:5 --set plans.pro.includes.requests=400,600,1k
+  farebox sweep scenarios/quickstart.yaml --set plans.pro.fee=39..79:5 --replications 10 --out /tmp/fees
+  farebox sweep scenarios/quota-cut.yaml --set 'plans.pro.past_allowance=block,{ throttle: 1/s }' --format json")]
+    #[command(mut_arg("out", |out| out.help(
+        "Write the results to this folder, replacing those of an earlier run; `reports/<scenario>-sweep` if not given")))]
+    Sweep(Sweep),
 
     /// Play a scenario on real sockets, against the built-in gateway
     ///

@@ -50,6 +50,7 @@ fn dispatch(command: &Command, printer: &mut Printer) -> Result<Verdict, Failure
         Command::Schema(args) => commands::schema::schema(args, printer),
         Command::Simulate(args) => commands::simulate::simulate(args, printer),
         Command::Compare(args) => commands::compare::compare(args, printer),
+        Command::Sweep(args) => commands::sweep::sweep(args, printer),
         Command::Load(args) => commands::load::load(args, printer),
         Command::Run(args) => commands::run::run(args, printer),
         Command::Serve(args::Serve::Gateway(args)) => commands::serve::gateway(args, printer),

@@ -33,6 +33,9 @@ pub struct Results {
 impl Results {
     /// Claims the folder that the options name, or else this one, and listens to interrupts.
     pub fn claim(output: &Output, default: &Path) -> Result<Self, Failure> {
+        // First, so that whoever finds the folder claimed may interrupt.
+        let interrupted = interrupt::flag()
+            .map_err(|error| Failure::new(Exit::Environment, "cannot listen to signals").because(error))?;
         Ok(Self {
             out: OutDir::claim(output.out.as_deref().unwrap_or(default))?,
             files: Vec::new(),
@@ -40,8 +43,7 @@ impl Results {
             summary: String::new(),
             jobs: output.jobs.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
             format: output.format,
-            interrupted: interrupt::flag()
-                .map_err(|error| Failure::new(Exit::Environment, "cannot listen to signals").because(error))?,
+            interrupted,
         })
     }
 

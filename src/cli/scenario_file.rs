@@ -5,18 +5,24 @@ use std::path::Path;
 use super::args::Played;
 use super::exit::{Exit, Failure};
 use super::printer::Printer;
-use crate::scenario::{self, Diagnostic, Loaded, ScenarioError, Severity, Source};
+use crate::scenario::{self, Diagnostic, Grid, GridError, Loaded, Rejected, ScenarioError, Severity, Source};
 
 /// Reads a scenario that is to be played; whatever is wrong or odd with it has been printed when this returns. What has
 /// no effect in this version is an error here: the run would answer another question.
 pub fn load(played: &Played, printer: &mut Printer) -> Result<Loaded, Failure> {
     let path = &played.file;
     let loaded = read(path, played.variant.as_deref(), printer)?;
+    playable(&loaded, path, printer)?;
+    Ok(loaded)
+}
+
+/// Refuses what this version cannot run; what is odd is printed.
+fn playable(loaded: &Loaded, path: &Path, printer: &mut Printer) -> Result<(), Failure> {
     if loaded.unsupported.is_empty() {
         show(&loaded.source, &loaded.warnings, printer);
-        return Ok(loaded);
+        return Ok(());
     }
-    Err(unsupported(path, &loaded, &loaded.warnings, printer))
+    Err(unsupported(path, loaded, &loaded.warnings, printer))
 }
 
 /// Shows what this version cannot run, among the warnings.
@@ -48,22 +54,48 @@ pub fn check(path: &Path, printer: &mut Printer) -> Result<Loaded, Failure> {
     Ok(loaded)
 }
 
+/// Reads a scenario over a grid of values; whatever is wrong with the file or the options has been printed when this
+/// returns.
+pub fn grid(played: &Played, sets: &[String], printer: &mut Printer) -> Result<Grid, Failure> {
+    let path = &played.file;
+    match Grid::load(path, played.variant.as_deref(), sets) {
+        Ok(grid) => {
+            playable(&grid.base, path, printer)?;
+            Ok(grid)
+        }
+        Err(GridError::Scenario(error)) => Err(unread(path, error, printer)),
+        Err(GridError::Options(rejected)) => Err(wrong_sets(&rejected, printer)),
+    }
+}
+
+/// What `--set` asks for, and cannot be; it is printed.
+pub fn wrong_sets(rejected: &Rejected, printer: &mut Printer) -> Failure {
+    show(&rejected.source, &rejected.diagnostics, printer);
+    let errors = rejected.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+    let plural = if errors == 1 { "" } else { "s" };
+    Failure::new(Exit::Usage, format!("--set: {errors} error{plural} in what it asks for"))
+        .hint("nothing was played; `farebox sweep --help` has examples")
+}
+
 fn read(path: &Path, variant: Option<&str>, printer: &mut Printer) -> Result<Loaded, Failure> {
-    match scenario::load_variant(path, variant) {
-        Ok(loaded) => Ok(loaded),
-        Err(ScenarioError::Unreadable { path, source }) => {
-            Err(Failure::new(Exit::Environment, format!("cannot read `{}`", path.display())).because(source).hint(
+    scenario::load_variant(path, variant).map_err(|error| unread(path, error, printer))
+}
+
+fn unread(path: &Path, error: ScenarioError, printer: &mut Printer) -> Failure {
+    match error {
+        ScenarioError::Unreadable { path, source } => {
+            Failure::new(Exit::Environment, format!("cannot read `{}`", path.display())).because(source).hint(
                 if path.is_dir() {
                     "name the files in the folder, such as `scenarios/*.yaml`"
                 } else {
                     "`farebox init` writes a scenario to start from"
                 },
-            ))
+            )
         }
-        Err(ScenarioError::Rejected(rejected)) => {
+        ScenarioError::Rejected(rejected) => {
             show(&rejected.source, &rejected.diagnostics, printer);
             let errors = rejected.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
-            Err(wrong(path, errors))
+            wrong(path, errors)
         }
     }
 }
@@ -79,7 +111,8 @@ fn in_order(diagnostics: impl Iterator<Item = Diagnostic>) -> Vec<Diagnostic> {
     diagnostics
 }
 
-fn show(source: &Source, diagnostics: &[Diagnostic], printer: &mut Printer) {
+/// Prints what is wrong or odd.
+pub fn show(source: &Source, diagnostics: &[Diagnostic], printer: &mut Printer) {
     for diagnostic in diagnostics {
         printer.diagnostic(source, diagnostic);
     }

@@ -16,6 +16,7 @@ pub mod oracle;
 pub mod run;
 pub mod shown;
 pub mod stored;
+pub mod sweep;
 pub mod table;
 pub mod text;
 pub mod threshold;

@@ -94,6 +94,9 @@ pub struct Source {
     text: String,
     /// The byte at which each line starts.
     lines: Vec<usize>,
+    /// Further texts, such as options that change the file, each with the byte at which its spans begin: beyond the file,
+    /// and in order.
+    beside: Vec<(usize, Source)>,
 }
 
 impl Diagnostic {
@@ -109,6 +112,13 @@ impl Diagnostic {
 
     pub(super) fn unsupported(span: Span, message: impl Into<String>) -> Self {
         Self { severity: Severity::Unsupported, ..Self::error(span, message) }
+    }
+
+    /// The same, as what it is where the scenario is to be played.
+    #[must_use]
+    pub(super) fn unsupported_as_error(self) -> Self {
+        let is_unsupported = self.severity == Severity::Unsupported;
+        Self { severity: if is_unsupported { Severity::Error } else { self.severity }, ..self }
     }
 
     #[must_use]
@@ -136,7 +146,24 @@ impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { name: escape(&name.into()), text, lines }
+        Self { name: escape(&name.into()), text, lines, beside: Vec::new() }
+    }
+
+    /// Puts another text beside it; returns the byte at which the spans into that begin.
+    pub(super) fn put_beside(&mut self, other: Self) -> usize {
+        // One byte lies between two texts, so that what ends the one does not begin the other.
+        let (last, end) = self.beside.last().map_or((0, self.text.len()), |(at, last)| (*at, last.text.len()));
+        let at = last + end + 1;
+        self.beside.push((at, other));
+        at
+    }
+
+    /// The text that a span is in, and where it is in that.
+    fn part(&self, span: Span) -> (&Self, Span) {
+        match self.beside.iter().rfind(|(at, _)| *at <= span.start) {
+            Some((at, other)) => (other, Span { start: span.start - at, end: span.end.max(span.start) - at }),
+            None => (self, span),
+        }
     }
 
     /// The name that diagnostics show.
@@ -190,16 +217,17 @@ impl Source {
         kind: AnnotationKind,
         label: Option<&'a str>,
     ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-        let line = self.line_of(span.start);
-        let from = self.lines[line];
-        let end = self.lines.get(line + 1).map_or(self.text.len(), |next| next - 1);
-        let shown = self.boundary(end.min(span.start.max(from) + EXCERPT_BYTES_MAX));
-        let text = self.text[from..shown].trim_end_matches('\r');
+        let (source, span) = self.part(span);
+        let line = source.line_of(span.start);
+        let from = source.lines[line];
+        let end = source.lines.get(line + 1).map_or(source.text.len(), |next| next - 1);
+        let shown = source.boundary(end.min(span.start.max(from) + EXCERPT_BYTES_MAX));
+        let text = source.text[from..shown].trim_end_matches('\r');
         let start = span.start.clamp(from, from + text.len());
-        let caret = self.boundary(span.end.min(start + CARET_BYTES_MAX));
+        let caret = source.boundary(span.end.min(start + CARET_BYTES_MAX));
         let caret = caret.clamp(start, from + text.len());
         Snippet::source(without_c1(text))
-            .path(self.name.as_str())
+            .path(source.name.as_str())
             .line_start(line + 1)
             .annotation(kind.span(start - from..caret - from).label(label))
     }
@@ -297,6 +325,10 @@ impl Problems {
         } else {
             self.beyond += 1;
         }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.errors.is_empty() && self.unsupported.is_empty() && self.warnings.is_empty()
     }
 
     pub(super) fn has_errors(&self) -> bool {

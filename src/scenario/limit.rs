@@ -44,3 +44,7 @@ pub(super) const BAD_ROWS_SHOWN: u64 = 5;
 pub(super) const VALUES_BYTES: u64 = 64 << 20;
 /// See [`VALUES_BYTES`].
 pub(super) const VALUES: usize = 1 << 20;
+/// Points of a grid.
+pub(super) const POINTS: u128 = 100_000;
+/// Bytes of an option that sets a key.
+pub(super) const OPTION_BYTES: usize = 64 << 10;

@@ -20,8 +20,6 @@ mod together;
 mod traffic;
 mod upstream;
 
-use std::path::Path;
-
 use farebox_engine::model::{METERS_MAX, Meter, Route, Scenario, Upstream};
 use farebox_engine::money::{CURRENCIES, Currency, Money};
 use farebox_engine::time;
@@ -29,6 +27,7 @@ use jiff::ToSpan;
 use jiff::civil::DateTime;
 
 use super::diagnostic::{Diagnostic, Problems, Span, Spanned, enumerate, quote};
+use super::files::Files;
 use super::keys;
 use super::limit;
 use super::node::{Node, Scalar};
@@ -45,12 +44,12 @@ pub(super) struct Lowered {
     pub(super) thresholds: Vec<Span>,
 }
 
-/// The model of a document whose traces are in `folder`; `None` when there is an error among the problems.
-pub(super) fn lower(root: &Spanned<Node>, folder: &Path, problems: &mut Problems) -> Option<Lowered> {
+/// The model of a document, of whose files beside it each is read once; `None` when there is an error among the problems.
+pub(super) fn lower(root: &Spanned<Node>, files: &Files, problems: &mut Problems) -> Option<Lowered> {
     let currency = peek_currency(root);
     let fields = Reader { currency, problems }.document(&keys::SCENARIO, root)?;
     let mut lowering = Lowering {
-        folder,
+        files,
         problems,
         currency,
         horizon: None,
@@ -79,7 +78,7 @@ fn peek_currency(root: &Spanned<Node>) -> Option<Currency> {
 }
 
 struct Lowering<'a> {
-    folder: &'a Path,
+    files: &'a Files,
     problems: &'a mut Problems,
     currency: Option<Currency>,
     /// `None` when the horizon is not known, which has been reported.

@@ -6,12 +6,16 @@
 //!                                                         keys ─schema─▶ JSON Schema
 //! ```
 //!
+//! A [`Grid`] is a file of which some keys take several values, set by options (`--set`): one tree per point.
+//!
 //! Deliberately absent: clocks, the network, any file outside of the scenario's folder, and half-read scenarios.
 
 mod beside;
 mod cause;
 mod decimal;
 mod diagnostic;
+mod files;
+mod grid;
 mod keys;
 mod limit;
 mod lower;
@@ -20,6 +24,7 @@ mod option;
 mod overlay;
 mod reader;
 mod schema;
+mod set;
 mod suggest;
 mod threshold;
 mod trace;
@@ -36,6 +41,8 @@ use sha2::{Digest, Sha256};
 
 pub use self::diagnostic::{Diagnostic, Place, Related, Severity, Source, Span, Styled};
 use self::diagnostic::{Problems, Spanned, enumerate, quote};
+use self::files::Files;
+pub use self::grid::{Axis, AxisValue, Checked, Grid, GridError};
 pub use self::option::{amount, duration, durations, rate_per_s, share};
 
 /// A scenario that is right. It can be played when nothing of it is unsupported.
@@ -108,19 +115,23 @@ pub fn load(path: &Path) -> Result<Loaded, ScenarioError> {
 
 /// Reads a variant of the scenario in a file; `None` is the file without any.
 pub fn load_variant(path: &Path, variant: Option<&str>) -> Result<Loaded, ScenarioError> {
+    let name = path.display().to_string();
+    Ok(parse_variant(&name, &text_of(path)?, path.parent().unwrap_or(Path::new("")), variant)?)
+}
+
+/// The text of a scenario file.
+fn text_of(path: &Path) -> Result<String, ScenarioError> {
     let unreadable = |source| ScenarioError::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large; how large it is does not matter.
     let file = File::open(path).map_err(unreadable)?;
     file.take(limit::TEXT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     let name = path.display().to_string();
-    let folder = path.parent().unwrap_or(Path::new(""));
     // What was cut off may end in half a character, which is no news of the file.
     if bytes.len() > limit::TEXT_BYTES {
         return Err(too_large(&name).into());
     }
-    let text = decode(&name, bytes)?;
-    Ok(parse_variant(&name, &text, folder, variant)?)
+    Ok(decode(&name, bytes)?)
 }
 
 /// Reads a scenario from its text. Diagnostics call it `name`; its traces are in `folder`.
@@ -130,6 +141,11 @@ pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Loaded, Rejected> 
 
 /// As [`parse`], of a variant. All variants are judged, whichever is asked for: a file is right as a whole or not.
 pub fn parse_variant(name: &str, text: &str, folder: &Path, variant: Option<&str>) -> Result<Loaded, Rejected> {
+    parse_with(name, text, &Files::of(folder), variant)
+}
+
+/// As [`parse_variant`], with files that may have been read already.
+fn parse_with(name: &str, text: &str, files: &Files, variant: Option<&str>) -> Result<Loaded, Rejected> {
     if text.len() > limit::TEXT_BYTES {
         return Err(too_large(name));
     }
@@ -137,7 +153,7 @@ pub fn parse_variant(name: &str, text: &str, folder: &Path, variant: Option<&str
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = Source::new(name, text);
     let mut problems = Problems::default();
-    let judged = node::parse(text, &mut problems).and_then(|root| judge(&root, folder, variant, &mut problems));
+    let judged = node::parse(text, &mut problems).and_then(|root| judge(&root, files, variant, &mut problems));
     match judged {
         Some((lowered, unsupported, variants)) if !problems.has_errors() => {
             let fingerprint = fingerprint(text, variant, &lowered.traces);
@@ -158,11 +174,11 @@ pub fn parse_variant(name: &str, text: &str, folder: &Path, variant: Option<&str
 /// Lowers a document and its variants; returns the one that is asked for, what of it is unsupported, and all variants.
 fn judge(
     root: &Spanned<node::Node>,
-    folder: &Path,
+    files: &Files,
     asked: Option<&str>,
     problems: &mut Problems,
 ) -> Option<(lower::Lowered, Vec<Diagnostic>, Vec<Variant>)> {
-    let mut found = lower::lower(root, folder, problems).map(|lowered| (lowered, problems.unsupported()));
+    let mut found = lower::lower(root, files, problems).map(|lowered| (lowered, problems.unsupported()));
     if asked.is_some() {
         found = None;
     }
@@ -171,7 +187,7 @@ fn judge(
         let name = variant.name.value.clone();
         let mut own = Problems::default();
         let merged = variant.of(root, &mut own);
-        let lowered = lower::lower(&merged, folder, &mut own);
+        let lowered = lower::lower(&merged, files, &mut own);
         let unsupported = own.unsupported();
         if asked == Some(name.as_str()) {
             found = lowered.map(|lowered| (lowered, unsupported.clone()));

@@ -16,6 +16,7 @@ use super::*;
 mod clients;
 mod live;
 mod lowered;
+mod sets;
 mod table;
 mod upstreams;
 mod variants;

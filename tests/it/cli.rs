@@ -47,6 +47,8 @@ fn help_says_what_it_is_for_and_how_it_ends() {
           schema       Print a JSON Schema: of scenario files, for editors, or of what is written
           simulate     Play a scenario in virtual time: no sockets, the same bytes for the same seed
           compare      Say what a change does to whom: a scenario beside its variants, consumer by consumer
+          sweep        Play a grid of values for keys of a scenario, and show what revenue and refusals come
+                       to
           load         Play a scenario on real sockets, against the built-in gateway
           run          Simulate and load, check that both took the same decisions, and report
           serve        Serve one role alone, until Ctrl-C

@@ -20,6 +20,7 @@
 //! - `proofs`: that both halves decide alike, and that the proofs can fail.
 //! - `prove`: textbook formulas beside what is simulated: whole answers of the command.
 //! - `schema`: the JSON Schema beside the parser.
+//! - `sweep`: grids from outside: the page, tables, charts, hostile names, an interrupt.
 //! - `tidy`: the few rules that the architecture stands on.
 //! - `told`: webhooks that go wrong on the wire, payments that go back, and who is believed.
 //! - `trace`: recorded calls, counted and paid to the nano, repeated, packed, and built to hurt.
@@ -49,6 +50,7 @@ mod program;
 mod proofs;
 mod prove;
 mod schema;
+mod sweep;
 mod thresholds;
 mod tidy;
 mod told;

@@ -140,7 +140,7 @@ const ENGINE: [&[&str]; 8] = [
 ];
 
 /// What each part of the shell may use beside itself: other parts, and modules of the engine.
-const SHELL: [(&str, &[&str]); 13] = [
+const SHELL: [(&str, &[&str]); 14] = [
     ("control", &[]),
     ("unpack", &[]),
     ("import", &[]),
@@ -156,6 +156,7 @@ const SHELL: [(&str, &[&str]); 13] = [
     ("measure", &["engine::*"]),
     // `live` for what a load has shown.
     ("baseline", &["engine::model", "engine::outcome", "live", "measure"]),
+    ("sweep", &["engine::*", "control", "measure", "scenario", "simulate"]),
     // `engine::billing` for the names of movements and causes, `engine::model` for what a scenario left out, `live` for what
     // a load has shown; `engine::distribution` and `engine::draw` for how long and how likely what was assumed is.
     (
@@ -172,6 +173,8 @@ const SHELL: [(&str, &[&str]); 13] = [
             "baseline",
             "live",
             "measure",
+            // What a sweep has shown.
+            "sweep",
         ],
     ),
     ("compare", &["engine::*", "control"]),
@@ -191,6 +194,7 @@ const SHELL: [(&str, &[&str]); 13] = [
             "report",
             "scenario",
             "simulate",
+            "sweep",
             "unpack",
         ],
     ),

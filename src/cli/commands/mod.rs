@@ -16,4 +16,5 @@ pub mod run;
 pub mod schema;
 pub mod serve;
 pub mod simulate;
+pub mod sweep;
 pub mod validate;

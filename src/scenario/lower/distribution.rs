@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use farebox_engine::distribution::{Distribution, Z95, Z99};
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::Lowering;
 use crate::scenario::beside;
 use crate::scenario::diagnostic::{Diagnostic, Spanned, quote};
+use crate::scenario::files::Measured;
 use crate::scenario::keys::Shape;
 use crate::scenario::limit;
 use crate::scenario::unit::Unit;
@@ -88,41 +90,41 @@ impl Lowering<'_> {
     // === Measured values ===
 
     fn measured(&mut self, file: Spanned<&str>, scale: f64) -> Option<Distribution> {
-        let text = match read(self.folder, file) {
-            Ok(text) => text,
-            Err(problem) => {
-                self.problems.push(problem);
-                return None;
-            }
-        };
-        self.traces.push(Sha256::digest(&text).into());
-        let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim_start_matches('\u{feff}').trim()));
-        let mut values = Vec::new();
-        for (number, line) in lines.filter(|(_, line)| !line.is_empty()) {
-            let value = line.parse::<f64>().ok().filter(|value| (0.0..=limit::USAGE as f64).contains(value));
-            let Some(value) = value else {
-                let message =
-                    format!("{}, line {number}: {} is not a number of 0 or more", quote(file.value), quote(line));
-                let problem = Diagnostic::error(file.span, message);
-                self.problems.push(problem.help("write one number per line, without a heading"));
-                return None;
-            };
-            values.push(value * scale);
-        }
-        let complaint = match values.len() {
-            0 => "has no values".to_owned(),
-            count if count > limit::VALUES => format!("has more than {} values", limit::VALUES),
-            _ => {
-                values.sort_by(f64::total_cmp);
-                return Some(Distribution::Empirical(Arc::from(values)));
-            }
-        };
-        self.problems.push(Diagnostic::error(file.span, format!("the file {} {complaint}", quote(file.value))));
-        None
+        let folder = self.files.folder();
+        let (values, hash) = self.files.measured(file.value, scale, self.problems, |problems| {
+            values(folder, file, scale).map_err(|problem| problems.push(problem)).ok()
+        })?;
+        self.traces.push(hash);
+        Some(Distribution::Empirical(values))
     }
 }
 
-fn read(folder: &std::path::Path, file: Spanned<&str>) -> Result<String, Diagnostic> {
+/// The values of a file, one a line, times `scale`, in order; and the hash of what it holds.
+fn values(folder: &Path, file: Spanned<&str>, scale: f64) -> Result<Measured, Diagnostic> {
+    let text = read(folder, file)?;
+    let hash = Sha256::digest(&text).into();
+    let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim_start_matches('\u{feff}').trim()));
+    let mut values = Vec::new();
+    for (number, line) in lines.filter(|(_, line)| !line.is_empty()) {
+        let value = line.parse::<f64>().ok().filter(|value| (0.0..=limit::USAGE as f64).contains(value));
+        let Some(value) = value else {
+            let message = format!("{}, line {number}: {} is not a number of 0 or more", quote(file.value), quote(line));
+            return Err(Diagnostic::error(file.span, message).help("write one number per line, without a heading"));
+        };
+        values.push(value * scale);
+    }
+    let complaint = match values.len() {
+        0 => "has no values".to_owned(),
+        count if count > limit::VALUES => format!("has more than {} values", limit::VALUES),
+        _ => {
+            values.sort_by(f64::total_cmp);
+            return Ok((Arc::from(values), hash));
+        }
+    };
+    Err(Diagnostic::error(file.span, format!("the file {} {complaint}", quote(file.value))))
+}
+
+fn read(folder: &Path, file: Spanned<&str>) -> Result<String, Diagnostic> {
     let path = beside::locate(folder, file, NOUN)?;
     let mut text = String::new();
     let opened = File::open(path).and_then(|it| it.take(limit::VALUES_BYTES + 1).read_to_string(&mut text));

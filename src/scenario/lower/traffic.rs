@@ -131,7 +131,7 @@ impl Lowering<'_> {
         self.warn_unused(attributes);
         self.check_said_once(traffic, columns);
         let request = trace::Request {
-            folder: self.folder,
+            folder: self.files.folder(),
             file,
             time: columns.text("time")?,
             consumer: columns.text("consumer"),
@@ -144,7 +144,7 @@ impl Lowering<'_> {
             repeat: Spanned { span: place(traffic, "repeat"), value: traffic.bool("repeat")? },
             horizon: self.horizon,
         };
-        let (trace, hash) = trace::read(&request, self.problems)?;
+        let (trace, hash) = self.files.trace(&request, self.problems)?;
         self.traces.push(hash);
         Some(trace)
     }
