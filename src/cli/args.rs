@@ -17,6 +17,7 @@ mod compare;
 mod gateway;
 mod load;
 mod payments;
+mod report;
 mod sweep;
 
 pub use baselines::{Baselines, Repeats};
@@ -24,6 +25,7 @@ pub use compare::Compare;
 pub use gateway::{GatewayLimits, ServeGateway};
 pub use load::{Load, Target};
 pub use payments::{ServePayments, WebhookArgs};
+pub use report::Report;
 pub use sweep::Sweep;
 
 /// The smallest useful scenario, shown where somebody needs one to start from.
@@ -193,6 +195,17 @@ Examples:
   farebox run scenarios/quickstart.yaml
   farebox run scenarios/quickstart.yaml --quiet --out /tmp/quickstart || echo \"exit code $?\"")]
     Run(Run),
+
+    /// Render results again, or several side by side
+    ///
+    /// Reads the folders that `simulate`, `load` and `run` have written, plays nothing, and writes one HTML file that needs
+    /// neither network nor script. Of several it shows what differs between what was played, and the figures of each.
+    #[command(after_help = "\
+Examples:
+  farebox report reports/quickstart
+  farebox report reports/quickstart /tmp/seed-7 --out beside.html
+  farebox report outcome.json --out page.html")]
+    Report(Report),
 
     /// Serve one role alone, until Ctrl-C
     #[command(

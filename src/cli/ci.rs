@@ -2,7 +2,6 @@
 //! docs/CI.md has how they are used.
 
 use std::env;
-use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use farebox_engine::money::thousands;
 use farebox_engine::outcome::Outcome;
 
 use super::args::Annotations;
+use super::command_line;
 use super::commands::judged::Judgement;
 use super::exit::{Exit, Verdict};
 use super::plan::Plan;
@@ -20,9 +20,6 @@ use crate::live::result::{RunReport, Sockets};
 use crate::live::validity::Verdict as Worth;
 use crate::report::shown::{Check, Held, Shown};
 use crate::report::{annotations, junit, load, markdown};
-
-/// Options whose values are shown to nobody: they may carry keys.
-const SECRET: [&str; 4] = ["--header", "--key-prefix", "--body", "--webhook-secret"];
 
 /// Adds the files for pipelines, and what is to be told to the runner when the results are in place.
 /// A check that does not hold is noted against the run: no file says that a run failed whose code says that it passed.
@@ -36,7 +33,7 @@ pub fn add(plan: &mut Plan, judgement: &Judgement, outcome: Option<&Outcome>, ch
         verdict.note(Exit::Interrupted);
     }
     let findings: Vec<_> = verdict.findings().map(Exit::meaning).collect();
-    let (scenario, command) = (plan.scenario.clone(), command(env::args_os()));
+    let (scenario, command) = (plan.scenario.clone(), command_line::typed());
     let shown = Shown {
         scenario: &scenario.name,
         fingerprint: &scenario.fingerprint,
@@ -109,34 +106,6 @@ fn in_repository(file: &Path, root: &str) -> String {
     inside.unwrap_or_else(|| file.to_owned()).display().to_string()
 }
 
-/// What was typed, as a shell takes it, without what nobody else may know.
-fn command(arguments: impl Iterator<Item = OsString>) -> String {
-    let mut words = vec!["farebox".to_owned()];
-    let mut is_secret = false;
-    for argument in arguments.skip(1) {
-        let argument = argument.to_string_lossy().into_owned();
-        let option = argument.split_once('=').map(|(option, _)| option);
-        if is_secret {
-            words.push("…".to_owned());
-        } else if let Some(option) = option.filter(|option| SECRET.contains(option)) {
-            words.push(format!("{option}=…"));
-        } else {
-            words.push(quoted(&argument));
-        }
-        is_secret = !is_secret && SECRET.contains(&argument.as_str());
-    }
-    words.join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 // === What must hold of every run ===
 
 /// Whether every account of the ledger sums to zero with the others, in every replication.
@@ -194,28 +163,4 @@ pub fn agree(report: &RunReport) -> Check {
         events(report.free_running.compared),
     );
     Check { name: "simulated and live agree", held: Held::Yes, detail }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A summary is public: a key in the command line must not be in it.
-    #[test]
-    fn the_command_is_told_without_its_secrets() {
-        let typed = [
-            "x",
-            "load",
-            "a b.yaml",
-            "--header",
-            "authorization: Bearer sk",
-            "--body=secret",
-            "--rate",
-            "5k/s",
-            "--key-prefix",
-            "--quiet",
-        ];
-        let told = command(typed.into_iter().map(OsString::from));
-        assert_eq!(told, "farebox load 'a b.yaml' --header … --body=… --rate 5k/s --key-prefix …");
-    }
 }

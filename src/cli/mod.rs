@@ -7,6 +7,7 @@ pub mod args;
 pub mod baselines;
 mod bounded;
 pub mod ci;
+mod command_line;
 pub mod commands;
 pub mod exit;
 pub mod interrupt;
@@ -15,6 +16,7 @@ pub mod plan;
 pub mod printer;
 pub mod results;
 pub mod scenario_file;
+mod stored;
 
 use std::ffi::OsString;
 use std::{panic, process};
@@ -53,6 +55,7 @@ fn dispatch(command: &Command, printer: &mut Printer) -> Result<Verdict, Failure
         Command::Sweep(args) => commands::sweep::sweep(args, printer),
         Command::Load(args) => commands::load::load(args, printer),
         Command::Run(args) => commands::run::run(args, printer),
+        Command::Report(args) => commands::report::report(args, printer),
         Command::Serve(args::Serve::Gateway(args)) => commands::serve::gateway(args, printer),
         Command::Serve(args::Serve::Upstreams(args)) => commands::serve::upstreams(args, printer),
         Command::Serve(args::Serve::Payments(args)) => commands::serve::payments::payments(args, printer),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use farebox_engine::model::{Arrivals, Live, Scenario};
 use farebox_engine::money::Overflow;
+use farebox_engine::outcome::Outcome;
 use farebox_engine::world::World;
 use farebox_engine::world::schedule::Pace;
 use serde::Serialize;
@@ -17,12 +18,14 @@ use super::exit::{Exit, Failure, Verdict};
 use super::out::OutDir;
 use super::printer::Printer;
 use super::results::Results;
-use super::scenario_file;
+use super::{command_line, scenario_file};
 use crate::control::Control;
 use crate::forecast;
 use crate::live::generator::null::NoCeiling;
 use crate::live::stage::LiveError;
-use crate::scenario::{self, Loaded};
+use crate::report::about::{About, Played};
+use crate::report::html;
+use crate::scenario::{self, Loaded, Setting, setting};
 
 /// Rows of a trace that a load may have, its repeats included: 4 bytes of memory each, as in a simulation.
 const TRACE_ROWS_MAX: u64 = 64 << 20;
@@ -44,6 +47,9 @@ pub struct Plan {
     /// What comes of it.
     pub results: Results,
     annotations: args::Annotations,
+    question: Option<String>,
+    variant: Option<String>,
+    settings: Vec<Setting>,
 }
 
 impl Plan {
@@ -55,14 +61,21 @@ impl Plan {
         annotations: args::Annotations,
         printer: &mut Printer,
     ) -> Result<Self, Failure> {
-        let Loaded { mut scenario, thresholds, source, .. } = scenario_file::load(played, printer)?;
-        scenario.seed = seed.unwrap_or(scenario.seed);
-        let variant = played.variant.as_ref().map(|variant| format!("-{variant}")).unwrap_or_default();
+        let Loaded { mut scenario, thresholds, source, question, mut settings, .. } =
+            scenario_file::load(played, printer)?;
+        if let Some(seed) = seed {
+            scenario.seed = seed;
+            setting::set(&mut settings, &["seed"], seed.to_string());
+        }
+        let suffix = played.variant.as_ref().map(|variant| format!("-{variant}")).unwrap_or_default();
         let results = Results::claim(output, &OutDir::default_for(&scenario.name))?;
         Ok(Self {
+            question,
+            variant: played.variant.clone(),
+            settings,
             file: played.file.clone(),
             text: source.text().to_owned(),
-            family: scenario.name.strip_suffix(&variant).unwrap_or(&scenario.name).to_owned(),
+            family: scenario.name.strip_suffix(&suffix).unwrap_or(&scenario.name).to_owned(),
             places: thresholds.iter().map(|place| [place.line, place.column]).collect(),
             jobs: results.jobs,
             results,
@@ -75,6 +88,10 @@ impl Plan {
     pub fn live(args: &args::Live, printer: &mut Printer) -> Result<Self, Failure> {
         let mut plan = Self::new(&args.played, args.seed, &args.output, args.judging.annotations, printer)?;
         set_pace(&args.pace, &mut Arc::make_mut(&mut plan.scenario).live)?;
+        let paced = [("rate", &args.pace.rate), ("duration", &args.pace.duration)];
+        for (key, value) in paced.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?))) {
+            setting::set(&mut plan.settings, &["live", key], value.clone());
+        }
         match forecast::load::too_long(&plan.scenario) {
             Some(problem) => Err(Failure::new(Exit::ScenarioWrong, problem)),
             None => Ok(plan),
@@ -96,6 +113,7 @@ impl Plan {
     pub fn set_replications(&mut self, replications: Option<u32>) {
         if let Some(replications) = replications {
             Arc::make_mut(&mut self.scenario).replications = replications;
+            setting::set(&mut self.settings, &["replications"], replications.to_string());
         }
     }
 
@@ -129,6 +147,24 @@ impl Plan {
     /// Adds a result for the folder, as it is.
     pub fn add(&mut self, name: &'static str, result: String) {
         self.results.add(name, result);
+    }
+
+    /// What a report needs beside the outcome, as far as it is known before anything is played.
+    pub fn about(&self, kind: Played) -> About {
+        About {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            command: command_line::typed(),
+            variant: self.variant.clone(),
+            question: self.question.clone(),
+            settings: self.settings.clone(),
+            ..About::of(&self.scenario, kind)
+        }
+    }
+
+    /// Adds the page for a browser, and what it takes to render it again.
+    pub fn add_page(&mut self, about: &About, outcome: Option<&Outcome>) {
+        self.add_json("about.json", about);
+        self.add("index.html", html::render(html::Results { name: &about.scenario, about, outcome }));
     }
 
     /// As [`Results::finish`].

@@ -207,8 +207,7 @@ impl Subject<'_> {
 
     /// The status that the gateway answers a refusal with.
     pub fn status(&self, cause: Cause) -> u16 {
-        let other = self.scenario.gateway.refusals.iter().find(|(name, _)| *name == cause.name());
-        other.map_or(cause.status(), |(_, status)| *status)
+        status(self.scenario, cause)
     }
 
     /// A measure of one replication; its denominator is 0 where there is nothing to measure.
@@ -485,6 +484,12 @@ impl Subject<'_> {
         };
         interval::over_consumers(&cohorts, sums, value)
     }
+}
+
+/// What a refusal of this cause is answered with.
+pub fn status(scenario: &Scenario, cause: Cause) -> u16 {
+    let other = scenario.gateway.refusals.iter().find(|(name, _)| *name == cause.name());
+    other.map_or(cause.status(), |(_, status)| *status)
 }
 
 /// What a served call is answered with.

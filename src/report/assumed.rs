@@ -6,7 +6,8 @@ use farebox_engine::draw::Chance;
 use farebox_engine::model::{Arrivals, Breaks, Card, Cohort, Joined, On402, Payments, Reminders, Scenario, Webhooks};
 use farebox_engine::time::Span;
 
-use super::text::{Row, duration, row, table};
+use super::section::{Row, Section, row};
+use super::text::duration;
 
 fn tops_up(cohort: &Cohort) -> bool {
     cohort.client.on_402 == On402::TopUpThenRetry
@@ -16,8 +17,8 @@ fn pays(cohort: &Cohort) -> bool {
     matches!(cohort.client.on_402, On402::TopUpThenRetry | On402::PayOnce)
 }
 
-/// The page about it; nothing where the scenario says it all.
-pub fn render(scenario: &Scenario) -> String {
+/// The section about it; nothing where the scenario says it all.
+pub fn section(scenario: &Scenario) -> Option<Section> {
     let names = |which: &dyn Fn(&Cohort) -> bool| {
         let named = scenario.cohorts.iter().filter(|cohort| which(cohort)).map(|cohort| cohort.name.as_str());
         named.collect::<Vec<_>>().join(", ")
@@ -58,7 +59,7 @@ pub fn render(scenario: &Scenario) -> String {
         .chain(of_reminders(&scenario.payments.reminders, &names(&|cohort| may_be_reminded(scenario, cohort))))
         .chain(of_faults(scenario))
         .collect();
-    if rows.is_empty() { String::new() } else { table("Assumed", &rows) }
+    Section::of("Assumed", rows)
 }
 
 /// Whether something of them ends that they could be reminded of.

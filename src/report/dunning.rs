@@ -10,17 +10,17 @@ use farebox_engine::money::{Currency, thousands};
 use farebox_engine::outcome::{CohortOutcome, Demand, Dunned, Outcome, pooled, quantile};
 use farebox_engine::time::DAY;
 
-use super::text::{Row, counted, currency, duration, row, table};
+use super::section::{Row, Section, row};
+use super::text::{counted, currency, duration};
 
-/// All pages; nothing of what has not happened.
-pub(super) fn render(outcome: &Outcome) -> String {
-    let (runs, sum) = (outcome.replication_count(), outcome.summed());
-    let (blocked, demand) = (blocked(&sum.cohorts, runs), demand(&sum, runs));
-    let page = |title, rows: &[Row]| if rows.is_empty() { String::new() } else { table(title, rows) };
-    let reminded = reminded(&sum.cohorts, runs);
-    page("Reminders", &reminded)
-        + &page("Refused until paid", &blocked)
-        + &page("Refused demand, at list price", &demand)
+/// All sections, of so many runs, of which the outcome is the sum; nothing of what has not happened.
+pub(super) fn sections(sum: &Outcome, runs: u64) -> Vec<Section> {
+    let all = [
+        Section::of("Reminders", reminded(&sum.cohorts, runs)),
+        Section::of("Refused until paid", blocked(&sum.cohorts, runs)),
+        Section::of("Refused demand, at list price", demand(sum, runs)),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// What a count over all replications is in each, rounded.
@@ -136,6 +136,7 @@ fn priced(demand: &Demand, currency: Currency, runs: u64) -> Row {
 
 #[cfg(test)]
 mod tests {
+    use super::super::section;
     use super::*;
     use farebox_engine::model::{Arrivals, Cohort, Plan, Scenario};
     use farebox_engine::outcome::{ListPrice, Nanos};
@@ -163,6 +164,10 @@ mod tests {
         let price = ListPrice { amount: Nanos(49_000_000_000), per: 100_000 };
         cohort.refused_demand = vec![row(0, 12_000, Some(price)), row(1, 5_000, None)];
         outcome
+    }
+
+    fn render(outcome: &Outcome) -> String {
+        section::text(&sections(&outcome.summed(), outcome.replication_count()))
     }
 
     #[test]

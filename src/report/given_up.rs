@@ -6,16 +6,17 @@ use farebox_engine::billing::tally::Count;
 use farebox_engine::money::thousands;
 use farebox_engine::outcome::{CohortOutcome, FailedAs, Outcome};
 
-use super::text::{currency, row, table};
+use super::section::{Section, row};
+use super::text::currency;
 
 /// The section of a page: figures are means over so many runs, of which the outcome is the sum; nothing where no client has
 /// gone.
-pub fn render(sum: &Outcome, runs: u64) -> String {
+pub fn section(sum: &Outcome, runs: u64) -> Option<Section> {
     let is_given_up = |(alike, _): &(FailedAs, u64)| alike.cause == "client_abort";
     let failures = sum.cohorts.iter().flat_map(CohortOutcome::failures).filter(is_given_up);
     let given_up: u64 = failures.map(|(_, attempts)| attempts).sum();
     if given_up == 0 {
-        return String::new();
+        return None;
     }
     let count = |count: u64| thousands(((count + runs / 2) / runs).into());
     let amount = |nanos: i128| {
@@ -33,5 +34,5 @@ pub fn render(sum: &Outcome, runs: u64) -> String {
         row("billed for them", amount(billed), "for answers that their clients have not had, or not whole"),
         row("upstream cost absorbed", amount(sum.moved(Movement::CostAbsorbed)), "for what nobody was billed for"),
     ];
-    table("Given up by their clients", &rows)
+    Section::of("Given up by their clients", rows.to_vec())
 }

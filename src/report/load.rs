@@ -3,13 +3,19 @@
 use farebox_engine::money::{Currency, thousands};
 use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND};
 
-use super::text::{Row, counted, duration, row, table};
+use super::section::{self, Row, Section, row};
+use super::text::{counted, duration};
 use crate::live::collector::reconcile::{Reconciled, Sum};
 use crate::live::result::{Cpu, ForeignReport, LoadReport, Measured, Percentiles, Sockets};
 use crate::live::validity::Reason;
 
 /// The page about the sockets; what became of the calls is the outcome's page.
 pub fn render(load: &LoadReport) -> String {
+    section::text(&sections(load))
+}
+
+/// The same as sections.
+pub fn sections(load: &LoadReport) -> Vec<Section> {
     let note = "of billing time in each second; rate limits go by the wall's";
     let compressed = row("compressed", span(load.billing_ns_per_s), note);
     let processor = load.processor.as_ref().map(|found| processor(found, &load.outcome.currency));
@@ -45,6 +51,11 @@ pub fn said_of(found: &Reconciled, currency: &str) -> String {
 
 /// The page about a load on a gateway that is not ours.
 pub fn render_foreign(load: &ForeignReport) -> String {
+    section::text(&sections_foreign(load))
+}
+
+/// The same as sections.
+pub fn sections_foreign(load: &ForeignReport) -> Vec<Section> {
     let mut rows = vec![row("target", load.target.clone(), ""), row("books", "none", load.books)];
     let of = |name: &str, calls: u64| row(name, thousands(calls.into()), "");
     rows.extend(load.sockets.classes.iter().map(|(class, calls)| of(class, *calls)));
@@ -54,7 +65,7 @@ pub fn render_foreign(load: &ForeignReport) -> String {
     page(&load.sockets, rows)
 }
 
-fn page(load: &Sockets, beside: Vec<Row>) -> String {
+fn page(load: &Sockets, beside: Vec<Row>) -> Vec<Section> {
     let count = |label: &str, calls: u64| row(label, thousands(calls.into()), "");
     let mut rows = vec![row("verdict", load.validity.verdict.name(), "")];
     rows.extend(load.validity.reasons.iter().map(|reason| row("", "", why(*reason, load))));
@@ -77,11 +88,11 @@ fn page(load: &Sockets, beside: Vec<Row>) -> String {
     if load.unfinished > 0 {
         rows.push(count("unfinished", load.unfinished));
     }
-    table("Load", &rows) + &measured(load) + &times(load) + &work(load)
+    [Section::of("Load", rows), measured(load), times(load), work(load)].into_iter().flatten().collect()
 }
 
 /// What of the load is measured, and what it came to a second.
-fn measured(load: &Sockets) -> String {
+fn measured(load: &Sockets) -> Option<Section> {
     let Measured { from_ns, until_ns, offered_per_s, answered_per_s } = load.measured;
     let window = format!("{} to {}", duration(from_ns), duration(until_ns));
     let books = "of the load; the books and the counts above hold all of it, because accounts do not forget";
@@ -89,24 +100,24 @@ fn measured(load: &Sockets) -> String {
     let offered = (!load.is_closed).then(|| row("offered", per_s(offered_per_s), "attempts that were due then"));
     let answered = row(if load.is_closed { "throughput" } else { "answered" }, per_s(answered_per_s), "attempts");
     let rows: Vec<_> = [row("measured", window, books)].into_iter().chain(offered).chain([answered]).collect();
-    table("Rates", &rows)
+    Section::of("Rates", rows)
 }
 
-fn times(load: &Sockets) -> String {
+fn times(load: &Sockets) -> Option<Section> {
     if load.is_closed {
         let note = "latency from the intended start does not exist: the answers say when calls are made";
-        return table("Service time", &[percentiles("service time", &load.service_ns), row("", "", note)]);
+        return Section::of("Service time", vec![percentiles("service time", &load.service_ns), row("", "", note)]);
     }
     let mut latency: Vec<_> = load.latency_ns.iter().map(|(class, ns)| percentiles(class, ns)).collect();
     latency.extend(load.first_token_ns.iter().map(|ns| percentiles("first token", ns)));
     latency.push(percentiles("service time", &load.service_ns));
     latency.extend(load.lateness_ns.iter().map(|ns| percentiles("sent late by", ns)));
     latency.extend(load.lag_ns.iter().map(|ns| percentiles("of it the generator's", ns)));
-    table("Latency from the intended start", &latency)
+    Section::of("Latency from the intended start", latency)
 }
 
 /// What the threads have worked.
-fn work(load: &Sockets) -> String {
+fn work(load: &Sockets) -> Option<Section> {
     let of = |(role, cpu): (&&str, &Cpu)| {
         let note = format!(
             "{} an attempt; the busiest of {} {:.0}% of the time",
@@ -122,7 +133,7 @@ fn work(load: &Sockets) -> String {
         let note = format!("of a server that does nothing; this load has come to {share:.0}% of it");
         rows.push(row("the generator's most", format!("{:.0} a second", ceiling.per_s), note));
     }
-    table("CPU time", &rows)
+    Section::of("CPU time", rows)
 }
 
 /// Why a load is not valid, and what to do.

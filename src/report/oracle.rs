@@ -8,17 +8,18 @@ use farebox_engine::billing::price;
 use farebox_engine::money::thousands;
 use farebox_engine::outcome::{CohortOutcome, Judged, JudgedRoute, Outcome, WrongAnswers};
 
+use super::section::{Row, Section, row};
 use super::table::{decimal, each, write};
-use super::text::{Row, currency, row, table as page_table};
+use super::text::currency;
 use crate::measure::Subject;
 
 const TITLE: &str = "Answers that were wrong";
 
 /// The section of a page: figures are means over so many runs, of which the outcome is the sum; nothing where nobody has
 /// judged.
-pub fn render(sum: &Outcome, runs: u64) -> String {
+pub fn section(sum: &Outcome, runs: u64) -> Option<Section> {
     let judged: Option<Vec<&Judged>> = sum.cohorts.iter().map(|cohort| cohort.oracle.as_ref()).collect();
-    let Some(judged) = judged else { return String::new() };
+    let judged = judged?;
     let mut all = JudgedRoute::default();
     for of in &judged {
         all.add(&of.whole());
@@ -49,7 +50,7 @@ pub fn render(sum: &Outcome, runs: u64) -> String {
     if rows.is_empty() {
         rows.push(mean.row("none", 0, &format!("of {} answers", mean.count(all.answers()))));
     }
-    page_table(TITLE, &rows)
+    Section::of(TITLE, rows)
 }
 
 struct Mean<'a> {

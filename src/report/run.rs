@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use farebox_engine::money::thousands;
 
-use super::text::{row, table};
+use super::section::{self, Section, row};
 use crate::live::result::{DifferenceRow, Proven, RunReport};
 
 /// How many differences the terminal shows; all of them are in `run.json`.
@@ -12,6 +12,11 @@ const SHOWN: usize = 5;
 
 /// The page about the proofs.
 pub fn render(report: &RunReport) -> String {
+    section::text(&sections(report))
+}
+
+/// The same as sections.
+pub fn sections(report: &RunReport) -> Vec<Section> {
     let proven = |label: &str, proven: &Proven, note: &str| {
         row(
             label,
@@ -38,12 +43,13 @@ pub fn render(report: &RunReport) -> String {
         let note = "that the twin did not: of consumers who had left or slowed down, or of sessions that the end cuts off elsewhere";
         rows.push(row("made beside", thousands(report.free_running.made_beside.into()), note));
     }
-    table("Simulated and live", &rows) + &differences(&report.free_running.differences)
+    let differences = differences(&report.free_running.differences);
+    Section::of("Simulated and live", rows).into_iter().chain(differences).collect()
 }
 
-fn differences(differences: &[DifferenceRow]) -> String {
+fn differences(differences: &[DifferenceRow]) -> Option<Section> {
     if differences.is_empty() {
-        return String::new();
+        return None;
     }
     let mut by_boundary: BTreeMap<&str, u64> = BTreeMap::new();
     for difference in differences {
@@ -64,5 +70,5 @@ fn differences(differences: &[DifferenceRow]) -> String {
     if differences.len() > SHOWN {
         rows.push(row("…", "", "all of them are in run.json"));
     }
-    table("Decided otherwise by the free-running load, because real clocks jitter", &rows)
+    Section::of("Decided otherwise by the free-running load, because real clocks jitter", rows)
 }

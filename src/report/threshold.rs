@@ -4,7 +4,9 @@ use farebox_engine::model::{Collected, Measure, Number, Selector, Statistic};
 use farebox_engine::money::{Currency, thousands};
 use farebox_engine::outcome::Outcome;
 
-use super::text::{Row, currency, duration, row, table};
+use super::about::Promise;
+use super::section::{Row, Section, row};
+use super::text::{currency, duration};
 use crate::measure::judge::{Found, Judged};
 use crate::measure::{Subject, Unit, unit};
 
@@ -28,8 +30,18 @@ pub fn render(thresholds: &[Judged], outcome: &Outcome) -> String {
 
 /// The same without an outcome, in this currency.
 pub fn render_in(thresholds: &[Judged], currency: Currency) -> String {
-    let rows: Vec<_> = thresholds.iter().map(|judged| line(judged, currency)).collect();
-    if rows.is_empty() { String::new() } else { table("Thresholds", &rows) }
+    section(thresholds, currency).map_or_else(String::new, |section| section.text())
+}
+
+/// The same as a section; `None` without any.
+pub fn section(thresholds: &[Judged], currency: Currency) -> Option<Section> {
+    Section::of("Thresholds", thresholds.iter().map(|judged| line(judged, currency)).collect())
+}
+
+/// A threshold in words, for whoever renders it later.
+pub fn promise(judged: &Judged, currency: Currency) -> Promise {
+    let Row { label, figure, note, .. } = line(judged, currency);
+    Promise { threshold: label, measured: figure, verdict: note, fails: judged.fails }
 }
 
 fn line(judged: &Judged, currency: Currency) -> Row {
@@ -57,7 +69,7 @@ pub(super) const fn verdict(judged: &Judged) -> &'static str {
 }
 
 /// The figures that have an interval; or why none has.
-pub fn intervals(subject: &Subject<'_>) -> String {
+pub fn intervals(subject: &Subject<'_>) -> Option<Section> {
     let (mut rows, mut reason) = (Vec::new(), None);
     for (label, measure) in SHOWN {
         let Ok(measured) = subject.measure(measure, &Selector::default()) else { continue };
@@ -71,12 +83,11 @@ pub fn intervals(subject: &Subject<'_>) -> String {
         }
     }
     match reason {
-        Some(why) if rows.is_empty() => format!("\nWithout intervals: {why}\n"),
-        _ if rows.is_empty() => String::new(),
+        Some(why) if rows.is_empty() => Some(Section { title: format!("Without intervals: {why}"), rows: Vec::new() }),
         _ if subject.outcome.replication_count() == 1 => {
-            table("With 95 % intervals, from the differences between consumers", &rows)
+            Section::of("With 95 % intervals, from the differences between consumers", rows)
         }
-        _ => table("With 95 % intervals, from the differences between replications", &rows),
+        _ => Section::of("With 95 % intervals, from the differences between replications", rows),
     }
 }
 

@@ -5,7 +5,8 @@ use farebox_engine::billing::tally::Count;
 use farebox_engine::money::thousands;
 use farebox_engine::outcome::{CohortOutcome, Heard, Outcome, quantile};
 
-use super::text::{Row, duration, row, table};
+use super::section::{Row, Section, row};
+use super::text::duration;
 
 /// What is counted of webhooks.
 pub(super) const COUNTS: [Count; 8] = [
@@ -24,12 +25,9 @@ pub(super) fn is_any(outcome: &Outcome) -> bool {
     outcome.replications().flatten().any(|cohort| cohort.count(Count::Events) > 0)
 }
 
-/// The page; of several replications every figure is the mean.
-pub(super) fn render(outcome: &Outcome) -> String {
-    if !is_any(outcome) {
-        return String::new();
-    }
-    table("Webhooks", &rows(&outcome.summed().cohorts, outcome.replication_count()))
+/// The section: figures are means over so many runs, of which the outcome is the sum.
+pub(super) fn section(sum: &Outcome, runs: u64) -> Option<Section> {
+    is_any(sum).then(|| Section { title: "Webhooks".to_owned(), rows: rows(&sum.cohorts, runs) })
 }
 
 fn rows(cohorts: &[CohortOutcome], runs: u64) -> Vec<Row> {
@@ -80,6 +78,10 @@ mod tests {
         scenario.plans.push(Plan::new("pro"));
         scenario.cohorts.push(Cohort::new("all", 10, Arrivals::Poisson { mean_gap_ns: 1e9, spread: None }));
         Outcome::new(&scenario, 30 * DAY, &Recorder::new(1), &[vec![[0, 10]]])
+    }
+
+    fn render(outcome: &Outcome) -> String {
+        section(&outcome.summed(), outcome.replication_count()).map_or_else(String::new, |section| section.text())
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod overlay;
 mod reader;
 mod schema;
 mod set;
+pub mod setting;
 mod suggest;
 mod threshold;
 mod trace;
@@ -44,6 +45,7 @@ use self::diagnostic::{Problems, Spanned, enumerate, quote};
 use self::files::Files;
 pub use self::grid::{Axis, AxisValue, Checked, Grid, GridError};
 pub use self::option::{amount, duration, durations, rate_per_s, share};
+pub use self::setting::Setting;
 
 /// A scenario that is right. It can be played when nothing of it is unsupported.
 #[derive(Clone, Debug)]
@@ -55,6 +57,10 @@ pub struct Loaded {
     /// What of the scenario has no effect in this version ([`Severity::Unsupported`]): playing it would answer another
     /// question than it asks.
     pub unsupported: Vec<Diagnostic>,
+    /// What the first comment of the file asks.
+    pub question: Option<String>,
+    /// What is played, key by key.
+    pub settings: Vec<Setting>,
     /// The variants of the file.
     pub variants: Vec<Variant>,
     /// Where each threshold stands, in the order of the scenario's.
@@ -155,7 +161,8 @@ fn parse_with(name: &str, text: &str, files: &Files, variant: Option<&str>) -> R
     let mut problems = Problems::default();
     let judged = node::parse(text, &mut problems).and_then(|root| judge(&root, files, variant, &mut problems));
     match judged {
-        Some((lowered, unsupported, variants)) if !problems.has_errors() => {
+        Some((Chosen { lowered, unsupported, settings }, variants)) if !problems.has_errors() => {
+            let question = setting::question(text);
             let fingerprint = fingerprint(text, variant, &lowered.traces);
             let name = match variant {
                 Some(variant) => format!("{}-{variant}", lowered.scenario.name),
@@ -165,9 +172,22 @@ fn parse_with(name: &str, text: &str, files: &Files, variant: Option<&str>) -> R
             let mut warnings = problems.into_sorted();
             warnings.retain(|problem| problem.severity == Severity::Warning);
             let thresholds = lowered.thresholds.iter().map(|span| source.place(*span)).collect();
-            Ok(Loaded { scenario, warnings, unsupported, variants, thresholds, source })
+            Ok(Loaded { scenario, warnings, unsupported, question, settings, variants, thresholds, source })
         }
         _ => Err(Rejected { source, diagnostics: problems.into_sorted() }),
+    }
+}
+
+/// What was asked for: the document as it stands, or a variant.
+struct Chosen {
+    lowered: lower::Lowered,
+    unsupported: Vec<Diagnostic>,
+    settings: Vec<Setting>,
+}
+
+impl Chosen {
+    fn new(lowered: lower::Lowered, unsupported: Vec<Diagnostic>, root: &Spanned<node::Node>) -> Self {
+        Self { lowered, unsupported, settings: setting::settings(root) }
     }
 }
 
@@ -177,8 +197,9 @@ fn judge(
     files: &Files,
     asked: Option<&str>,
     problems: &mut Problems,
-) -> Option<(lower::Lowered, Vec<Diagnostic>, Vec<Variant>)> {
-    let mut found = lower::lower(root, files, problems).map(|lowered| (lowered, problems.unsupported()));
+) -> Option<(Chosen, Vec<Variant>)> {
+    let mut found =
+        lower::lower(root, files, problems).map(|lowered| Chosen::new(lowered, problems.unsupported(), root));
     if asked.is_some() {
         found = None;
     }
@@ -190,7 +211,7 @@ fn judge(
         let lowered = lower::lower(&merged, files, &mut own);
         let unsupported = own.unsupported();
         if asked == Some(name.as_str()) {
-            found = lowered.map(|lowered| (lowered, unsupported.clone()));
+            found = lowered.map(|lowered| Chosen::new(lowered, unsupported.clone(), &merged));
         }
         problems.absorb(&format!("in the variant {}", quote(&name)), own);
         variants.push(Variant { name, unsupported });
@@ -205,7 +226,7 @@ fn judge(
         });
         problems.push(Diagnostic::error(root.span, format!("there is no variant {}", quote(asked))).help(help));
     }
-    found.map(|(lowered, unsupported)| (lowered, unsupported, variants))
+    found.map(|chosen| (chosen, variants))
 }
 
 /// The JSON Schema (draft 2020-12) of the language: editors complete from it.

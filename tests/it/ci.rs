@@ -64,7 +64,7 @@ fn every_threshold_is_a_test_and_so_is_the_run_itself() {
     expect![[r#"
         <testsuites name="farebox" tests="5" skipped="0" failures="1" errors="1">
         <testsuite name="hostile" tests="5" skipped="0" errors="1" failures="1">
-        <property name="command" value="farebox simulate hostile.yaml --out out"/>
+        <property name="command" value="farebox simulate hostile.yaml"/>
         <testcase name="refusals.rate &lt; 0.01%" classname="hostile.threshold">
         <failure message="measured 4.829 % (3.191 % to 6.466 %), and the line is 0.010 %" type="threshold">measured 4.829 % (3.191 % to 6.466 %), and the line is 0.010 %</failure>
         <testcase name="calls{outcome=served, route=/*it*&apos;s|@team/&amp;amp;=1+1:https://x.y/[a](b)}.count &gt;= 1k" classname="hostile.threshold">
@@ -98,7 +98,7 @@ fn a_hostile_file_name_is_text_wherever_it_is_told() {
     .assert_eq(&answer.stderr);
     let page = fs::read_to_string(summary).unwrap();
     assert_eq!(page, format!("what another step has said\n{}\n", written(&folder, "summary.md")));
-    expect![[r#"
+    expect![[r###"
         ## ❌ `hostile`: FAILED: a threshold is broken
         | ❌ | `refusals.rate < 0.01%` | 4.829 % (3.191 % to 6.466 %) | 0.010 % | BROKEN |
         | ✅ | `calls{outcome=served, route=/*it*'s\|@team/&amp;=1+1:https://x.y/[a](b)}.count >= 1k` | 3,390 | 1,000 | held |
@@ -107,7 +107,7 @@ fn a_hostile_file_name_is_text_wherever_it_is_told() {
         | refused: `quota_exhausted` | 172 | 4.83 % |
         | ✅ | the books balance | all accounts sum to zero |
         | ✅ | the run is valid | 3,562 attempts at calls |
-        Farebox 0.1.0, seed 402, fingerprint `402`, ``farebox simulate --out out --quiet --format json 'a,b:%\u{1b}[31m\u{202e}<script>|`x`"🎫.yaml'``"#]]
+        Farebox 0.1.0, seed 402, fingerprint `402`, ``farebox simulate 'a,b:%\u{1b}[31m\u{202e}<script>|`x`"🎫.yaml'``"###]]
     .assert_eq(&replaced_fingerprint(&lines_with(&page, &["## ❌", "| ❌", "| ✅", "refused:", "offered", "Farebox"]).join("\n")));
     for name in ["junit.xml", "summary.md", "calls.csv"] {
         let text = written(&folder, name);

@@ -51,6 +51,7 @@ fn help_says_what_it_is_for_and_how_it_ends() {
                        to
           load         Play a scenario on real sockets, against the built-in gateway
           run          Simulate and load, check that both took the same decisions, and report
+          report       Render results again, or several side by side
           serve        Serve one role alone, until Ctrl-C
           prove        Play what theory has formulas for, and show both side by side
           import       Turn what others have recorded into a trace that a scenario plays

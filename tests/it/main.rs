@@ -19,6 +19,7 @@
 //! - `payments`: the payment processor alone: whom it serves, what it says, and how it ends.
 //! - `proofs`: that both halves decide alike, and that the proofs can fail.
 //! - `prove`: textbook formulas beside what is simulated: whole answers of the command.
+//! - `report`: pages for a browser, rendered again and side by side, and the example that is kept.
 //! - `schema`: the JSON Schema beside the parser.
 //! - `sweep`: grids from outside: the page, tables, charts, hostile names, an interrupt.
 //! - `tidy`: the few rules that the architecture stands on.
@@ -49,6 +50,7 @@ mod payments;
 mod program;
 mod proofs;
 mod prove;
+mod report;
 mod schema;
 mod sweep;
 mod thresholds;

@@ -158,7 +158,8 @@ const SHELL: [(&str, &[&str]); 14] = [
     ("baseline", &["engine::model", "engine::outcome", "live", "measure"]),
     ("sweep", &["engine::*", "control", "measure", "scenario", "simulate"]),
     // `engine::billing` for the names of movements and causes, `engine::model` for what a scenario left out, `live` for what
-    // a load has shown; `engine::distribution` and `engine::draw` for how long and how likely what was assumed is.
+    // a load has shown, `scenario` for the settings that it was read with; `engine::distribution` and `engine::draw` for how
+    // long and how likely what was assumed is.
     (
         "report",
         &[
@@ -173,6 +174,7 @@ const SHELL: [(&str, &[&str]); 14] = [
             "baseline",
             "live",
             "measure",
+            "scenario",
             // What a sweep has shown.
             "sweep",
         ],
@@ -211,7 +213,7 @@ fn one_direction(file: &File) -> Vec<String> {
     let (top, below) = path.split_once('/').unwrap_or((path, ""));
     let part = top.trim_end_matches(".rs");
     // The roots list the modules, and tests may use what they like.
-    if ["lib", "main", "tests"].contains(&part) {
+    if ["lib", "main", "tests"].contains(&part) || path.ends_with("/tests.rs") {
         return Vec::new();
     }
     let depth = 1 + below.split('/').filter(|name| !name.is_empty() && *name != "mod.rs").count();
@@ -378,6 +380,7 @@ fn the_direction_bites() {
     assert_eq!(uses("src/cli/commands/run.rs", "use crate::{live, report};\nuse farebox_engine::sim;"), 0);
     assert_eq!(uses("src/scenario/lower.rs", "use super::node;\nuse farebox_engine::model::Plan;"), 0);
     assert_eq!(uses("src/engine/sim.rs", "use crate::{billing::gate, world};"), 0);
+    assert_eq!(uses("src/engine/billing/gate/tests.rs", "use crate::world::Consumer;"), 0);
     assert_eq!(uses("src/engine/time.rs", "#[cfg(test)]\nmod tests {\n    use crate::sim;\n}"), 0);
 }
 

@@ -25,6 +25,7 @@ use crate::live::result::{ForeignReport, Seen, Sockets};
 use crate::live::stage;
 use crate::measure::Latency;
 use crate::measure::answers::{Answered, Answers, is_unknown};
+use crate::report::about::{Curve, Load};
 use crate::report::{hlog, load as page};
 
 /// Why there is no money in the report.
@@ -56,8 +57,11 @@ pub(super) fn load(mut plan: Plan, args: &args::Load, printer: &mut Printer) -> 
     plan.add_json("run.json", &report);
     let mut verdict = Verdict::passed();
     let (latency, worth) = (latency(&result), worthless(&report.sockets));
-    let judgement =
+    let mut judgement =
         judge_answers(&mut plan, &answers(&result, &latency), args.live.judging.strict, worth.as_deref(), &mut verdict);
+    judgement.about.load =
+        Some(Load { worthless: worth, latency: Curve::of_a_load(&latency), sections: page::sections_foreign(&report) });
+    plan.add_page(&judgement.about, None);
     let text = format!("{}{}", page::render_foreign(&report), judgement.page);
     check_generator(&report.sockets, &mut verdict, printer);
     warn_of_silence(&result, printer);

@@ -9,6 +9,7 @@ use crate::cli::plan::Plan;
 use crate::measure::Subject;
 use crate::measure::answers::Answers;
 use crate::measure::judge::{self, Judged};
+use crate::report::about::{About, Played};
 use crate::report::{table, threshold};
 
 /// What was judged, and the page that says it.
@@ -19,6 +20,8 @@ pub struct Judgement {
     pub thresholds: Vec<Judged>,
     /// The figures beside those of a baseline, and its name.
     pub baseline: Option<(String, Vec<Compared>)>,
+    /// What the page for a browser says beside the outcome.
+    pub about: About,
 }
 
 /// A result with the thresholds beside it, as it is printed for programs.
@@ -59,7 +62,9 @@ pub fn judge_unless(
         plan.add(name, text);
     }
     let thresholds = noted(plan, judge::judge(subject, strict), invalid, verdict);
-    Judgement { page: threshold::render(&thresholds, outcome), thresholds, baseline: None }
+    let mut about = plan.about(if subject.latency.is_some() { Played::Loaded } else { Played::Simulated });
+    about.judge(subject, &thresholds);
+    Judgement { page: threshold::render(&thresholds, outcome), thresholds, baseline: None, about }
 }
 
 /// Judges the thresholds of a load on a gateway that is not ours.
@@ -72,7 +77,9 @@ pub fn judge_answers(
 ) -> Judgement {
     let judged = judge::judge_answers(&plan.scenario, answers, strict);
     let thresholds = noted(plan, judged, invalid, verdict);
-    Judgement { page: threshold::render_in(&thresholds, plan.scenario.currency), thresholds, baseline: None }
+    let mut about = plan.about(Played::Elsewhere);
+    about.promise(&plan.scenario, &thresholds);
+    Judgement { page: threshold::render_in(&thresholds, plan.scenario.currency), thresholds, baseline: None, about }
 }
 
 /// Adds the thresholds to the results, and notes one that fails.

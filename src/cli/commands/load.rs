@@ -24,6 +24,7 @@ use crate::live::result::{LoadReport, Sockets};
 use crate::live::stage::{self, Conduct, FreeRun, LiveError};
 use crate::live::validity::Verdict as Worth;
 use crate::measure::{FIRST_TOKEN, Latency, Subject};
+use crate::report::about::{Curve, Load};
 use crate::report::text::{self, counted, duration};
 use crate::report::{hlog, load as page};
 
@@ -52,6 +53,9 @@ pub fn load(args: &args::Load, printer: &mut Printer) -> Result<Verdict, Failure
     let subject = Subject { scenario: &scenario, outcome, latency: Some(&latency), interrupted };
     let worth = worthless(&report.sockets);
     let mut judgement = judge_unless(&mut plan, &subject, args.live.judging.strict, worth.as_deref(), &mut verdict);
+    judgement.about.load =
+        Some(Load { worthless: worth, latency: Curve::of_a_load(&latency), sections: page::sections(&report) });
+    plan.add_page(&judgement.about, Some(&report.outcome));
     check_generator(&report.sockets, &mut verdict, printer);
     check_processor(&report, &mut verdict, printer);
     let loads = Loads { this: &world, that: that.as_ref(), first: read(&run, &report), ceiling };

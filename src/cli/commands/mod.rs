@@ -12,6 +12,7 @@ pub mod load;
 pub mod plan;
 pub mod prove;
 pub mod repeats;
+pub mod report;
 pub mod run;
 pub mod schema;
 pub mod serve;

@@ -1,12 +1,13 @@
 //! `farebox run`: simulates, loads, and checks that both agree.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use farebox_engine::billing::gate::Decision;
 use farebox_engine::log::History;
 use farebox_engine::world::World;
 
-use super::load::{check_generator, check_processor, free_run, measured};
+use super::load::{check_generator, check_processor, free_run, latency, measured, worthless};
 use super::simulate;
 use crate::baseline::simulated::conditions;
 use crate::cli::baselines::Desk;
@@ -17,7 +18,12 @@ use crate::cli::{args, ci};
 use crate::live::proof::{self, Comparison, Disagreement, Extent, ReplayError};
 use crate::live::result::{FreeRunning, LoadReport, RunReport};
 use crate::live::stage;
+use crate::measure::Latency;
+use crate::report::about::{Curve, Load, Played};
 use crate::report::{self, hlog, text};
+
+/// Latency from the intended start, by what became of the attempts.
+type Times = BTreeMap<&'static str, Latency>;
 
 /// Plays the scenario of `args` in both halves.
 pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> {
@@ -34,8 +40,10 @@ pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> 
     simulate::check_calls(&outcome, &mut verdict, printer);
     simulate::beside_baseline(&mut plan, &mut desk, &outcome, &mut judgement, &mut verdict);
     let mut checks = vec![ci::balanced(&outcome), ci::valid_simulation(&outcome)];
+    judgement.about.kind = Played::Run;
     let report = if plan.was_interrupted() { None } else { live(&plan, printer)? };
-    let Some((report, log)) = report else {
+    let Some((report, log, latency)) = report else {
+        plan.add_page(&judgement.about, Some(&outcome));
         plan.add("latency.hlog", hlog::of_simulation(&outcome));
         ci::add(&mut plan, &judgement, Some(&outcome), &checks, &mut verdict);
         let verdict = plan.finish(&judgement.page, &judgement.with(&outcome), verdict, printer)?;
@@ -48,6 +56,11 @@ pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> 
     page += &text::render_gateway(&report.load.outcome);
     page += &report::load::render(&report.load);
     page += &report::run::render(&report);
+    let mut sections = report::run::sections(&report);
+    sections.extend(report::load::sections(&report.load));
+    judgement.about.load =
+        Some(Load { worthless: worthless(&report.load.sockets), latency: Curve::of_a_load(&latency), sections });
+    plan.add_page(&judgement.about, Some(&outcome));
     check_generator(&report.load.sockets, &mut verdict, printer);
     check_processor(&report.load, &mut verdict, printer);
     plan.add("latency.hlog", log);
@@ -59,9 +72,9 @@ pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> 
     Ok(verdict)
 }
 
-/// The load with the log of its latencies, first in lockstep with its twin, then free-running; `None` when an interrupt has
+/// The load, the log of its latencies and what is told of them, first in lockstep with its twin, then free-running; `None` when an interrupt has
 /// cut the lockstep short, because then nothing is proved.
-fn live(plan: &Plan, printer: &mut Printer) -> Result<Option<(RunReport, String)>, Failure> {
+fn live(plan: &Plan, printer: &mut Printer) -> Result<Option<(RunReport, String, Times)>, Failure> {
     let world = plan.scaled()?;
     let twins = stage::twins(&world).map_err(plan::overflow)?;
     let lockstep = lockstep(plan, &world, &twins, printer)?;
@@ -83,7 +96,7 @@ fn live(plan: &Plan, printer: &mut Printer) -> Result<Option<(RunReport, String)
         free_running: FreeRunning::new(&world, &comparison),
         load,
     };
-    Ok(Some((report, log)))
+    Ok(Some((report, log, latency(&free.load))))
 }
 
 fn lockstep(plan: &Plan, world: &Arc<World>, twins: &[History], printer: &mut Printer) -> Result<Extent, Failure> {

@@ -24,6 +24,7 @@ pub fn simulate(args: &args::Simulate, printer: &mut Printer) -> Result<Verdict,
     let mut judgement = simulated(&mut plan, &outcome, args.judging.strict, &mut verdict);
     check_calls(&outcome, &mut verdict, printer);
     beside_baseline(&mut plan, &mut desk, &outcome, &mut judgement, &mut verdict);
+    plan.add_page(&judgement.about, Some(&outcome));
     plan.add("latency.hlog", hlog::of_simulation(&outcome));
     ci::add(
         &mut plan,

@@ -9,7 +9,8 @@ use farebox_engine::outcome::Metric;
 
 use super::super::visible::on_one_line;
 use super::{Case, Concerned, Facts, Pairing, Row, Unit};
-use crate::report::text::{counted, largest_remainder, length};
+use crate::report::statement::largest_remainder;
+use crate::report::text::{counted, length};
 
 /// Names longer than this are cut, so that no file pushes the figures off the page.
 const NAME_MOST: usize = 40;

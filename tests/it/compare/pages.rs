@@ -338,8 +338,8 @@ fn outcomes_that_no_run_has_made_are_refused() {
         change(&mut broken);
         fs::write(folder.path().join("broken.json"), broken.to_string()).unwrap();
         let answer = folder.farebox("compare small broken.json --out results").run();
-        assert_eq!(answer.code, Some(2), "{answer}");
-        assert!(answer.stderr.contains("`broken.json` is no outcome to compare"), "{answer}");
+        assert_eq!(answer.code, Some(7), "{answer}");
+        assert!(answer.stderr.contains("`broken.json` holds no results of this version"), "{answer}");
     };
     refused(&|outcome| outcome["schema"] = 4.into());
     refused(&|outcome| outcome["currency"] = "ZZZ".into());

@@ -1,12 +1,10 @@
-//! Two outcomes that earlier runs have stored. They come from files that anybody may have written, so their numbers are
-//! bounded before anything is summed.
+//! Two outcomes that earlier runs have stored.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use farebox_engine::money::Currency;
-use farebox_engine::outcome::{CohortOutcome, Outcome, RouteOutcome};
+use farebox_engine::outcome::Outcome;
 use farebox_engine::time::DAY;
 
 use super::finish;
@@ -15,16 +13,11 @@ use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::out::OutDir;
 use crate::cli::printer::Printer;
 use crate::cli::results::Results;
+use crate::cli::stored;
 use crate::report::compare::Facts;
-use crate::report::stored::{self, StoredError};
 
-/// A stored outcome may be so large.
-const BYTES_MOST: u64 = 1 << 30;
 /// How much of a file tells what it is.
 const HEAD_BYTES: u64 = 4_096;
-/// Counts and amounts beyond these are no run's; below them no sum over an outcome leaves its range.
-const COUNT_MOST: u64 = 1 << 43;
-const NANOS_MOST: u128 = 1 << 100;
 /// So much of a stored name is in that of the folder.
 const NAME_CHARS_MOST: usize = 60;
 
@@ -42,7 +35,7 @@ pub(super) fn read(args: &args::Compare) -> Result<Option<[Outcome; 2]>, Failure
                 let message = format!("{option}: stored outcomes have been played already");
                 return Err(Failure::new(Exit::Usage, message).hint("compare the scenarios to play them again"));
             }
-            Ok(Some([parse(&base)?, parse(&other)?]))
+            Ok(Some([stored::outcome(&base)?, stored::outcome(&other)?]))
         }
         _ => {
             let empty = [Some(&args.base), args.other.as_ref()].into_iter().flatten().find(|path| is_without(path));
@@ -95,63 +88,6 @@ fn outcome_at(path: &Path) -> Option<PathBuf> {
     let head = String::from_utf8_lossy(&head);
     (head.trim_start().starts_with('{') && ["\"schema\"", "\"cohorts\""].iter().any(|key| head.contains(key)))
         .then(|| path.to_owned())
-}
-
-fn parse(path: &Path) -> Result<Outcome, Failure> {
-    let unreadable = |error: std::io::Error| {
-        let failure = Failure::new(Exit::Environment, format!("cannot read `{}`", path.display())).because(error);
-        failure.hint("`farebox simulate` writes an `outcome.json` to its folder")
-    };
-    let wrong =
-        |what: String| Failure::new(Exit::Usage, format!("`{}` is no outcome to compare: {what}", path.display()));
-    if fs::metadata(path).map_err(unreadable)?.len() > BYTES_MOST {
-        return Err(wrong(format!("it is larger than {} MiB", BYTES_MOST >> 20)));
-    }
-    let text = fs::read_to_string(path).map_err(unreadable)?;
-    let outcome = stored::outcome(&text).map_err(|error| match error {
-        StoredError::Malformed(error) => wrong("it does not read as one of this version".to_owned())
-            .because(error)
-            .hint("`farebox simulate` writes it anew from the scenario"),
-        error @ StoredError::Schema { .. } => wrong(error.to_string()),
-    })?;
-    if Currency::from_code(&outcome.currency).is_none() {
-        return Err(wrong(format!("its currency `{}` is none that Farebox knows", outcome.currency)));
-    }
-    if outcome.replications().flatten().all(is_in_range) && is_alike(&outcome) {
-        Ok(outcome)
-    } else {
-        Err(wrong("its numbers are out of range".to_owned()))
-    }
-}
-
-/// Whether no sum over its numbers can leave the range.
-fn is_in_range(cohort: &CohortOutcome) -> bool {
-    let is_count = |count: &u64| *count <= COUNT_MOST;
-    // What is taken off these is cut at zero where a file says nonsense.
-    let route = |route: &RouteOutcome| {
-        [route.served, route.failed, route.in_flight].iter().chain(route.refused.values()).all(is_count)
-            && route.failures.values().all(is_count)
-    };
-    let nanos = cohort.moved.values().chain([&cohort.dunned.blocked_ns]);
-    let mut end = 0;
-    let is_played = cohort.played.iter().all(|[from, to]| {
-        let is_next = end <= *from && from < to && *to <= cohort.consumers;
-        end = *to;
-        is_next
-    });
-    let counts = [cohort.served, cohort.failed, cohort.in_flight, cohort.retried];
-    counts.iter().chain(cohort.refused.values()).chain(cohort.counts.values()).all(is_count)
-        && cohort.offered() >= cohort.retried
-        && cohort.routes.values().all(route)
-        && nanos.into_iter().all(|nanos| nanos.0.unsigned_abs() <= NANOS_MOST)
-        && is_played
-}
-
-/// Whether each replication has the same cohorts.
-fn is_alike(outcome: &Outcome) -> bool {
-    let names = |cohorts: &[CohortOutcome]| -> Vec<String> { cohorts.iter().map(|it| it.cohort.clone()).collect() };
-    let first = names(&outcome.cohorts);
-    outcome.replications().all(|cohorts| names(cohorts) == first)
 }
 
 /// Puts two outcomes beside each other.

@@ -1,0 +1,285 @@
+//! Where the calls went: over time, in all, by cohort and cause, and by their last attempt.
+
+use std::collections::BTreeMap;
+
+use farebox_engine::billing::cause::Kind;
+use farebox_engine::money::thousands;
+use farebox_engine::outcome::{CohortOutcome, Outcome, RouteOutcome};
+use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND};
+
+use super::chart::{self, Axis, Bar, Series, Ticks};
+use super::view::{Answer, Block, Figure, Line, Table, Tone, number, short, words};
+use super::{capped, compact, figure, percent, ratio, table, tables};
+use crate::report::about::About;
+use crate::report::text::{self, LAST_ATTEMPTS, Mean, by_cause};
+
+/// Rows of the heat map.
+const HEAT: usize = 60;
+/// How long a name is there; names of others are as long as they like.
+const NAME: usize = 60;
+
+fn total(mean: &Mean, of: fn(&CohortOutcome) -> u64) -> u64 {
+    mean.outcome.cohorts.iter().map(of).sum()
+}
+
+fn refused(cohort: &CohortOutcome) -> u64 {
+    cohort.refused.values().sum()
+}
+
+/// What became of the calls, in words.
+pub(super) fn answers(mean: &Mean) -> Vec<Answer> {
+    let offered = total(mean, CohortOutcome::offered);
+    if offered == 0 {
+        return vec![Answer { tone: "plain", head: "No calls".to_owned(), text: "Nobody has called.".to_owned() }];
+    }
+    let attempts = if total(mean, |cohort| cohort.retried) > 0 { "attempts at calls" } else { "calls" };
+    let (served, failed) = (total(mean, |cohort| cohort.served), total(mean, |cohort| cohort.failed));
+    let all_refused = total(mean, refused);
+    let mut causes: Vec<_> = text::sum(mean.outcome.cohorts.iter().map(|cohort| &cohort.refused)).into_iter().collect();
+    causes.sort_by_key(|(_, calls)| std::cmp::Reverse(*calls));
+    let most = causes.first().map_or_else(String::new, |(cause, calls)| {
+        let part = if *calls == all_refused { "all" } else { "most" };
+        format!(", {part} of them for {cause}")
+    });
+    let part = |calls: u64, rest: &str| match calls {
+        0 => "none".to_owned(),
+        calls => format!("{} ({}){rest}", mean.figure(calls), percent(ratio(calls, offered))),
+    };
+    let said = format!(
+        "{} of {} {attempts}. Refused: {}. Failed behind the gateway: {}.",
+        mean.figure(served),
+        mean.figure(offered),
+        part(all_refused, &most),
+        part(failed, ""),
+    );
+    vec![Answer { tone: "plain", head: format!("{} served", percent(ratio(served, offered))), text: said }]
+}
+
+/// Where the calls went.
+pub(super) fn block(outcome: &Outcome, mean: &Mean, all: &str, about: &About) -> Block {
+    let mut block = Block::new("calls", "Where the calls went");
+    if outcome.replication_count() > 1 {
+        block = block.says("Counts are means over the replications; the picture over time is of the first.");
+    }
+    block = block.with(over_time(outcome));
+    let sections = mean.calls(all);
+    let statuses = |section: &crate::report::section::Section| {
+        let mut table = table(section, "calls.csv");
+        if section.title != LAST_ATTEMPTS {
+            with_statuses(&mut table, about);
+        }
+        super::Item::Table(table)
+    };
+    block = block.with(sections.iter().filter(|section| section.title != LAST_ATTEMPTS).map(statuses));
+    block.with(tables(mean.usage().into_iter().chain(mean.wrong()), "calls.csv"))
+}
+
+/// Adds the status that a refusal was answered with.
+fn with_statuses(table: &mut Table, about: &About) {
+    let status = |label: &str| about.statuses.get(label.strip_prefix("refused: ")?);
+    table.head.insert(1, "status".to_owned());
+    for row in &mut table.rows {
+        let said = status(&row.cells[0].text).map_or_else(String::new, u16::to_string);
+        row.cells.insert(1, words(said));
+    }
+}
+
+/// What calls were, of the time in which they were made, in the order of the stack.
+const WENT: [(&str, Tone); 5] = [
+    ("served", Tone::Served),
+    ("refused: auth", Tone::Auth),
+    ("refused: billing", Tone::Billing),
+    ("refused: limit", Tone::Limit),
+    ("failed, or open at the end", Tone::Failed),
+];
+
+/// The calls of each step of the timeline, as [`WENT`] has them.
+pub(super) fn timeline(outcome: &Outcome) -> Vec<[u64; 5]> {
+    let steps = outcome.cohorts.iter().map(|cohort| cohort.timeline.offered.len()).max().unwrap_or(0);
+    let sum =
+        |column: &dyn Fn(&CohortOutcome) -> Option<u64>| -> u64 { outcome.cohorts.iter().filter_map(column).sum() };
+    let at = |step: usize| {
+        let of = |kind: Kind| sum(&|cohort| cohort.timeline.refused.get(kind.name())?.get(step).copied());
+        let served = sum(&|cohort| cohort.timeline.served.get(step).copied());
+        let offered = sum(&|cohort| cohort.timeline.offered.get(step).copied());
+        let [auth, billing, limit] = [Kind::Auth, Kind::Billing, Kind::Limit].map(of);
+        [served, auth, billing, limit, offered.saturating_sub(served + auth + billing + limit)]
+    };
+    (0..steps).map(at).collect()
+}
+
+/// Where each step of the timeline begins, of all the time.
+pub(super) fn steps(outcome: &Outcome) -> impl Fn(usize) -> f64 + use<> {
+    let (bucket, horizon) = (outcome.bucket_ns as f64, outcome.horizon_ns.max(1) as f64);
+    move |step| (step as f64 * bucket / horizon).min(1.0)
+}
+
+/// Ticks in whole units of time.
+pub(super) fn ticks(horizon_ns: u64) -> Ticks {
+    let units = [(DAY, "day"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (SECOND / 1_000, "ms")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| horizon_ns >= 3 * *unit).unwrap_or((SECOND / 1_000, "ms"));
+    let count = horizon_ns / unit;
+    let every =
+        [1, 2, 5, 7, 10, 14, 30, 60, 90, 180, 365, 730].into_iter().find(|every| count / every <= 8).unwrap_or(count);
+    let said = |nth: u64| if unit == DAY { format!("{name} {nth}") } else { format!("{nth} {name}") };
+    (0..=count / every).map(|nth| nth * every).map(|nth| ((nth * unit) as f64 / horizon_ns as f64, said(nth))).collect()
+}
+
+/// When a step begins, in words.
+pub(super) fn when(ns: u64, horizon_ns: u64) -> String {
+    let of = |unit: u64| super::decimals(ns as f64 / unit as f64);
+    match horizon_ns {
+        long if long >= 3 * DAY => format!("day {}", of(DAY)),
+        long if long >= 3 * HOUR => format!("{} h", of(HOUR)),
+        long if long >= 3 * MINUTE => format!("{} min", of(MINUTE)),
+        _ => format!("{} s", of(SECOND)),
+    }
+}
+
+fn over_time(outcome: &Outcome) -> Option<super::Item> {
+    let calls = timeline(outcome);
+    let all: u64 = calls.iter().flatten().sum();
+    if calls.len() < 2 || all == 0 || outcome.bucket_ns == 0 {
+        return None;
+    }
+    let begins = steps(outcome);
+    let is_any = |nth: usize| calls.iter().any(|calls| calls[nth] > 0);
+    let there: Vec<usize> = (0..WENT.len()).filter(|nth| is_any(*nth)).collect();
+    let series = there.iter().map(|nth| Series {
+        tone: WENT[*nth].1,
+        points: calls.iter().enumerate().map(|(step, calls)| [begins(step), calls[*nth] as f64]).collect(),
+    });
+    let most = calls.iter().map(|calls| calls.iter().sum::<u64>()).max().unwrap_or(0);
+    let drawing = chart::stacked(
+        &series.collect::<Vec<_>>(),
+        &ticks(outcome.horizon_ns),
+        &Axis { most: most as f64, said: &compact },
+    );
+    let row = |(step, calls): (usize, &[u64; 5])| Line {
+        at: Some(f64::midpoint(begins(step), begins(step + 1))),
+        cells: std::iter::once(words(when((step as u64).saturating_mul(outcome.bucket_ns), outcome.horizon_ns)))
+            .chain(there.iter().map(|nth| number(thousands(calls[*nth].into()))))
+            .collect(),
+    };
+    let head = std::iter::once("from").chain(there.iter().map(|nth| WENT[*nth].0)).map(str::to_owned).collect();
+    let step = super::time(outcome.bucket_ns as f64);
+    let table = Table {
+        rows: calls.iter().enumerate().map(row).collect(),
+        ..capped(&format!("Calls by when they were made, in steps of {step}"), head, Vec::new(), "timeline.csv")
+    };
+    Some(figure(Figure {
+        id: "over-time",
+        title: "Calls over time".to_owned(),
+        says: format!(
+            "Calls made in each {step}, by what became of them: served at the bottom, then refused by the kind of the cause, \
+             then failed behind the gateway or open at the end. At most {} in one step.",
+            thousands(most.into())
+        ),
+        legend: there.iter().map(|nth| (WENT[*nth].1, WENT[*nth].0.to_owned())).collect(),
+        drawing,
+        table,
+    }))
+}
+
+// === Refusals by cohort ===
+
+/// What share of the attempts was refused: by plan and cohort, and by cause.
+pub(super) fn refusals(mean: &Mean) -> Option<Block> {
+    let cohorts = &mean.outcome.cohorts;
+    let causes: Vec<_> = text::sum(cohorts.iter().map(|cohort| &cohort.refused)).into_keys().collect();
+    if causes.is_empty() {
+        return None;
+    }
+    let mut plans: Vec<(&str, Vec<&CohortOutcome>)> = Vec::new();
+    for cohort in cohorts {
+        match plans.iter_mut().find(|(plan, _)| *plan == cohort.plan) {
+            Some((_, alike)) => alike.push(cohort),
+            None => plans.push((&cohort.plan, vec![cohort])),
+        }
+    }
+    let mut rows = Vec::new();
+    for (plan, cohorts) in &plans {
+        rows.extend(cohorts.iter().map(|cohort| heat([&cohort.cohort, plan], &[cohort], &causes, mean)));
+        if cohorts.len() > 1 {
+            rows.push(heat(["all of the plan", plan], cohorts, &causes, mean));
+        }
+    }
+    let more = rows.len().saturating_sub(HEAT);
+    rows.truncate(HEAT);
+    let head = ["cohort", "plan"].into_iter().chain(causes.iter().map(String::as_str)).chain(["of attempts"]);
+    let caption = "Share of the attempts that was refused, by plan, cohort and cause";
+    let table = Table {
+        more: (more > 0).then(|| format!("… and {more} more in refusals.csv")),
+        is_heat: true,
+        ..capped(caption, head.map(str::to_owned).collect(), rows, "")
+    };
+    let block = Block::new("refusals", "Who was refused");
+    Some(block.says("The darker, the larger the share of the cohort's attempts.").with([super::Item::Table(table)]))
+}
+
+/// A row of the heat map: of these cohorts together.
+fn heat([cohort, plan]: [&str; 2], of: &[&CohortOutcome], causes: &[String], mean: &Mean) -> Line {
+    let offered: u64 = of.iter().map(|cohort| cohort.offered()).sum();
+    let cell = |cause: &String| {
+        let calls = of.iter().filter_map(|cohort| cohort.refused.get(cause)).sum();
+        let part = ratio(calls, offered);
+        // Small shares are most of them, and are to be told apart.
+        let shade = (part > 0.0).then(|| (part.sqrt() * 8.0).ceil().clamp(1.0, 8.0) as u8);
+        let text = if part > 0.0 { percent(part) } else { "0".to_owned() };
+        super::Cell { shade, ..number(text) }
+    };
+    let names = [words(short(cohort, NAME)), words(short(plan, NAME))];
+    let all = number(mean.figure(offered));
+    Line { at: None, cells: names.into_iter().chain(causes.iter().map(cell)).chain([all]).collect() }
+}
+
+// === Retries ===
+
+/// What became of the calls that were tried again.
+pub(super) fn retries(mean: &Mean) -> Block {
+    let block = Block::new("retries", "What became of retries");
+    let cohorts = &mean.outcome.cohorts;
+    let retried = total(mean, |cohort| cohort.retried);
+    if retried == 0 {
+        return block.says("No client has tried a call again.");
+    }
+    let last: Vec<_> = cohorts.iter().flat_map(|cohort| cohort.routes.values()).map(RouteOutcome::calls).collect();
+    let sum = |of: fn(&RouteOutcome) -> u64| last.iter().map(of).sum::<u64>();
+    let recovered = sum(|route| route.again.recovered);
+    let failed: Vec<_> = last.iter().map(|route| by_cause(&route.failures)).collect();
+    let abandoned = |counts: BTreeMap<String, u64>, tone: Tone| {
+        counts.into_iter().map(move |(cause, calls)| (format!("abandoned: {cause}"), calls, tone)).collect::<Vec<_>>()
+    };
+    let mut ends = vec![("recovered".to_owned(), recovered, Tone::Served)];
+    ends.extend(abandoned(text::sum(last.iter().map(|route| &route.refused)), Tone::Billing));
+    ends.extend(abandoned(text::sum(failed.iter()), Tone::Failed));
+    ends.retain(|(_, calls, _)| *calls > 0);
+    let abandoned: u64 = ends.iter().skip(usize::from(recovered > 0)).map(|(_, calls, _)| calls).sum();
+    let said = format!(
+        "{} further attempts have served {} calls that had not been served at first; {} calls were abandoned in the end.",
+        mean.figure(retried),
+        mean.figure(recovered),
+        mean.figure(abandoned),
+    );
+    let bars: Vec<_> = ends
+        .iter()
+        .map(|(label, calls, tone)| Bar {
+            label: label.clone(),
+            from: 0.0,
+            parts: vec![(*tone, *calls as f64)],
+            figure: mean.figure(*calls),
+        })
+        .collect();
+    let table = mean.calls("").iter().find(|section| section.title == LAST_ATTEMPTS).map(|it| table(it, "calls.csv"));
+    let figure = table.filter(|_| !bars.is_empty()).map(|table| {
+        figure(Figure {
+            id: "last-attempts",
+            title: "Calls that were not served at once, by how they ended".to_owned(),
+            says: "By the last attempt: recovered, or abandoned with what was answered then.".to_owned(),
+            legend: Vec::new(),
+            drawing: chart::rows(&bars),
+            table,
+        })
+    });
+    block.says(said).with(figure)
+}
