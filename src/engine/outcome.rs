@@ -43,7 +43,7 @@ pub use route::{Again, RouteOutcome};
 pub use timeline::Timeline;
 
 /// The version of the layout: raised when a reader of the last one would misread this.
-pub const SCHEMA: u32 = 5;
+pub const SCHEMA: u32 = 6;
 
 /// What a run has shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 use hdrhistogram::Histogram;
 
 use crate::billing::account::{Account, Consumer};
-use crate::billing::cause::{CAUSES, Failure, KINDS};
+use crate::billing::cause::{CAUSES, Failure};
 use crate::billing::gate::Decision;
 use crate::billing::headroom::Passed;
 use crate::billing::heard::Heard;
@@ -113,8 +113,8 @@ pub(crate) struct BucketRecord {
     pub(crate) decided: u64,
     /// Of those: served.
     pub(crate) served: u64,
-    /// Of those: refused, by kind of the cause.
-    pub(crate) refused: [u64; KINDS],
+    /// Of those: refused.
+    pub(crate) refused: [u64; CAUSES],
     /// Invoiced in that time, less what was credited, in nanos.
     pub(crate) invoiced: i128,
 }
@@ -371,7 +371,7 @@ impl Observer for Recorder {
                 add(&mut record.admitted_usage, &call.usage);
             }
             Decision::Refuse(cause) => {
-                bucket.refused[cause.kind() as usize] += 1;
+                bucket.refused[cause.index()] += 1;
                 record.route(call.route).refused[cause.index()] += 1;
                 add(&mut record.refused_usage, &call.usage);
             }

@@ -104,7 +104,7 @@ const STYLE: &str = include_str!("html/templates/style.css");
 const SCRIPT: &str = include_str!("html/templates/script.js");
 
 #[derive(Template)]
-#[template(path = "page.html")]
+#[template(config = "src/report/html/askama.toml", path = "page.html")]
 struct Page<'a> {
     title: &'a str,
     question: Option<&'a str>,

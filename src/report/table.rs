@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use farebox_engine::billing::cause::{Cause, Kind};
+use farebox_engine::billing::cause::Cause;
 use farebox_engine::billing::ledger::Movement;
 use farebox_engine::billing::tally::{Count, RECOVERY_DAYS};
 use farebox_engine::figures::Figures;
@@ -248,20 +248,11 @@ fn refused_demand(outcome: &Outcome) -> String {
 
 /// When it happened, in replication 0: one row per bucket.
 fn timeline(outcome: &Outcome) -> String {
-    let header = [
-        "replication",
-        "cohort",
-        "plan",
-        "begins_s",
-        "ends_s",
-        "offered",
-        "served",
-        "refused_auth",
-        "refused_billing",
-        "refused_limit",
-        "invoiced",
-        "currency",
-    ];
+    let has = |cause: &Cause| each(outcome).any(|(_, cohort)| cohort.timeline.refused.contains_key(cause.name()));
+    let causes: Vec<_> = Cause::ALL.into_iter().filter(has).map(Cause::name).collect();
+    let refused: Vec<_> = causes.iter().map(|cause| format!("refused_{cause}")).collect();
+    let mut header = vec!["replication", "cohort", "plan", "begins_s", "ends_s", "offered", "served"];
+    header.extend(refused.iter().map(String::as_str).chain(["invoiced", "currency"]));
     let scale = currency(outcome).scale.unsigned_abs();
     let mut rows = Vec::new();
     for (number, cohort) in each(outcome) {
@@ -271,8 +262,8 @@ fn timeline(outcome: &Outcome) -> String {
             let is_last = bucket + 1 == timeline.offered.len();
             let begins = bucket as u64 * outcome.bucket_ns;
             let ends = if is_last { outcome.horizon_ns } else { begins + outcome.bucket_ns };
-            let refused = |kind: Kind| timeline.refused.get(kind.name()).map_or(0, |column| column[bucket]).to_string();
-            rows.push(vec![
+            let refused = |cause: &&str| timeline.refused.get(*cause).map_or(0, |column| column[bucket]).to_string();
+            let mut row = vec![
                 number.to_string(),
                 cohort.cohort.clone(),
                 cohort.plan.clone(),
@@ -280,12 +271,10 @@ fn timeline(outcome: &Outcome) -> String {
                 decimal(ends.into(), SECOND),
                 offered.to_string(),
                 timeline.served[bucket].to_string(),
-                refused(Kind::Auth),
-                refused(Kind::Billing),
-                refused(Kind::Limit),
-                decimal(timeline.invoiced[bucket].0, scale),
-                outcome.currency.clone(),
-            ]);
+            ];
+            row.extend(causes.iter().map(refused));
+            row.extend([decimal(timeline.invoiced[bucket].0, scale), outcome.currency.clone()]);
+            rows.push(row);
         }
     }
     write(&header, &rows)

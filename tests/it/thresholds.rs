@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use expect_test::expect;
+use farebox_engine::outcome::SCHEMA;
 use serde_json::Value;
 
 use crate::program::Folder;
@@ -96,7 +97,7 @@ fn thresholds_are_in_the_json_too() {
     let answer = folder.farebox("simulate judged.yaml --out out --format json").run();
     assert_eq!(answer.code, Some(1), "{answer}");
     let printed: Value = serde_json::from_str(&answer.stdout).unwrap();
-    assert_eq!(printed["schema"], 5);
+    assert_eq!(printed["schema"], SCHEMA);
     let [first, second] = &printed["thresholds"].as_array().unwrap()[..] else { panic!("two thresholds") };
     assert_eq!((first["threshold"].as_str(), first["found"].as_str()), (Some("refusals.count == 0"), Some("broken")));
     assert!(first["measured"].as_f64().unwrap() > 0.0 && first["line"] == 0.0);
@@ -275,7 +276,7 @@ fn the_tables_sum_to_the_outcome() {
     assert_eq!(sum("refusals.csv", "refused"), cohorts().map(refused).sum::<u64>());
     let first = || outcome["cohorts"].as_array().unwrap().iter();
     assert_eq!(sum("timeline.csv", "served"), first().map(|cohort| cohort["served"].as_u64().unwrap()).sum::<u64>());
-    assert_eq!(sum("timeline.csv", "refused_billing"), first().map(refused).sum::<u64>());
+    assert_eq!(sum("timeline.csv", "refused_quota_exhausted"), first().map(refused).sum::<u64>());
     let text = result("tables", "revenue.csv");
     let invoiced = text.lines().filter(|row| row.starts_with("0,") && row.contains(",figure,invoiced,"));
     let invoiced: f64 = invoiced.map(|row| row.split(',').nth(5).unwrap().parse::<f64>().unwrap()).sum();
@@ -294,8 +295,7 @@ fn the_tables_sum_to_the_outcome() {
         ("refused_demand.csv", "replication,cohort,plan,of_plan,version,meter,units,price,per,value,currency"),
         (
             "timeline.csv",
-            "replication,cohort,plan,begins_s,ends_s,offered,served,refused_auth,refused_billing,refused_limit,invoiced,\
-             currency",
+            "replication,cohort,plan,begins_s,ends_s,offered,served,refused_quota_exhausted,invoiced,currency",
         ),
     ] {
         assert_eq!(result("tables", name).lines().next(), Some(header));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Nanos, add_each};
-use crate::billing::cause::Kind;
+use crate::billing::cause::Cause;
 use crate::record::CohortRecord;
 
 /// What happened to one cohort over time; each column has one entry per bucket of
@@ -17,7 +17,7 @@ pub struct Timeline {
     pub offered: Vec<u64>,
     /// Those of them that were served, whenever that was.
     pub served: Vec<u64>,
-    /// Those of them that were refused, by the kind of their cause.
+    /// Those of them that were refused, by cause.
     pub refused: BTreeMap<String, Vec<u64>>,
     /// What was invoiced in that time, less what was credited.
     pub invoiced: Vec<Nanos>,
@@ -26,8 +26,8 @@ pub struct Timeline {
 impl Timeline {
     pub(super) fn new(record: &CohortRecord) -> Self {
         let buckets = || record.timeline.iter();
-        let of_kind = |kind: Kind| buckets().map(|bucket| bucket.refused[kind as usize]).collect::<Vec<_>>();
-        let refused = Kind::ALL.map(|kind| (kind.name().to_owned(), of_kind(kind)));
+        let of = |cause: Cause| buckets().map(|bucket| bucket.refused[cause.index()]).collect::<Vec<_>>();
+        let refused = Cause::ALL.map(|cause| (cause.name().to_owned(), of(cause)));
         Self {
             offered: buckets().map(|bucket| bucket.passed + bucket.decided).collect(),
             served: buckets().map(|bucket| bucket.passed + bucket.served).collect(),

@@ -1,6 +1,8 @@
 //! What an outcome measures beside totals: routes, the timeline, sums over consumers; and replications, which stack.
 
 use super::*;
+use std::collections::BTreeMap;
+
 use crate::billing::cause::Cause;
 use crate::draw;
 use crate::model::{Attribute, Client, Delay, Failures, Joined, Limit, Meter, Rate, Retry, Route};
@@ -28,8 +30,8 @@ fn parts_sum(_: u64, world: &World) {
         let timeline = &cohort.timeline;
         assert_eq!(timeline.offered.iter().sum::<u64>(), cohort.offered());
         assert_eq!(timeline.served.iter().sum::<u64>(), cohort.served);
-        let refused = timeline.refused.values().flatten().sum::<u64>();
-        assert_eq!(refused, cohort.refused.values().sum::<u64>());
+        let refused = timeline.refused.iter().map(|(cause, calls)| (cause.clone(), calls.iter().sum::<u64>()));
+        assert_eq!(refused.collect::<BTreeMap<_, _>>(), cohort.refused);
         assert_eq!(timeline.invoiced.iter().map(|nanos| nanos.0).sum::<i128>(), invoiced(cohort));
     }
 }

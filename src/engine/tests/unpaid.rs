@@ -464,7 +464,10 @@ fn refused_demand_is_told_apart_by_price_version() {
     assert_eq!(units.iter().sum::<u64>(), refused_for_good(cohort));
     // As many as were refused before it.
     let before = (20 * DAY / outcome.bucket_ns) as usize;
-    assert_eq!((units[0], 20 * DAY % outcome.bucket_ns), (cohort.timeline.refused["limit"][..before].iter().sum(), 0));
+    assert_eq!(
+        (units[0], 20 * DAY % outcome.bucket_ns),
+        (cohort.timeline.refused["rate_limited"][..before].iter().sum(), 0)
+    );
 }
 
 /// Money is never made up: what has no list price is counted in units.

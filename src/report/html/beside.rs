@@ -196,7 +196,7 @@ fn went(all: &[Results<'_>]) -> Block {
     let means = means(all);
     let tones = [
         ("served", Tone::Served),
-        ("refused", Tone::Billing),
+        ("refused", Tone::Refused),
         ("failed", Tone::Failed),
         ("open at the end", Tone::Axis),
     ];
@@ -239,7 +239,7 @@ fn went(all: &[Results<'_>]) -> Block {
 /// The share that was not served, over time.
 fn over_time(all: &[Results<'_>]) -> Block {
     let block = Block::new("over-time", "Over time");
-    let drawn: Vec<(&str, &Outcome, Vec<[u64; 5]>)> = all
+    let drawn: Vec<(&str, &Outcome, Vec<[u64; 2]>)> = all
         .iter()
         .filter_map(|results| Some((results.name, results.outcome?)))
         .map(|(name, outcome)| (name, outcome, calls::timeline(outcome)))
@@ -250,16 +250,16 @@ fn over_time(all: &[Results<'_>]) -> Block {
         return block.says("None of them has a timeline.");
     }
     let horizon = drawn.iter().map(|(_, outcome, _)| outcome.horizon_ns).max().unwrap_or(1);
-    let unserved = |calls: &[u64; 5]| 1.0 - ratio(calls[0], calls.iter().sum());
-    let is_called = |calls: &[u64; 5]| calls.iter().any(|calls| *calls > 0);
+    let unserved = |calls: &[u64; 2]| 1.0 - ratio(calls[0], calls.iter().sum());
+    let is_called = |calls: &[u64; 2]| calls.iter().any(|calls| *calls > 0);
     let series: Vec<_> = drawn
         .iter()
         .zip(Tone::SERIES)
         .map(|((_, outcome, timeline), tone)| {
             let together = timeline.len().div_ceil(STEPS);
             let at = |step: usize| (step * together) as f64 * outcome.bucket_ns as f64 / horizon as f64;
-            let sum = |calls: &[[u64; 5]]| std::array::from_fn(|nth| calls.iter().map(|calls| calls[nth]).sum());
-            let steps: Vec<[u64; 5]> = timeline.chunks(together).map(sum).collect();
+            let sum = |calls: &[[u64; 2]]| std::array::from_fn(|nth| calls.iter().map(|calls| calls[nth]).sum());
+            let steps: Vec<[u64; 2]> = timeline.chunks(together).map(sum).collect();
             let steps = steps.iter().enumerate().filter(|(_, calls)| is_called(calls));
             Series { tone, points: steps.map(|(step, calls)| [at(step), unserved(calls)]).collect() }
         })

@@ -1,10 +1,10 @@
 //! Where the calls went: over time, in all, by cohort and cause, and by their last attempt.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use farebox_engine::billing::cause::Kind;
 use farebox_engine::money::thousands;
-use farebox_engine::outcome::{CohortOutcome, Outcome, RouteOutcome};
+use farebox_engine::outcome::{CohortOutcome, Outcome, RouteOutcome, Timeline};
 use farebox_engine::time::{DAY, HOUR, MINUTE, SECOND};
 
 use super::chart::{self, Axis, Bar, Series, Ticks};
@@ -36,7 +36,7 @@ pub(super) fn answers(mean: &Mean) -> Vec<Answer> {
     let (served, failed) = (total(mean, |cohort| cohort.served), total(mean, |cohort| cohort.failed));
     let all_refused = total(mean, refused);
     let mut causes: Vec<_> = text::sum(mean.outcome.cohorts.iter().map(|cohort| &cohort.refused)).into_iter().collect();
-    causes.sort_by_key(|(_, calls)| std::cmp::Reverse(*calls));
+    causes.sort_by_key(|(_, calls)| Reverse(*calls));
     let most = causes.first().map_or_else(String::new, |(cause, calls)| {
         let part = if *calls == all_refused { "all" } else { "most" };
         format!(", {part} of them for {cause}")
@@ -84,26 +84,56 @@ fn with_statuses(table: &mut Table, about: &About) {
     }
 }
 
-/// What calls were, of the time in which they were made, in the order of the stack.
-const WENT: [(&str, Tone); 5] = [
-    ("served", Tone::Served),
-    ("refused: auth", Tone::Auth),
-    ("refused: billing", Tone::Billing),
-    ("refused: limit", Tone::Limit),
-    ("failed, or open at the end", Tone::Failed),
-];
+/// What became of calls, by the step of the timeline in which they were made.
+struct Went {
+    what: String,
+    tone: Tone,
+    calls: Vec<u64>,
+}
 
-/// The calls of each step of the timeline, as [`WENT`] has them.
-pub(super) fn timeline(outcome: &Outcome) -> Vec<[u64; 5]> {
+/// The causes that refused most have a tone of their own each; all others share the last.
+const REFUSED: [Tone; 5] = [Tone::Refused, Tone::Four, Tone::Five, Tone::Three, Tone::Axis];
+
+/// What became of calls, in the order of the stack.
+fn went(outcome: &Outcome) -> Vec<Went> {
+    let answered = timeline(outcome);
+    let mut refused: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for (cause, calls) in outcome.cohorts.iter().flat_map(|cohort| &cohort.timeline.refused) {
+        let all = refused.entry(cause).or_insert_with(|| vec![0; answered.len()]);
+        all.iter_mut().zip(calls).for_each(|(sum, more)| *sum += more);
+    }
+    let mut refused: Vec<_> = refused.into_iter().collect();
+    refused.sort_by_key(|(_, calls)| Reverse(calls.iter().sum::<u64>()));
+    let others = refused.split_off(refused.len().min(REFUSED.len() - 1));
+    let mut rest: Vec<u64> = answered.iter().map(|[served, unserved]| served + unserved).collect();
+    let served = answered.iter().map(|[served, _]| *served).collect();
+    let mut went = vec![Went { what: "served".to_owned(), tone: Tone::Served, calls: served }];
+    let of = |((cause, calls), tone): ((&str, Vec<u64>), Tone)| Went { what: format!("refused: {cause}"), tone, calls };
+    went.extend(refused.into_iter().zip(REFUSED).map(of));
+    if !others.is_empty() {
+        let mut calls = vec![0; answered.len()];
+        for (_, more) in &others {
+            calls.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        }
+        went.push(Went { what: format!("refused: {} other causes", others.len()), tone: REFUSED[4], calls });
+    }
+    for part in &went {
+        rest.iter_mut().zip(&part.calls).for_each(|(rest, calls)| *rest = rest.saturating_sub(*calls));
+    }
+    went.push(Went { what: "failed, or open at the end".to_owned(), tone: Tone::Failed, calls: rest });
+    went.retain(|part| part.calls.iter().any(|calls| *calls > 0));
+    went
+}
+
+/// The calls of each step of the timeline: those that were served, and all others.
+pub(super) fn timeline(outcome: &Outcome) -> Vec<[u64; 2]> {
     let steps = outcome.cohorts.iter().map(|cohort| cohort.timeline.offered.len()).max().unwrap_or(0);
-    let sum =
-        |column: &dyn Fn(&CohortOutcome) -> Option<u64>| -> u64 { outcome.cohorts.iter().filter_map(column).sum() };
-    let at = |step: usize| {
-        let of = |kind: Kind| sum(&|cohort| cohort.timeline.refused.get(kind.name())?.get(step).copied());
-        let served = sum(&|cohort| cohort.timeline.served.get(step).copied());
-        let offered = sum(&|cohort| cohort.timeline.offered.get(step).copied());
-        let [auth, billing, limit] = [Kind::Auth, Kind::Billing, Kind::Limit].map(of);
-        [served, auth, billing, limit, offered.saturating_sub(served + auth + billing + limit)]
+    let sum = |of: fn(&Timeline) -> &Vec<u64>, step: usize| -> u64 {
+        outcome.cohorts.iter().filter_map(|cohort| of(&cohort.timeline).get(step)).sum()
+    };
+    let at = |step| {
+        let [served, offered] = [sum(|it| &it.served, step), sum(|it| &it.offered, step)];
+        [served, offered.saturating_sub(served)]
     };
     (0..steps).map(at).collect()
 }
@@ -137,45 +167,43 @@ pub(super) fn when(ns: u64, horizon_ns: u64) -> String {
 }
 
 fn over_time(outcome: &Outcome) -> Option<super::Item> {
-    let calls = timeline(outcome);
-    let all: u64 = calls.iter().flatten().sum();
-    if calls.len() < 2 || all == 0 || outcome.bucket_ns == 0 {
+    let went = went(outcome);
+    let steps = went.first().map_or(0, |part| part.calls.len());
+    if steps < 2 || outcome.bucket_ns == 0 {
         return None;
     }
-    let begins = steps(outcome);
-    let is_any = |nth: usize| calls.iter().any(|calls| calls[nth] > 0);
-    let there: Vec<usize> = (0..WENT.len()).filter(|nth| is_any(*nth)).collect();
-    let series = there.iter().map(|nth| Series {
-        tone: WENT[*nth].1,
-        points: calls.iter().enumerate().map(|(step, calls)| [begins(step), calls[*nth] as f64]).collect(),
+    let begins = self::steps(outcome);
+    let series = went.iter().map(|part| Series {
+        tone: part.tone,
+        points: part.calls.iter().enumerate().map(|(step, calls)| [begins(step), *calls as f64]).collect(),
     });
-    let most = calls.iter().map(|calls| calls.iter().sum::<u64>()).max().unwrap_or(0);
+    let most = (0..steps).map(|step| went.iter().map(|part| part.calls[step]).sum::<u64>()).max().unwrap_or(0);
     let drawing = chart::stacked(
         &series.collect::<Vec<_>>(),
         &ticks(outcome.horizon_ns),
         &Axis { most: most as f64, said: &compact },
     );
-    let row = |(step, calls): (usize, &[u64; 5])| Line {
+    let row = |step: usize| Line {
         at: Some(f64::midpoint(begins(step), begins(step + 1))),
         cells: std::iter::once(words(when((step as u64).saturating_mul(outcome.bucket_ns), outcome.horizon_ns)))
-            .chain(there.iter().map(|nth| number(thousands(calls[*nth].into()))))
+            .chain(went.iter().map(|part| number(thousands(part.calls[step].into()))))
             .collect(),
     };
-    let head = std::iter::once("from").chain(there.iter().map(|nth| WENT[*nth].0)).map(str::to_owned).collect();
+    let head = std::iter::once("from".to_owned()).chain(went.iter().map(|part| part.what.clone())).collect();
     let step = super::time(outcome.bucket_ns as f64);
     let table = Table {
-        rows: calls.iter().enumerate().map(row).collect(),
+        rows: (0..steps).map(row).collect(),
         ..capped(&format!("Calls by when they were made, in steps of {step}"), head, Vec::new(), "timeline.csv")
     };
     Some(figure(Figure {
         id: "over-time",
         title: "Calls over time".to_owned(),
         says: format!(
-            "Calls made in each {step}, by what became of them: served at the bottom, then refused by the kind of the cause, \
+            "Calls made in each {step}, by what became of them: served at the bottom, then refused, the commonest cause first, \
              then failed behind the gateway or open at the end. At most {} in one step.",
             thousands(most.into())
         ),
-        legend: there.iter().map(|nth| (WENT[*nth].1, WENT[*nth].0.to_owned())).collect(),
+        legend: went.iter().map(|part| (part.tone, part.what.clone())).collect(),
         drawing,
         table,
     }))
@@ -251,7 +279,7 @@ pub(super) fn retries(mean: &Mean) -> Block {
         counts.into_iter().map(move |(cause, calls)| (format!("abandoned: {cause}"), calls, tone)).collect::<Vec<_>>()
     };
     let mut ends = vec![("recovered".to_owned(), recovered, Tone::Served)];
-    ends.extend(abandoned(text::sum(last.iter().map(|route| &route.refused)), Tone::Billing));
+    ends.extend(abandoned(text::sum(last.iter().map(|route| &route.refused)), Tone::Refused));
     ends.extend(abandoned(text::sum(failed.iter()), Tone::Failed));
     ends.retain(|(_, calls, _)| *calls > 0);
     let abandoned: u64 = ends.iter().skip(usize::from(recovered > 0)).map(|(_, calls, _)| calls).sum();

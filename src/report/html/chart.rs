@@ -336,7 +336,7 @@ mod tests {
         let bar = |label: &str| Bar {
             label: label.to_owned(),
             from: 0.0,
-            parts: vec![(Tone::Served, 3.0), (Tone::Billing, 1.0)],
+            parts: vec![(Tone::Served, 3.0), (Tone::Refused, 1.0)],
             figure: "4".to_owned(),
         };
         let drawn = rows(&[bar("</svg><script>\"'&"), bar("b")]);

@@ -124,7 +124,7 @@ fn come(traffic: &mut [Traffic], hops: &[usize], route: &RouteOutcome, about: &A
 // === The picture ===
 
 #[derive(Template)]
-#[template(path = "topology.svg")]
+#[template(config = "src/report/html/askama.toml", path = "topology.svg")]
 struct Picture {
     arrows: Vec<Arrow>,
     boxes: Vec<Node>,

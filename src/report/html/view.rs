@@ -157,9 +157,7 @@ pub(super) enum Tone {
     Axis,
     Grid,
     Served,
-    Auth,
-    Billing,
-    Limit,
+    Refused,
     Failed,
     Plus,
     Minus,
@@ -173,14 +171,12 @@ pub(super) enum Tone {
 }
 
 impl Tone {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Text,
         Self::Axis,
         Self::Grid,
         Self::Served,
-        Self::Auth,
-        Self::Billing,
-        Self::Limit,
+        Self::Refused,
         Self::Failed,
         Self::Plus,
         Self::Minus,
@@ -202,9 +198,7 @@ impl Tone {
             Self::Axis => "axis",
             Self::Grid => "grid",
             Self::Served => "served",
-            Self::Auth => "auth",
-            Self::Billing => "billing",
-            Self::Limit => "limit",
+            Self::Refused => "refused",
             Self::Failed => "failed",
             Self::Plus => "plus",
             Self::Minus => "minus",
