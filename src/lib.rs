@@ -28,3 +28,4 @@ pub mod scenario;
 pub mod simulate;
 pub mod sweep;
 pub mod unpack;
+pub mod visible;

@@ -43,7 +43,8 @@ pub fn everyone(scenario: &Scenario) -> Vec<Part> {
 }
 
 /// Plays a whole scenario as often as it asks for: replication 0 from its seed, each further one from a seed made of that
-/// and its number. The control counts consumers over all of them; canceled, it ends in the replication being played.
+/// and its number. The control counts consumers over all of them; canceled, what it has are the replications
+/// that were played whole, or as much of the first as there is.
 pub fn replicate(scenario: &Arc<Scenario>, jobs: NonZeroUsize, control: &Control) -> Result<Outcome, Overflow> {
     let play = |number: u32| {
         let scenario = match number {
@@ -56,8 +57,14 @@ pub fn replicate(scenario: &Arc<Scenario>, jobs: NonZeroUsize, control: &Control
     let mut all = play(0)?.as_replication(scenario.seed, 0);
     for number in (1..scenario.replications).take_while(|_| !control.is_canceled()) {
         let next = play(number)?.as_replication(scenario.seed, number);
+        // Half a replication would be averaged in as if it were a whole one.
+        if next.is_partial() {
+            break;
+        }
         all.stack(next).expect("replications are of one scenario and have numbers of their own");
     }
+    let played = u32::try_from(all.replication_count()).unwrap_or(u32::MAX);
+    all.missing = scenario.replications.saturating_sub(played);
     Ok(all)
 }
 

@@ -8,13 +8,18 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::args;
+use super::bounded;
 use super::commands::judged::Judgement;
 use super::exit::{Exit, Failure, Verdict};
+use super::out;
 use super::plan::Plan;
 use super::printer::Printer;
 use crate::baseline::judge::{Compared, Found, Kind, judge};
 use crate::baseline::{Baseline, Difference, Reading};
 use crate::report;
+
+/// How large a baseline may be: so many repeats of so many figures are some hundred KiB.
+const BYTES_MOST: u64 = 64 << 20;
 
 /// What a run was asked about baselines, ready before it starts.
 pub struct Desk {
@@ -89,8 +94,11 @@ impl Desk {
         if figures.iter().any(|figure| figure.found == Found::Worse) {
             verdict.note(Exit::WorseThanBaseline);
         }
-        plan.add_json("baseline.json", &Written { name, fingerprint: &baseline.fingerprint, figures: &figures });
-        judgement.page += &report::baseline::render(name, &figures, plan.scenario.currency);
+        plan.results
+            .add_json("baseline.json", &Written { name, fingerprint: &baseline.fingerprint, figures: &figures });
+        let section = report::baseline::section(name, &figures, plan.scenario.currency);
+        judgement.page += &section.text();
+        judgement.about.baseline = Some(section);
         judgement.baseline = Some((name.clone(), figures));
     }
 
@@ -113,26 +121,17 @@ impl Desk {
                 .because(error)
                 .hint("`--baselines DIR` keeps baselines elsewhere")
         };
-        write_whole(&path, &json).map_err(failed)?;
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("")))
+            .and_then(|()| out::put(&path, &json))
+            .map_err(failed)?;
         printer.note(&format!("the baseline is in {}", path.display()));
         Ok(())
     }
 }
 
-/// A reader never meets half a baseline: it is written beside its place and put there.
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
-    let beside = path.with_extension(format!("json.{}.partial", std::process::id()));
-    let put = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
-    if put.is_err() {
-        fs::remove_file(&beside).unwrap_or_default();
-    }
-    put
-}
-
 fn read(name: &str, path: &Path) -> Result<Baseline, Failure> {
     let shown = path.display();
-    let text = fs::read_to_string(path).map_err(|error| {
+    let text = bounded::text(path, BYTES_MOST).map_err(|error| {
         Failure::new(Exit::Environment, format!("cannot read the baseline `{name}` in `{shown}`"))
             .because(error)
             .hint(format!("make it with `--save-baseline {name}`, or say where it is with `--baselines DIR`"))

@@ -29,7 +29,7 @@ pub fn add(plan: &mut Plan, judgement: &Judgement, outcome: Option<&Outcome>, ch
         verdict.note(Exit::BooksUnbalanced);
     }
     let mut verdict = verdict.clone();
-    if plan.was_interrupted() {
+    if plan.results.was_interrupted() {
         verdict.note(Exit::Interrupted);
     }
     let findings: Vec<_> = verdict.findings().map(Exit::meaning).collect();
@@ -48,9 +48,9 @@ pub fn add(plan: &mut Plan, judgement: &Judgement, outcome: Option<&Outcome>, ch
         baseline: judgement.baseline.as_ref().map(|(name, rows)| (name.as_str(), rows.as_slice())),
         outcome,
     };
-    plan.add("junit.xml", junit::render(&shown));
+    plan.results.add("junit.xml", junit::render(&shown));
     plan.results.summary = markdown::render(&shown);
-    plan.add("summary.md", plan.results.summary.clone());
+    plan.results.add("summary.md", plan.results.summary.clone());
     let told = plan.told_to();
     match told {
         Some(Runner::GitHub) => {
@@ -60,7 +60,7 @@ pub fn add(plan: &mut Plan, judgement: &Judgement, outcome: Option<&Outcome>, ch
         Some(Runner::GitLab) => {
             let file = in_repository(&plan.file, "CI_PROJECT_DIR");
             let report = annotations::gitlab(&shown, &file, &plan.places);
-            plan.add("codequality.json", report);
+            plan.results.add("codequality.json", report);
         }
         None => {}
     }
@@ -130,7 +130,7 @@ pub fn reconciled(found: Option<&Reconciled>, currency: &str) -> Option<Check> {
 pub fn valid_simulation(outcome: &Outcome) -> Check {
     let offered: u64 = outcome.replications().flatten().map(farebox_engine::outcome::CohortOutcome::offered).sum();
     let (held, detail) = match (outcome.is_partial(), offered) {
-        (true, _) => (Held::Unknown, "interrupted: not all consumers were played".to_owned()),
+        (true, _) => (Held::Unknown, "interrupted: not all of it was played".to_owned()),
         (_, 0) => (Held::Unknown, "no call was made".to_owned()),
         (_, offered) => (Held::Yes, format!("{} attempts at calls", thousands(offered.into()))),
     };

@@ -56,6 +56,20 @@ impl From<OutError> for Failure {
     }
 }
 
+/// Puts a file in its place, whole: a reader meets the old one or the new one.
+pub fn put(path: &Path, text: &str) -> io::Result<()> {
+    // What is no file, such as `/dev/stdout`, has no place to be put in.
+    if fs::metadata(path).is_ok_and(|it| !it.is_file()) {
+        return fs::write(path, text);
+    }
+    let beside = sibling(path, "partial");
+    let put = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+    if put.is_err() {
+        fs::remove_file(&beside).unwrap_or_default();
+    }
+    put
+}
+
 /// A folder of results that is being written. Dropped without [`OutDir::commit`] it leaves everything as it was.
 #[derive(Debug)]
 pub struct OutDir {

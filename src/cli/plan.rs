@@ -1,7 +1,6 @@
 //! What a run was asked for, resolved: the scenario with its overrides, the folder, the threads. Everything that can be
 //! wrong before the work begins is found here.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,16 +9,14 @@ use farebox_engine::money::Overflow;
 use farebox_engine::outcome::Outcome;
 use farebox_engine::world::World;
 use farebox_engine::world::schedule::Pace;
-use serde::Serialize;
 
 use super::args;
 use super::ci::Runner;
-use super::exit::{Exit, Failure, Verdict};
+use super::exit::{Exit, Failure};
 use super::out::OutDir;
 use super::printer::Printer;
 use super::results::Results;
 use super::{command_line, scenario_file};
-use crate::control::Control;
 use crate::forecast;
 use crate::live::generator::null::NoCeiling;
 use crate::live::stage::LiveError;
@@ -34,8 +31,6 @@ const TRACE_ROWS_MAX: u64 = 64 << 20;
 pub struct Plan {
     /// What is played, overrides applied.
     pub scenario: Arc<Scenario>,
-    /// On how many threads.
-    pub jobs: NonZeroUsize,
     /// The scenario's file.
     pub file: PathBuf,
     /// Its text.
@@ -77,7 +72,6 @@ impl Plan {
             text: source.text().to_owned(),
             family: scenario.name.strip_suffix(&suffix).unwrap_or(&scenario.name).to_owned(),
             places: thresholds.iter().map(|place| [place.line, place.column]).collect(),
-            jobs: results.jobs,
             results,
             annotations,
             scenario: Arc::new(scenario),
@@ -105,7 +99,9 @@ impl Plan {
             let message = "--closed: a closed load has no stages: the answers say when calls are made";
             return Err(Failure::new(Exit::Usage, message).hint("give it one rate with `--rate`"));
         }
-        live.closed = live.closed.or(Some(live.connections));
+        let clients = live.closed.unwrap_or(live.connections);
+        live.closed = Some(clients);
+        setting::set(&mut self.settings, &["live", "closed"], clients.to_string());
         Ok(())
     }
 
@@ -124,29 +120,9 @@ impl Plan {
         Ok(Arc::new(world))
     }
 
-    /// What the work shares with this thread; canceled by an interrupt.
-    pub fn control(&self) -> Control {
-        self.results.control()
-    }
-
-    /// Whether an interrupt has cut the work short.
-    pub fn was_interrupted(&self) -> bool {
-        self.results.was_interrupted()
-    }
-
     /// Who is told of broken thresholds.
     pub fn told_to(&self) -> Option<Runner> {
         Runner::of(self.annotations)
-    }
-
-    /// Adds a result for the folder, as JSON.
-    pub fn add_json(&mut self, name: &'static str, result: &impl Serialize) {
-        self.results.add_json(name, result);
-    }
-
-    /// Adds a result for the folder, as it is.
-    pub fn add(&mut self, name: &'static str, result: String) {
-        self.results.add(name, result);
     }
 
     /// What a report needs beside the outcome, as far as it is known before anything is played.
@@ -163,19 +139,8 @@ impl Plan {
 
     /// Adds the page for a browser, and what it takes to render it again.
     pub fn add_page(&mut self, about: &About, outcome: Option<&Outcome>) {
-        self.add_json("about.json", about);
-        self.add("index.html", html::render(html::Results { name: &about.scenario, about, outcome }));
-    }
-
-    /// As [`Results::finish`].
-    pub fn finish(
-        self,
-        text: &str,
-        json: &impl Serialize,
-        verdict: Verdict,
-        printer: &mut Printer,
-    ) -> Result<Verdict, Failure> {
-        self.results.finish(text, json, verdict, printer)
+        self.results.add_json("about.json", about);
+        self.results.add("index.html", html::render(html::Results { name: &about.scenario, about, outcome }));
     }
 }
 

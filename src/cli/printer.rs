@@ -20,8 +20,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::args::{Color, Everywhere};
 use super::exit::{Exit, Failure};
 use crate::prove::text::{Piece, Tone};
-use crate::report::visible::visible;
 use crate::scenario::{Diagnostic, Source, Styled};
+use crate::visible::visible;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default();

@@ -70,6 +70,14 @@ pub struct Outcome {
     /// Further replications, in the order of their numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stacked: Vec<Replication>,
+    /// How many further replications were asked for, and are missing because the run was interrupted.
+    #[serde(default, skip_serializing_if = "is_none_missing")]
+    pub missing: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands on a reference")]
+fn is_none_missing(missing: &u32) -> bool {
+    *missing == 0
 }
 
 /// The same consumers, drawn once more.
@@ -124,6 +132,7 @@ impl Outcome {
             replication: 0,
             cohorts: cohorts.collect(),
             stacked: Vec::new(),
+            missing: 0,
         }
     }
 
@@ -239,8 +248,13 @@ impl Outcome {
         Figures::of(|movement| self.moved(movement))
     }
 
-    /// Whether consumers are missing in any replication.
+    /// Whether consumers are missing in any replication, or replications.
     pub fn is_partial(&self) -> bool {
+        self.missing > 0 || self.lacks_consumers()
+    }
+
+    /// Whether consumers are missing in any replication.
+    pub fn lacks_consumers(&self) -> bool {
         self.replications().flatten().any(|cohort| cohort.consumers_played() != u64::from(cohort.consumers))
     }
 

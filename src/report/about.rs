@@ -68,6 +68,9 @@ pub struct About {
     /// Each threshold as it was judged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<Promise>,
+    /// The figures beside those of a baseline, where it was compared with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Section>,
     /// What a load on sockets has shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<Load>,
@@ -169,6 +172,7 @@ impl About {
             assumed: assumed::section(scenario),
             intervals: None,
             thresholds: Vec::new(),
+            baseline: None,
             load: None,
             settings: Vec::new(),
         }
@@ -193,6 +197,7 @@ impl About {
             assumed: None,
             intervals: None,
             thresholds: Vec::new(),
+            baseline: None,
             load: None,
             settings: Vec::new(),
         }

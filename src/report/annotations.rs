@@ -7,8 +7,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::shown::{Shown, why};
-use super::visible::on_one_line;
 use crate::measure::judge::Judged;
+use crate::visible::on_one_line;
 
 /// A place in the scenario file: the line and the column, from 1.
 pub type At = [usize; 2];

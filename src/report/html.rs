@@ -16,7 +16,6 @@ mod topology;
 mod view;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use askama::Template;
 use base64::Engine as _;
@@ -30,6 +29,7 @@ use self::view::{Answer, Block, Cell, Figure, Item, Line, Table, note, number, s
 use super::about::{About, Played};
 use super::section::Section;
 use super::text::{self, Mean};
+use crate::visible::visible;
 
 /// How many rows a table has at most: the page stays small, and the files beside it have all of them.
 const ROWS: usize = 100;
@@ -74,6 +74,7 @@ pub fn render(results: Results<'_>) -> String {
     answers.extend(ends::answers(about));
     blocks.extend(ends::load(about));
     blocks.push(ends::thresholds(about));
+    blocks.extend(ends::baseline(about));
     blocks.extend(ends::intervals(about));
     blocks.extend(ends::assumed(about));
     blocks.push(ends::settings(about));
@@ -131,33 +132,12 @@ fn page(title: &str, question: Option<&str>, lines: &[&str], answers: Vec<Answer
         script: SCRIPT,
         script_hash: hash(SCRIPT),
     };
-    visible(&page.render().expect("a page is written to memory"))
+    visible(&page.render().expect("a page is written to memory")).into_owned()
 }
 
 /// What a browser compares a style or a script with, before it takes it.
 fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
-}
-
-/// The page with what no eye sees made visible: control characters, and those that turn the direction of a line around.
-/// The page's own texts have none.
-fn visible(page: &str) -> String {
-    let mut text = String::with_capacity(page.len());
-    for c in page.chars() {
-        match c {
-            '\n' => text.push(c),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
-                escape(&mut text, c);
-            }
-            c if c.is_control() => escape(&mut text, c),
-            c => text.push(c),
-        }
-    }
-    text
-}
-
-fn escape(text: &mut String, c: char) {
-    write!(text, "\\u{{{:x}}}", u32::from(c)).expect("a String takes everything");
 }
 
 // === What several parts of the page share ===

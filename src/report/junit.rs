@@ -5,9 +5,9 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::shown::{Check, Held, Shown, compared, measured, why};
 use super::threshold::show;
-use super::visible::{on_one_line, visible};
 use crate::baseline::judge::{Compared, Found as Apart};
 use crate::measure::judge::{Found, Judged};
+use crate::visible::{on_one_line, visible};
 
 /// The file.
 pub fn render(shown: &Shown<'_>) -> String {

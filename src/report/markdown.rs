@@ -10,8 +10,8 @@ use farebox_engine::outcome::{CohortOutcome, Outcome};
 
 use super::shown::{Held, Shown, compared, measured};
 use super::threshold::{show, verdict};
-use super::visible::on_one_line;
 use crate::measure::judge::{Found, Judged};
+use crate::visible::on_one_line;
 
 /// Rows of a table at most: the service takes a megabyte of summaries from a step.
 const ROWS_MOST: usize = 200;

@@ -24,5 +24,4 @@ pub mod sweep;
 pub mod table;
 pub mod text;
 pub mod threshold;
-pub mod visible;
 mod webhooks;

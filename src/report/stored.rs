@@ -90,13 +90,7 @@ impl Sum {
     fn add(&mut self, key: &str, value: &Value) {
         match value {
             Value::Object(fields) => fields.iter().for_each(|(key, value)| self.add(key, value)),
-            // `[from, until]` of those that were played, or `[upper end, count]` of a histogram: ends are not added up.
-            Value::Array(pair) if pair.len() == 2 && pair.iter().all(Value::is_u64) => {
-                let [from, until] = [&pair[0], &pair[1]].map(|it| it.as_u64().unwrap_or(0));
-                self.is_broken |= key == "played" && from > until;
-                self.counts = self.counts.saturating_add(until);
-            }
-            Value::Array(items) => items.iter().for_each(|item| self.add(key, item)),
+            Value::Array(items) => items.iter().for_each(|item| self.add_item(key, item)),
             Value::Number(number) if key != "seed" => {
                 self.counts = self.counts.saturating_add(number.as_u64().unwrap_or(0));
             }
@@ -106,6 +100,18 @@ impl Sum {
                 self.is_broken |= text.parse::<i128>().is_ok_and(|amount| amount.unsigned_abs() > most);
             }
             Value::Number(_) | Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    /// What stands in a list: `[from, until]` of those that were played, or `[upper end, count]` of a histogram, of which
+    /// ends are not added up; or anything else.
+    fn add_item(&mut self, key: &str, item: &Value) {
+        match item.as_array().map(Vec::as_slice) {
+            Some([from, until]) if from.is_u64() && until.is_u64() => {
+                self.is_broken |= key == "played" && from.as_u64() > until.as_u64();
+                self.add(key, until);
+            }
+            _ => self.add(key, item),
         }
     }
 }
@@ -134,6 +140,7 @@ mod tests {
         };
         assert!(is_kept(&json!({ "seed": u64::MAX, "served": 12, "latency": [[u64::MAX, 3], [u64::MAX, 4]] })));
         assert!(!is_kept(&json!({ "served": u64::MAX / 2 })));
+        assert!(!is_kept(&json!({ "served": [u64::MAX, 0] })));
         assert!(!is_kept(&json!([{ "served": 1_u64 << 62 }, { "served": 1_u64 << 62 }])));
         assert!(!is_kept(&json!({ "played": [[5, 3]] })));
         assert!(is_kept(&json!({ "moved": { "earn": "-19342813113834066795298816" }, "played": [[0, 3]] })));

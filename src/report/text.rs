@@ -63,7 +63,7 @@ pub(super) struct Mean {
 
 pub(super) fn heading(outcome: &Outcome) -> String {
     let (played, all) = outcome.consumers();
-    let consumers = if !outcome.is_partial() {
+    let consumers = if !outcome.lacks_consumers() {
         counted(all, "consumer")
     } else if played == all {
         format!("PARTIAL: {}, not all in each replication", counted(all, "consumer"))
@@ -72,6 +72,10 @@ pub(super) fn heading(outcome: &Outcome) -> String {
     };
     let time = length(outcome.horizon_ns);
     let runs = match outcome.replication_count() {
+        runs if outcome.missing > 0 => {
+            let asked = runs + u64::from(outcome.missing);
+            format!(" · PARTIAL: {runs} of {}", counted(asked, "replication"))
+        }
         1 => String::new(),
         runs => format!(" · means over {}", counted(runs, "replication")),
     };

@@ -13,7 +13,7 @@ use crate::measure::{Subject, Unit, unit};
 /// What a page about intervals shows.
 const SHOWN: [(&str, Measure); 9] = [
     ("calls", Measure::Calls(Number::Count)),
-    ("share refused", Measure::Refusals(Number::Rate)),
+    ("attempts refused", Measure::Refusals(Number::Rate)),
     ("earned", Measure::Revenue("earned")),
     ("collected", Measure::Revenue("collected")),
     ("margin", Measure::Revenue("margin")),
@@ -84,9 +84,10 @@ pub fn intervals(subject: &Subject<'_>) -> Option<Section> {
     }
     match reason {
         Some(why) if rows.is_empty() => Some(Section { title: format!("Without intervals: {why}"), rows: Vec::new() }),
-        _ if subject.outcome.replication_count() == 1 => {
-            Section::of("With 95 % intervals, from the differences between consumers", rows)
-        }
+        _ if subject.outcome.replication_count() == 1 => Section::of(
+            "With 95 % intervals, from the differences between consumers; too narrow where few of them make most of a figure",
+            rows,
+        ),
         _ => Section::of("With 95 % intervals, from the differences between replications", rows),
     }
 }

@@ -3,10 +3,11 @@
 //! Nothing of the file reaches the terminal raw: what messages quote goes through [`quote`], what excerpts show through
 //! the renderer's own replacements, and a line of a megabyte is cut to what fits beside the caret.
 
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+use crate::visible::on_one_line;
 
 /// A stretch of the source, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,7 +103,7 @@ pub struct Source {
 impl Diagnostic {
     pub(super) fn error(span: Span, message: impl Into<String>) -> Self {
         // Whatever a message quotes with `quote`, and whatever it forgot to.
-        let message = escape(&message.into());
+        let message = on_one_line(&message.into());
         Self { severity: Severity::Error, span, message, help: None, related: None }
     }
 
@@ -123,12 +124,12 @@ impl Diagnostic {
 
     #[must_use]
     pub(super) fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(escape(&help.into())), ..self }
+        Self { help: Some(on_one_line(&help.into())), ..self }
     }
 
     #[must_use]
     pub(super) fn related(self, span: Span, label: impl Into<String>) -> Self {
-        Self { related: Some(Related { span, label: escape(&label.into()) }), ..self }
+        Self { related: Some(Related { span, label: on_one_line(&label.into()) }), ..self }
     }
 }
 
@@ -146,7 +147,7 @@ impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { name: escape(&name.into()), text, lines, beside: Vec::new() }
+        Self { name: on_one_line(&name.into()), text, lines, beside: Vec::new() }
     }
 
     /// Puts another text beside it; returns the byte at which the spans into that begin.
@@ -260,24 +261,7 @@ pub(super) fn quote(text: &str) -> String {
     if shown.len() < text.len() {
         shown.push('…');
     }
-    format!("`{}`", escape(&shown))
-}
-
-/// The text with every control character, and every mark that turns the direction of text, written out.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || is_direction_mark(c) {
-            let _ = write!(escaped, "{}", c.escape_default());
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
-}
-
-fn is_direction_mark(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    format!("`{}`", on_one_line(&shown))
 }
 
 /// Names in backticks, one after the other, at most a dozen.

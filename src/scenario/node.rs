@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use farebox_engine::money::thousands;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
-use super::diagnostic::{Diagnostic, Problems, Span, Spanned, escape, quote};
+use super::diagnostic::{Diagnostic, Problems, Span, Spanned, quote};
 use super::limit;
+use crate::visible::on_one_line;
 
 /// A node of the document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -296,7 +297,7 @@ fn syntax_error(span: Span, info: &str) -> Diagnostic {
         ("did not find expected ',' or ']'", "close the `[` before it, or put a comma between the two"),
         ("quoted scalar", "close the quotation mark, or indent the lines that it goes on over"),
     ];
-    let problem = Diagnostic::error(span, format!("this is not valid YAML: {}", escape(info)));
+    let problem = Diagnostic::error(span, format!("this is not valid YAML: {}", on_one_line(info)));
     match helps.iter().find(|(part, _)| info.contains(part)) {
         Some((_, help)) => problem.help(*help),
         None => problem,

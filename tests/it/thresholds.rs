@@ -208,12 +208,12 @@ fn an_unsettled_threshold_fails_only_strictly() {
     let answer = folder.farebox("simulate judged.yaml --out out").run();
     expect![[r#"
         With 95 % intervals, from the differences between replications
-          calls              7,215  7,163.7 to 7,266.3
-          share refused    3.144 %  2.792 % to 3.497 %
-          earned           $774.27  $774.24 to $774.31
-          collected        $766.67  $754.15 to $779.18
-          margin           $774.27  $774.24 to $774.31
-          latency p99    251.05 ms  245.79 ms to 256.30 ms
+          calls                 7,215  7,163.7 to 7,266.3
+          attempts refused    3.144 %  2.792 % to 3.497 %
+          earned              $774.27  $774.24 to $774.31
+          collected           $766.67  $754.15 to $779.18
+          margin              $774.27  $774.24 to $774.31
+          latency p99       251.05 ms  245.79 ms to 256.30 ms
 
         Assumed
           joined before the start    hobby, startups: spread over one billing period, whose usage until then is counted

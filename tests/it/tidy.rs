@@ -140,11 +140,23 @@ const ENGINE: [&[&str]; 8] = [
 ];
 
 /// What each part of the shell may use beside itself: other parts, and modules of the engine.
-const SHELL: [(&str, &[&str]); 14] = [
+const SHELL: [(&str, &[&str]); 15] = [
     ("control", &[]),
     ("unpack", &[]),
+    ("visible", &[]),
     ("import", &[]),
-    ("scenario", &["engine::model", "engine::time", "engine::money", "engine::draw", "engine::distribution", "unpack"]),
+    (
+        "scenario",
+        &[
+            "engine::model",
+            "engine::time",
+            "engine::money",
+            "engine::draw",
+            "engine::distribution",
+            "unpack",
+            "visible",
+        ],
+    ),
     ("simulate", &["engine::*", "control"]),
     (
         "forecast",
@@ -177,6 +189,7 @@ const SHELL: [(&str, &[&str]); 14] = [
             "scenario",
             // What a sweep has shown.
             "sweep",
+            "visible",
         ],
     ),
     ("compare", &["engine::*", "control"]),
@@ -198,6 +211,7 @@ const SHELL: [(&str, &[&str]); 14] = [
             "simulate",
             "sweep",
             "unpack",
+            "visible",
         ],
     ),
 ];

@@ -3,11 +3,12 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::ValueHint;
+use clap::{ArgGroup, ValueHint};
 
 /// Baselines: what is kept of this run, and what it is compared with.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Baselines")]
+#[command(group(ArgGroup::new("kept").args(["save_baseline", "baseline"]).multiple(true)))]
 pub struct Baselines {
     /// Keep what this run has shown under this name, unless it is not valid or interrupted
     #[arg(long, value_name = "NAME", value_parser = name)]
@@ -19,7 +20,7 @@ pub struct Baselines {
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub baseline: Option<String>,
     /// Where baselines are: the one named `main` of a scenario is `DIR/<scenario>/main.json`
-    #[arg(long, value_name = "DIR", default_value = "baselines", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = "baselines", requires = "kept", value_hint = ValueHint::DirPath)]
     pub baselines: PathBuf,
 }
 
@@ -28,7 +29,7 @@ pub struct Baselines {
 #[command(next_help_heading = "Baselines")]
 pub struct Repeats {
     /// Play the load so often for a baseline, and the baseline's own in turn with it; from 3 to 50
-    #[arg(long, value_name = "N", default_value = "5", value_parser = repeats)]
+    #[arg(long, value_name = "N", default_value = "5", requires = "kept", value_parser = repeats)]
     pub repeats: NonZeroU32,
 }
 

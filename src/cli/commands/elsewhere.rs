@@ -13,7 +13,7 @@ use hyper::http::uri::Authority;
 use hyper::{Method, Uri};
 
 use super::judged::judge_answers;
-use super::load::{ceiling, check_generator, latency, measured, watched, worthless};
+use super::load::{ceiling, check_generator, doubt, latency, measured, watched, worthless};
 use crate::cli::bounded;
 use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::plan::Plan;
@@ -49,25 +49,29 @@ pub(super) fn load(mut plan: Plan, args: &args::Load, printer: &mut Printer) -> 
     let foreign = foreign(&args.target, &place, &world)?;
     let target = place.resolve()?;
     let ceiling = ceiling(&plan, args.self_test)?;
-    let (result, lasted) =
-        watched(&plan, &world, printer, |conduct| stage::load_elsewhere(&world, target, foreign, plan.jobs, conduct))?;
-    let (live, interrupted) = (&world.scenario.live, plan.was_interrupted());
+    let (result, lasted) = watched(&plan, &world, printer, |conduct| {
+        stage::load_elsewhere(&world, target, foreign, plan.results.jobs, conduct)
+    })?;
+    let (live, interrupted) = (&world.scenario.live, plan.results.was_interrupted());
     let seen = Seen { live, load: &result, lasted, interrupted, others: Vec::new(), ceiling, is_ours: false };
     let report = ForeignReport { target: url.to_owned(), books: NO_BOOKS, sockets: Sockets::new(&seen) };
-    plan.add_json("run.json", &report);
+    plan.results.add_json("run.json", &report);
     let mut verdict = Verdict::passed();
     let (latency, worth) = (latency(&result), worthless(&report.sockets));
     let mut judgement =
         judge_answers(&mut plan, &answers(&result, &latency), args.live.judging.strict, worth.as_deref(), &mut verdict);
-    judgement.about.load =
-        Some(Load { worthless: worth, latency: Curve::of_a_load(&latency), sections: page::sections_foreign(&report) });
+    judgement.about.load = Some(Load {
+        worthless: doubt(&report.sockets),
+        latency: Curve::of_a_load(&latency),
+        sections: page::sections_foreign(&report),
+    });
     plan.add_page(&judgement.about, None);
     let text = format!("{}{}", page::render_foreign(&report), judgement.page);
     check_generator(&report.sockets, &mut verdict, printer);
     warn_of_silence(&result, printer);
-    plan.add("latency.hlog", hlog::of_load(&result, measured(&report.sockets)));
+    plan.results.add("latency.hlog", hlog::of_load(&result, measured(&report.sockets)));
     ci::add(&mut plan, &judgement, None, &[ci::valid_load(&report.sockets)], &mut verdict);
-    plan.finish(&text, &judgement.with(&report), verdict, printer)
+    plan.results.finish(&text, &judgement.with(&report), verdict, printer)
 }
 
 fn answers<'a>(result: &LoadResult, latency: &'a BTreeMap<&'static str, Latency>) -> Answers<'a> {

@@ -57,9 +57,9 @@ pub fn judge_unless(
     verdict: &mut Verdict,
 ) -> Judgement {
     let outcome: &Outcome = subject.outcome;
-    plan.add_json("outcome.json", outcome);
+    plan.results.add_json("outcome.json", outcome);
     for (name, text) in table::all(subject) {
-        plan.add(name, text);
+        plan.results.add(name, text);
     }
     let thresholds = noted(plan, judge::judge(subject, strict), invalid, verdict);
     let mut about = plan.about(if subject.latency.is_some() { Played::Loaded } else { Played::Simulated });
@@ -91,7 +91,7 @@ fn noted(plan: &mut Plan, judged: Vec<Judged>, invalid: Option<&str>, verdict: &
         }
     }
     if !thresholds.is_empty() {
-        plan.add_json("thresholds.json", &thresholds);
+        plan.results.add_json("thresholds.json", &thresholds);
     }
     if thresholds.iter().any(|judged| judged.fails) {
         verdict.note(Exit::ThresholdBroken);

@@ -46,26 +46,29 @@ pub fn load(args: &args::Load, printer: &mut Printer) -> Result<Verdict, Failure
     let ceiling = ceiling(&plan, args.self_test)?;
     let run = free_run(&plan, &world, printer)?;
     let report = LoadReport::new(&world, &run, ceiling).map_err(plan::overflow)?;
-    plan.add_json("run.json", &report);
+    plan.results.add_json("run.json", &report);
     let mut verdict = Verdict::passed();
     let (scenario, latency) = (plan.scenario.clone(), latency(&run.load));
     let (outcome, interrupted) = (&report.outcome, run.interrupted);
     let subject = Subject { scenario: &scenario, outcome, latency: Some(&latency), interrupted };
     let worth = worthless(&report.sockets);
     let mut judgement = judge_unless(&mut plan, &subject, args.live.judging.strict, worth.as_deref(), &mut verdict);
-    judgement.about.load =
-        Some(Load { worthless: worth, latency: Curve::of_a_load(&latency), sections: page::sections(&report) });
-    plan.add_page(&judgement.about, Some(&report.outcome));
+    judgement.about.load = Some(Load {
+        worthless: doubt(&report.sockets),
+        latency: Curve::of_a_load(&latency),
+        sections: page::sections(&report),
+    });
     check_generator(&report.sockets, &mut verdict, printer);
     check_processor(&report, &mut verdict, printer);
     let loads = Loads { this: &world, that: that.as_ref(), first: read(&run, &report), ceiling };
     let repeated = repeat(&mut plan, &mut desk, loads, args, (&mut judgement, &mut verdict), printer)?;
+    plan.add_page(&judgement.about, Some(&report.outcome));
     let text = format!("{}{}{}", text::render_load(&report.outcome), page::render(&report), judgement.page);
-    plan.add("latency.hlog", hlog::of_load(&run.load, measured(&report.sockets)));
+    plan.results.add("latency.hlog", hlog::of_load(&run.load, measured(&report.sockets)));
     let checks = [ci::balanced(outcome), ci::valid_load(&report.sockets)].into_iter();
     let checks = checks.chain(ci::reconciled(report.processor.as_ref(), &outcome.currency)).chain(repeated);
     ci::add(&mut plan, &judgement, Some(outcome), &checks.collect::<Vec<_>>(), &mut verdict);
-    let verdict = plan.finish(&text, &judgement.with(&report), verdict, printer)?;
+    let verdict = plan.results.finish(&text, &judgement.with(&report), verdict, printer)?;
     desk.save(&verdict, printer)?;
     Ok(verdict)
 }
@@ -82,9 +85,9 @@ pub fn ceiling(plan: &Plan, is_asked: bool) -> Result<Option<Ceiling>, Failure> 
         return Ok(None);
     }
     let connections = live.closed.unwrap_or(live.connections);
-    let tried = stage::self_test(plan.jobs, connections, SELF_TEST, &plan.control());
+    let tried = stage::self_test(plan.results.jobs, connections, SELF_TEST, &plan.results.control());
     match tried {
-        Err(_) if plan.was_interrupted() => Ok(None),
+        Err(_) if plan.results.was_interrupted() => Ok(None),
         tried => tried.map(Some).map_err(plan::no_ceiling),
     }
 }
@@ -99,6 +102,11 @@ pub fn latency(load: &LoadResult) -> BTreeMap<&'static str, Latency> {
         Latency { buckets, sum_ns: times.sum_ns.cast_signed(), max_ns: times.max_ns }
     };
     classes.chain(first).map(|(name, times)| (name, latency(times))).collect()
+}
+
+/// What a page is to say against the load; `None` for one that is valid and whole.
+pub fn doubt(load: &Sockets) -> Option<String> {
+    worthless(load).or_else(|| load.interrupted.then(|| "it was interrupted before all calls were made".to_owned()))
 }
 
 /// Why no threshold can hold; `None` for a load that is valid.
@@ -131,7 +139,7 @@ pub fn check_processor(report: &LoadReport, verdict: &mut Verdict, printer: &mut
 
 /// Offers the load to the gateway at its own pace, with a line of progress.
 pub fn free_run(plan: &Plan, world: &Arc<World>, printer: &Printer) -> Result<FreeRun, Failure> {
-    watched(plan, world, printer, |conduct| stage::free_run_watched(world, plan.jobs, conduct))
+    watched(plan, world, printer, |conduct| stage::free_run_watched(world, plan.results.jobs, conduct))
 }
 
 /// Does a load with a line of progress.
@@ -141,7 +149,7 @@ pub fn watched<T>(
     printer: &Printer,
     work: impl FnOnce(Conduct<'_>) -> Result<T, LiveError>,
 ) -> Result<T, Failure> {
-    let (control, watch) = (plan.control(), Arc::new(Watch::new(plan.jobs.get())));
+    let (control, watch) = (plan.results.control(), Arc::new(Watch::new(plan.results.jobs.get())));
     let calls = world.consumers().map(|consumer| world.calls(consumer).count() as u64).sum();
     let progress = printer.progress("loading", calls);
     let mut before = watch.look();

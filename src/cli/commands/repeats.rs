@@ -110,7 +110,7 @@ pub fn repeat(
     (judgement, verdict): (&mut Judgement, &mut Verdict),
     printer: &mut Printer,
 ) -> Result<Option<Check>, Failure> {
-    if desk.is_idle() || plan.was_interrupted() || verdict.findings().any(|it| it == Exit::RunInvalid) {
+    if desk.is_idle() || plan.results.was_interrupted() || verdict.findings().any(|it| it == Exit::RunInvalid) {
         return Ok(None);
     }
     let mut read = Read { this: vec![loads.first], that: Vec::new() };
@@ -121,7 +121,7 @@ pub fn repeat(
             (Turn::That, None) => continue,
         };
         let run = free_run(plan, world, printer)?;
-        if plan.was_interrupted() {
+        if plan.results.was_interrupted() {
             return Ok(None);
         }
         let report = LoadReport::new(world, &run, loads.ceiling).map_err(plan::overflow)?;

@@ -1,14 +1,15 @@
 //! `farebox report`: renders results that are there already, one or several side by side. Nothing is played, and the scenario's
 //! file is not needed.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use farebox_engine::outcome::Outcome;
 
 use crate::cli::args;
 use crate::cli::exit::{Exit, Failure, Verdict};
+use crate::cli::out;
 use crate::cli::printer::Printer;
 use crate::cli::stored;
 use crate::report::about::{self, About};
@@ -85,12 +86,10 @@ fn write(path: &Path, page: &str, existing: Existing) -> Result<(), Failure> {
             _ => failure.because(error),
         }
     };
-    let mut options = File::options();
-    let options = match existing {
-        Existing::Kept => options.write(true).create_new(true),
-        Existing::Replaced => options.write(true).create(true).truncate(true),
-    };
-    options.open(path).and_then(|mut file| file.write_all(page.as_bytes())).map_err(failed)
+    if existing == Existing::Kept && path.exists() {
+        return Err(failed(ErrorKind::AlreadyExists.into()));
+    }
+    out::put(path, page).map_err(failed)
 }
 
 /// What the results are called: their folder, or all that was typed where that is not enough.

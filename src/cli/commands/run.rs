@@ -7,7 +7,7 @@ use farebox_engine::billing::gate::Decision;
 use farebox_engine::log::History;
 use farebox_engine::world::World;
 
-use super::load::{check_generator, check_processor, free_run, latency, measured, worthless};
+use super::load::{check_generator, check_processor, doubt, free_run, latency, measured};
 use super::simulate;
 use crate::baseline::simulated::conditions;
 use crate::cli::baselines::Desk;
@@ -40,18 +40,18 @@ pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> 
     simulate::check_calls(&outcome, &mut verdict, printer);
     simulate::beside_baseline(&mut plan, &mut desk, &outcome, &mut judgement, &mut verdict);
     let mut checks = vec![ci::balanced(&outcome), ci::valid_simulation(&outcome)];
-    judgement.about.kind = Played::Run;
-    let report = if plan.was_interrupted() { None } else { live(&plan, printer)? };
+    let report = if plan.results.was_interrupted() { None } else { live(&plan, printer)? };
     let Some((report, log, latency)) = report else {
         plan.add_page(&judgement.about, Some(&outcome));
-        plan.add("latency.hlog", hlog::of_simulation(&outcome));
+        plan.results.add("latency.hlog", hlog::of_simulation(&outcome));
         ci::add(&mut plan, &judgement, Some(&outcome), &checks, &mut verdict);
-        let verdict = plan.finish(&judgement.page, &judgement.with(&outcome), verdict, printer)?;
+        let verdict = plan.results.finish(&judgement.page, &judgement.with(&outcome), verdict, printer)?;
         desk.save(&verdict, printer)?;
         return Ok(verdict);
     };
+    judgement.about.kind = Played::Run;
     let mut page = judgement.page.clone();
-    plan.add_json("run.json", &report);
+    plan.results.add_json("run.json", &report);
     page += "\nThe load on sockets: ";
     page += &text::render_gateway(&report.load.outcome);
     page += &report::load::render(&report.load);
@@ -59,15 +59,15 @@ pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> 
     let mut sections = report::run::sections(&report);
     sections.extend(report::load::sections(&report.load));
     judgement.about.load =
-        Some(Load { worthless: worthless(&report.load.sockets), latency: Curve::of_a_load(&latency), sections });
+        Some(Load { worthless: doubt(&report.load.sockets), latency: Curve::of_a_load(&latency), sections });
     plan.add_page(&judgement.about, Some(&outcome));
     check_generator(&report.load.sockets, &mut verdict, printer);
     check_processor(&report.load, &mut verdict, printer);
-    plan.add("latency.hlog", log);
+    plan.results.add("latency.hlog", log);
     checks.extend([ci::agree(&report), ci::valid_load(&report.load.sockets)]);
     checks.extend(ci::reconciled(report.load.processor.as_ref(), plan.scenario.currency.code));
     ci::add(&mut plan, &judgement, Some(&outcome), &checks, &mut verdict);
-    let verdict = plan.finish(&page, &judgement.with(&report), verdict, printer)?;
+    let verdict = plan.results.finish(&page, &judgement.with(&report), verdict, printer)?;
     desk.save(&verdict, printer)?;
     Ok(verdict)
 }
@@ -78,7 +78,7 @@ fn live(plan: &Plan, printer: &mut Printer) -> Result<Option<(RunReport, String,
     let world = plan.scaled()?;
     let twins = stage::twins(&world).map_err(plan::overflow)?;
     let lockstep = lockstep(plan, &world, &twins, printer)?;
-    if plan.was_interrupted() {
+    if plan.results.was_interrupted() {
         return Ok(None);
     }
     let free = free_run(plan, &world, printer)?;
@@ -100,13 +100,13 @@ fn live(plan: &Plan, printer: &mut Printer) -> Result<Option<(RunReport, String,
 }
 
 fn lockstep(plan: &Plan, world: &Arc<World>, twins: &[History], printer: &mut Printer) -> Result<Extent, Failure> {
-    let control = plan.control();
+    let control = plan.results.control();
     let calls = twins.iter().map(|twin| twin.log.len() as u64).sum();
     let progress = printer.progress("lockstep", calls);
-    let played = progress.follow(&control.done, || stage::lockstep(world, twins, plan.jobs, &control));
+    let played = progress.follow(&control.done, || stage::lockstep(world, twins, plan.results.jobs, &control));
     drop(progress);
     let played = played.map_err(plan::live_error)?;
-    if plan.was_interrupted() {
+    if plan.results.was_interrupted() {
         return Ok(Extent::default());
     }
     if let Some(first) = played.out_of_step.first() {

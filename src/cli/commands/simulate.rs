@@ -25,7 +25,7 @@ pub fn simulate(args: &args::Simulate, printer: &mut Printer) -> Result<Verdict,
     check_calls(&outcome, &mut verdict, printer);
     beside_baseline(&mut plan, &mut desk, &outcome, &mut judgement, &mut verdict);
     plan.add_page(&judgement.about, Some(&outcome));
-    plan.add("latency.hlog", hlog::of_simulation(&outcome));
+    plan.results.add("latency.hlog", hlog::of_simulation(&outcome));
     ci::add(
         &mut plan,
         &judgement,
@@ -33,7 +33,7 @@ pub fn simulate(args: &args::Simulate, printer: &mut Printer) -> Result<Verdict,
         &[ci::balanced(&outcome), ci::valid_simulation(&outcome)],
         &mut verdict,
     );
-    let verdict = plan.finish(&judgement.page, &judgement.with(&outcome), verdict, printer)?;
+    let verdict = plan.results.finish(&judgement.page, &judgement.with(&outcome), verdict, printer)?;
     desk.save(&verdict, printer)?;
     Ok(verdict)
 }
@@ -55,7 +55,7 @@ pub fn beside_baseline(
     judgement: &mut Judgement,
     verdict: &mut Verdict,
 ) {
-    if desk.is_idle() || plan.was_interrupted() || verdict.findings().any(|it| it == Exit::RunInvalid) {
+    if desk.is_idle() || plan.results.was_interrupted() || verdict.findings().any(|it| it == Exit::RunInvalid) {
         return;
     }
     let scenario = plan.scenario.clone();
@@ -66,10 +66,10 @@ pub fn beside_baseline(
 
 /// The outcome of the whole horizon, as often as the scenario asks for it.
 pub fn outcome(plan: &Plan, printer: &Printer) -> Result<Outcome, Failure> {
-    let control = plan.control();
+    let control = plan.results.control();
     let consumers: u64 = plan.scenario.cohorts.iter().map(|cohort| u64::from(cohort.count)).sum();
     let progress = printer.progress("simulating", consumers * u64::from(plan.scenario.replications));
-    progress.follow(&control.done, || replicate(&plan.scenario, plan.jobs, &control)).map_err(plan::overflow)
+    progress.follow(&control.done, || replicate(&plan.scenario, plan.results.jobs, &control)).map_err(plan::overflow)
 }
 
 /// What a simulation says: its page, its files, and whether the thresholds hold.

@@ -13,7 +13,7 @@ use crate::record::CohortRecord;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timeline {
-    /// Calls made in that time.
+    /// Attempts at calls made in that time.
     pub offered: Vec<u64>,
     /// Those of them that were served, whenever that was.
     pub served: Vec<u64>,

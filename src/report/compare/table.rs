@@ -1,9 +1,9 @@
 //! A comparison as tables in CSV: a row per difference, and a row per consumer who is much affected. `reports/README.md`
 //! has the columns.
 
-use super::super::visible::on_one_line;
 use super::{Concerned, Facts, Unit};
 use crate::report::table::write;
+use crate::visible::on_one_line;
 
 /// Every table: its file's name and its text.
 pub fn all(comparisons: &[Facts]) -> Vec<(&'static str, String)> {

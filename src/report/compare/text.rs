@@ -7,10 +7,10 @@ use farebox_engine::billing::price;
 use farebox_engine::money::{Currency, thousands};
 use farebox_engine::outcome::Metric;
 
-use super::super::visible::on_one_line;
 use super::{Case, Concerned, Facts, Pairing, Row, Unit};
 use crate::report::statement::largest_remainder;
 use crate::report::text::{counted, length};
+use crate::visible::on_one_line;
 
 /// Names longer than this are cut, so that no file pushes the figures off the page.
 const NAME_MOST: usize = 40;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use farebox_engine::outcome::{CohortOutcome, Outcome};
 
+use super::calls::{refused, total};
 use super::chart::{self, Axis, Bar, Series};
 use super::view::{Block, Figure, Item, Line, Table, Tone, number, short, words};
 use super::{Results, calls, capped, figure, major, percent, ratio, times};
@@ -120,14 +121,6 @@ fn paths(about: &About) -> BTreeMap<Vec<&str>, &str> {
 
 // === What happened ===
 
-fn sum(mean: &Mean, of: impl Fn(&CohortOutcome) -> u64) -> u64 {
-    mean.outcome.cohorts.iter().map(of).sum()
-}
-
-fn refused(cohort: &CohortOutcome) -> u64 {
-    cohort.refused.values().sum()
-}
-
 /// Those that have an outcome, with its mean.
 fn means<'a>(all: &[Results<'a>]) -> Vec<(&'a str, Option<Mean>)> {
     all.iter().map(|results| (results.name, results.outcome.map(Mean::of))).collect()
@@ -145,27 +138,27 @@ fn figures(all: &[Results<'_>]) -> Block {
     let counted =
         |mean: &Mean, calls: u64, offered: u64| format!("{} ({})", mean.figure(calls), percent(ratio(calls, offered)));
     let mut rows: Vec<(String, Of<'_>)> = vec![
-        ("attempts".to_owned(), Box::new(|mean| mean.figure(sum(mean, CohortOutcome::offered)))),
+        ("attempts".to_owned(), Box::new(|mean| mean.figure(total(mean, CohortOutcome::offered)))),
         (
             "served".to_owned(),
-            Box::new(move |mean| counted(mean, sum(mean, |it| it.served), sum(mean, CohortOutcome::offered))),
+            Box::new(move |mean| counted(mean, total(mean, |it| it.served), total(mean, CohortOutcome::offered))),
         ),
         (
             "refused".to_owned(),
-            Box::new(move |mean| counted(mean, sum(mean, refused), sum(mean, CohortOutcome::offered))),
+            Box::new(move |mean| counted(mean, total(mean, refused), total(mean, CohortOutcome::offered))),
         ),
     ];
     for cause in causes {
         let label = format!("refused: {cause}");
         let of = move |mean: &Mean| {
-            let calls = sum(mean, |cohort| cohort.refused.get(&cause).copied().unwrap_or(0));
-            counted(mean, calls, sum(mean, CohortOutcome::offered))
+            let calls = total(mean, |cohort| cohort.refused.get(&cause).copied().unwrap_or(0));
+            counted(mean, calls, total(mean, CohortOutcome::offered))
         };
         rows.push((label, Box::new(of)));
     }
     rows.push((
         "failed".to_owned(),
-        Box::new(move |mean| counted(mean, sum(mean, |it| it.failed), sum(mean, CohortOutcome::offered))),
+        Box::new(move |mean| counted(mean, total(mean, |it| it.failed), total(mean, CohortOutcome::offered))),
     ));
     let money = ["earned", "margin", "invoiced", "collected", "outstanding", "leaked", "mrr"];
     for name in money {
@@ -201,7 +194,7 @@ fn went(all: &[Results<'_>]) -> Block {
         ("open at the end", Tone::Axis),
     ];
     let parts = |mean: &Mean| {
-        [sum(mean, |it| it.served), sum(mean, refused), sum(mean, |it| it.failed), sum(mean, |it| it.in_flight)]
+        [total(mean, |it| it.served), total(mean, refused), total(mean, |it| it.failed), total(mean, |it| it.in_flight)]
     };
     let with: Vec<_> = means.iter().filter_map(|(name, mean)| Some((*name, parts(mean.as_ref()?)))).collect();
     let bars: Vec<_> = with

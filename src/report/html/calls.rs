@@ -18,11 +18,11 @@ const HEAT: usize = 60;
 /// How long a name is there; names of others are as long as they like.
 const NAME: usize = 60;
 
-fn total(mean: &Mean, of: fn(&CohortOutcome) -> u64) -> u64 {
+pub(super) fn total(mean: &Mean, of: impl Fn(&CohortOutcome) -> u64) -> u64 {
     mean.outcome.cohorts.iter().map(of).sum()
 }
 
-fn refused(cohort: &CohortOutcome) -> u64 {
+pub(super) fn refused(cohort: &CohortOutcome) -> u64 {
     cohort.refused.values().sum()
 }
 
@@ -65,9 +65,7 @@ pub(super) fn block(outcome: &Outcome, mean: &Mean, all: &str, about: &About) ->
     let sections = mean.calls(all);
     let statuses = |section: &crate::report::section::Section| {
         let mut table = table(section, "calls.csv");
-        if section.title != LAST_ATTEMPTS {
-            with_statuses(&mut table, about);
-        }
+        with_statuses(&mut table, about);
         super::Item::Table(table)
     };
     block = block.with(sections.iter().filter(|section| section.title != LAST_ATTEMPTS).map(statuses));
@@ -166,6 +164,11 @@ pub(super) fn when(ns: u64, horizon_ns: u64) -> String {
     }
 }
 
+/// Whether an attempt is not a call yet.
+fn is_retried(outcome: &Outcome) -> bool {
+    outcome.cohorts.iter().any(|cohort| cohort.retried > 0)
+}
+
 fn over_time(outcome: &Outcome) -> Option<super::Item> {
     let went = went(outcome);
     let steps = went.first().map_or(0, |part| part.calls.len());
@@ -191,15 +194,16 @@ fn over_time(outcome: &Outcome) -> Option<super::Item> {
     };
     let head = std::iter::once("from".to_owned()).chain(went.iter().map(|part| part.what.clone())).collect();
     let step = super::time(outcome.bucket_ns as f64);
+    let what = if is_retried(outcome) { "Attempts at calls" } else { "Calls" };
     let table = Table {
         rows: (0..steps).map(row).collect(),
-        ..capped(&format!("Calls by when they were made, in steps of {step}"), head, Vec::new(), "timeline.csv")
+        ..capped(&format!("{what} by when they were made, in steps of {step}"), head, Vec::new(), "timeline.csv")
     };
     Some(figure(Figure {
         id: "over-time",
-        title: "Calls over time".to_owned(),
+        title: format!("{what} over time"),
         says: format!(
-            "Calls made in each {step}, by what became of them: served at the bottom, then refused, the commonest cause first, \
+            "{what} made in each {step}, by what became of them: served at the bottom, then refused, the commonest cause first, \
              then failed behind the gateway or open at the end. At most {} in one step.",
             thousands(most.into())
         ),

@@ -212,7 +212,8 @@ fn nice(most: f64, count: u32) -> Vec<f64> {
         return vec![0.0, 1.0];
     }
     let rough = most / f64::from(count);
-    let power = 10_f64.powf(rough.log10().floor());
+    // The same bits on every platform.
+    let power = libm::pow(10.0, libm::log10(rough).floor());
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|of| of * power).find(|step| *step >= rough);
     let step = step.unwrap_or(10.0 * power);
     let steps = (most / step).ceil() as u32;

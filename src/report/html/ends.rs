@@ -18,6 +18,11 @@ pub(super) fn answers(about: &About) -> Vec<Answer> {
     let (all, broken): (usize, Vec<&Promise>) =
         (about.thresholds.len(), about.thresholds.iter().filter(|promise| promise.fails).collect());
     answers.push(match (all, broken.len()) {
+        (0, _) if about.settings.is_empty() => Answer {
+            tone: "plain",
+            head: "Thresholds unknown".to_owned(),
+            text: "The results do not say what the scenario promises.".to_owned(),
+        },
         (0, _) => Answer {
             tone: "plain",
             head: "No thresholds".to_owned(),
@@ -52,7 +57,7 @@ pub(super) fn answers(about: &About) -> Vec<Answer> {
             },
             Some(why) => Answer {
                 tone: "bad",
-                head: "✗ The load says nothing".to_owned(),
+                head: "✗ The load is not to be relied on".to_owned(),
                 text: format!("{}.", short(why, 300)),
             },
         });
@@ -84,6 +89,9 @@ pub(super) fn load(about: &About) -> Option<Block> {
 /// Each threshold with its value and verdict.
 pub(super) fn thresholds(about: &About) -> Block {
     let block = Block::new("thresholds", "Thresholds");
+    if about.thresholds.is_empty() && about.settings.is_empty() {
+        return block.says("They are not known: the results have no `about.json` of this run beside them.");
+    }
     if about.thresholds.is_empty() {
         return block.says("The scenario has none. `thresholds` lets a run fail when a promise is broken.");
     }
@@ -94,6 +102,13 @@ pub(super) fn thresholds(about: &About) -> Block {
     let head = ["threshold", "measured", "verdict"].map(str::to_owned).to_vec();
     let rows = about.thresholds.iter().map(row).collect();
     block.with([Item::Table(capped("Each threshold as it was judged", head, rows, "thresholds.json"))])
+}
+
+/// The figures beside those of a baseline.
+pub(super) fn baseline(about: &About) -> Option<Block> {
+    let section = about.baseline.as_ref()?;
+    let block = Block::new("baseline", "Beside the baseline");
+    Some(block.says("Each figure now, and how it differs.").with([Item::Table(table(section, "baseline.json"))]))
 }
 
 /// How sure the figures are.
@@ -119,7 +134,7 @@ pub(super) fn assumed(about: &About) -> Option<Block> {
 pub(super) fn settings(about: &About) -> Block {
     let block = Block::new("scenario", "The scenario, resolved");
     if about.settings.is_empty() {
-        return block.says("It is not known: the results have no `about.json` beside them.");
+        return block.says("It is not known: the results have no `about.json` of this run beside them.");
     }
     let line = |setting: &crate::scenario::Setting| SettingLine {
         depth: setting.depth.min(6),

@@ -71,7 +71,7 @@ pub(super) fn of_a_load(curves: &[Curve]) -> Option<Item> {
 fn along(millionths: u64) -> f64 {
     let beyond = (1_000_000 - millionths.min(999_990)) as f64 / 1e6;
     // From 99 % beyond to a hundred-thousandth.
-    (-beyond.log10() / 5.0).clamp(0.0, 1.0)
+    (-libm::log10(beyond) / 5.0).clamp(0.0, 1.0)
 }
 
 /// Percentile curves with the table behind them; nothing without any samples.

@@ -79,9 +79,7 @@ impl Table {
         };
         self.head.iter().enumerate().map(head).collect()
     }
-}
 
-impl Table {
     /// Whether its rows have something to say beside their figures.
     pub(super) fn is_noted(&self) -> bool {
         self.rows.first().is_some_and(|row| row.cells.iter().any(|cell| cell.is_note))

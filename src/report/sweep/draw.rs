@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use crate::visible::on_one_line;
+
 /// What is drawn on.
 pub(super) struct Canvas<'a>(DrawingArea<SVGBackend<'a>, plotters::coord::Shift>);
 
@@ -82,7 +84,7 @@ impl Canvas<'_> {
         // The backend divides sizes by this.
         let font = FontDesc::new(FontFamily::SansSerif, look.size * 1.24, style);
         let style = TextStyle::from(font).color(&look.color).pos(Pos::new(anchor, VPos::Center));
-        self.0.draw_text(&harmless(text), &style, pixel((x, y))).expect(IN_MEMORY);
+        self.0.draw_text(&on_one_line(text), &style, pixel((x, y))).expect(IN_MEMORY);
     }
 
     pub(super) fn line(&self, points: &[(f64, f64)], color: RGBColor, width: u32) {
@@ -134,22 +136,10 @@ fn pixel((x, y): (f64, f64)) -> (i32, i32) {
     (x.round() as i32, y.round() as i32)
 }
 
-/// A text of which nothing steers what shows it: no control characters, which XML cannot hold either, and nothing that turns
-/// the direction of what follows.
-pub(super) fn harmless(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        let is_none = matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}');
-        if c.is_control() || turns || is_none { shown.extend(c.escape_default()) } else { shown.push(c) }
-    }
-    shown
-}
-
 /// A harmless text as markup.
 fn markup(text: &str) -> String {
     let mut marked = String::with_capacity(text.len());
-    for c in harmless(text).chars() {
+    for c in on_one_line(text).chars() {
         match c {
             '<' => marked.push_str("&lt;"),
             '>' => marked.push_str("&gt;"),
@@ -174,7 +164,7 @@ pub(super) fn width(text: &str, size: f64) -> f64 {
 
 /// A text cut off to a width.
 pub(super) fn fitted(text: &str, most: f64, size: f64) -> String {
-    let text = harmless(text);
+    let text = on_one_line(text);
     if width(&text, size) <= most {
         return text;
     }
