@@ -4,6 +4,7 @@
 //! Draws have addresses, and those of a consumer are addressed by the name of the cohort and the index within it. So that
 //! is what consumers are paired by, across whatever else two files differ in.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +22,9 @@ use crate::control::Control;
 
 /// How many consumers a thread takes at once, as in a simulation.
 const CHUNK: u32 = 64;
+
+/// How many cohorts a comparison may keep: those of each variant, in each replication, of some 3 KB each.
+pub const COHORTS_MAX: u64 = 50_000;
 
 /// Scenarios that can be paired: a base, and at least one variant.
 #[derive(Clone, Debug)]
@@ -65,6 +69,16 @@ impl Comparison {
     pub fn consumers(&self) -> u64 {
         let cohorts = self.sides.iter().flat_map(|side| &side.cohorts);
         cohorts.map(|cohort| u64::from(cohort.count)).sum()
+    }
+
+    /// How many cohorts one replication keeps: of each variant its own and the base's, by their names.
+    pub fn cohorts(&self) -> u64 {
+        let (base, variants) = self.sides.split_first().expect("a comparison has a base");
+        let names = |variant: &Arc<Scenario>| -> usize {
+            let cohorts = base.cohorts.iter().chain(&variant.cohorts);
+            cohorts.map(|cohort| cohort.name.as_str()).collect::<BTreeSet<_>>().len()
+        };
+        variants.iter().map(names).sum::<usize>() as u64
     }
 
     /// Plays one replication of all sides: each variant beside the base, in the order that they were given in. The control
@@ -127,19 +141,6 @@ impl Comparison {
         }
         Ok(())
     }
-}
-
-/// Two worlds side by side, as often as they are to be replicated: for whoever has a base and one variant.
-pub fn pairs(
-    base: Arc<Scenario>,
-    variant: Arc<Scenario>,
-    replications: u32,
-    jobs: NonZeroUsize,
-    control: &Control,
-) -> Result<Paired, CompareError> {
-    let mut pairs = Vec::new();
-    Comparison::new(base, vec![variant])?.replicate(&mut pairs, replications.max(1), jobs, control)?;
-    Ok(pairs.remove(0))
 }
 
 /// The consumers of one name, over all sides.

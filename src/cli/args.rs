@@ -155,6 +155,8 @@ Examples:
   farebox compare scenarios/quota-cut.yaml --variant cut --until 1%
   farebox compare scenarios/price-per-unit.yaml scenarios/price-package.yaml --replications 20
   farebox compare reports/quickstart reports/quickstart-before")]
+    #[command(mut_arg("out", |out| out.help(
+        "Write the results to this folder, replacing those of an earlier run; `reports/<scenario>-compare` if not given")))]
     Compare(Compare),
     /// Play a grid of values for keys of a scenario, and show what revenue and refusals come to
     ///

@@ -25,7 +25,7 @@ pub struct Interval {
 /// Fewer replications tell too little of how much they differ.
 pub const LEAST: usize = 10;
 /// Fewer consumers are no population.
-const CONSUMERS_LEAST: u64 = 30;
+pub(super) const CONSUMERS_LEAST: u64 = 30;
 /// How sure an interval is.
 const CONFIDENCE: f64 = 0.95;
 
@@ -177,7 +177,7 @@ pub(super) fn offered(by: By, cohort: &CohortOutcome) -> u64 {
 }
 
 /// How many of them were refused.
-pub(super) fn refused(by: By, cohort: &CohortOutcome) -> u64 {
+pub(crate) fn refused(by: By, cohort: &CohortOutcome) -> u64 {
     match by {
         By::Attempt => cohort.refused.values().sum(),
         By::Call => cohort.routes.values().map(|route| route.calls().refused.values().sum::<u64>()).sum(),

@@ -3,7 +3,7 @@
 
 use farebox_engine::outcome::{Metric, Paired, PairedCohort, Squares};
 
-use super::interval::{self, Interval, LEAST, Pair, student};
+use super::interval::{self, CONSUMERS_LEAST, Interval, LEAST, Pair, student};
 
 /// Whose differences are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +65,6 @@ pub enum Settled {
 /// More replications than this say of a difference that it is as good as none.
 pub const REPLICATIONS_MOST: u64 = 10_000;
 
-/// Fewer consumers are no population.
-const CONSUMERS_LEAST: u64 = 30;
-
 impl Difference {
     /// The mean difference of a replication.
     pub fn by(&self) -> f64 {
@@ -106,29 +103,53 @@ impl Difference {
 
 /// The difference in one metric.
 pub fn difference(paired: &Paired, metric: Metric, whose: Whose<'_>) -> Difference {
-    let selected = |cohorts: &'_ [PairedCohort]| -> [i128; 2] {
-        let sums = cohorts.iter().filter(|cohort| is_selected(cohort, whose)).map(|cohort| cohort.sums(metric));
-        sums.fold([0, 0], |[base, variant], sums| [base + sums.base.0, variant + sums.variant.0])
-    };
-    let each: Vec<[i128; 2]> = paired.replications().map(selected).collect();
-    let [base, variant] = each.iter().fold([0, 0], |[x, y], [base, variant]| [x + base, y + variant]);
-    let spread = if paired.is_partial() {
-        Err("the run is partial")
-    } else {
-        match each.len() {
-            1 => over_consumers(paired, metric, whose, each[0]),
-            2..LEAST => Err("fewer than 10 replications"),
-            _ => Ok(over_replications(&each)),
+    let places = (0..).zip(&paired.cohorts).filter(|(_, cohort)| is_selected(cohort, whose)).map(|(place, _)| place);
+    Differences::of(paired).of_places(metric, &places.collect::<Vec<_>>())
+}
+
+/// The differences of one comparison, for whoever asks for many: cohorts are found by their places, which are the same in
+/// every replication, and what holds of the comparison as a whole is found out once.
+#[derive(Clone, Copy, Debug)]
+pub struct Differences<'a> {
+    paired: &'a Paired,
+    is_partial: bool,
+}
+
+impl<'a> Differences<'a> {
+    /// Those of a comparison.
+    pub fn of(paired: &'a Paired) -> Self {
+        Self { paired, is_partial: paired.is_partial() }
+    }
+
+    /// The difference in one metric over the cohorts at these places of [`Paired::cohorts`].
+    pub fn of_places(self, metric: Metric, places: &[usize]) -> Difference {
+        let selected = |cohorts: &'_ [PairedCohort]| -> [i128; 2] {
+            let sums = places.iter().filter_map(|place| cohorts.get(*place)).map(|cohort| cohort.sums(metric));
+            sums.fold([0, 0], |[base, variant], sums| [base + sums.base.0, variant + sums.variant.0])
+        };
+        let each: Vec<[i128; 2]> = self.paired.replications().map(selected).collect();
+        let [base, variant] = each.iter().fold([0, 0], |[x, y], [base, variant]| [x + base, y + variant]);
+        let spread = if self.is_partial {
+            Err("the run is partial")
+        } else {
+            match each.len() {
+                1 => {
+                    let cohorts: Vec<_> = places.iter().filter_map(|place| self.paired.cohorts.get(*place)).collect();
+                    over_consumers(&cohorts, metric, each[0])
+                }
+                2..LEAST => Err("fewer than 10 replications"),
+                _ => Ok(over_replications(&each)),
+            }
+        };
+        let middle = (variant - base) as f64 / each.len() as f64;
+        let ratio = (base != 0).then(|| (variant - base) as f64 / base as f64);
+        Difference {
+            base: Total { sum: base, runs: each.len() as u64 },
+            variant: Total { sum: variant, runs: each.len() as u64 },
+            interval: spread.map(|spread| Interval::around(middle, spread.half)),
+            share: ratio.map(|ratio| spread.and_then(|spread| spread.share).map(|half| Interval::around(ratio, half))),
+            narrowed: spread.ok().and_then(|spread| spread.narrowed),
         }
-    };
-    let middle = (variant - base) as f64 / each.len() as f64;
-    let ratio = (base != 0).then(|| (variant - base) as f64 / base as f64);
-    Difference {
-        base: Total { sum: base, runs: each.len() as u64 },
-        variant: Total { sum: variant, runs: each.len() as u64 },
-        interval: spread.map(|spread| Interval::around(middle, spread.half)),
-        share: ratio.map(|ratio| spread.and_then(|spread| spread.share).map(|half| Interval::around(ratio, half))),
-        narrowed: spread.ok().and_then(|spread| spread.narrowed),
     }
 }
 
@@ -176,21 +197,19 @@ fn over_replications(each: &[[i128; 2]]) -> Spread {
 /// From the differences between the consumers of each cohort: the sum over cohorts of n·s²; of the ratio by the delta
 /// method. Conditional on the faults, which all consumers meet.
 fn over_consumers(
-    paired: &Paired,
+    cohorts: &[&PairedCohort],
     metric: Metric,
-    whose: Whose<'_>,
     [base, variant]: [i128; 2],
 ) -> Result<Spread, &'static str> {
-    let cohorts: Vec<_> = paired.cohorts.iter().filter(|cohort| is_selected(cohort, whose)).collect();
     let consumers: u64 = cohorts.iter().map(|cohort| cohort.consumers_played()).sum();
     if consumers < CONSUMERS_LEAST {
         return Err("1 replication of fewer than 30 consumers");
     }
     let ratio = if base == 0 { 0.0 } else { (variant - base) as f64 / base as f64 };
     let [mut of_difference, mut apart, mut of_ratio] = [0.0; 3];
-    for cohort in &cohorts {
+    for cohort in cohorts {
         let sums = cohort.sums(metric);
-        let squares = sums.squares.ok_or("1 replication, and its consumers are not independent")?;
+        let squares = sums.squares.ok_or_else(|| without_squares(cohort))?;
         let count = cohort.consumers_played() as f64;
         if count < 2.0 {
             return Err("1 replication, and a cohort of one consumer");
@@ -214,6 +233,15 @@ fn over_consumers(
         share: Ok(if share <= 1e-9 { 0.0 } else { share }),
         narrowed: (of_difference > 0.0).then(|| libm::sqrt(apart / of_difference)),
     })
+}
+
+/// Why a cohort has no squares of a metric: of consumers who depend on each other it has none of any.
+fn without_squares(cohort: &PairedCohort) -> &'static str {
+    if Metric::ALL.iter().any(|metric| cohort.sums(*metric).squares.is_some()) {
+        "1 replication, and the squares of its amounts leave the range"
+    } else {
+        "1 replication, and its consumers are not independent"
+    }
 }
 
 struct SquaresAsFloats {

@@ -11,16 +11,13 @@ pub mod text;
 use std::collections::{BTreeMap, BTreeSet};
 
 use farebox_engine::money::{CURRENCIES, Currency};
-use farebox_engine::outcome::{Affected, Metric, Outcome, Paired, PairedCohort, Part};
+use farebox_engine::outcome::{AFFECTED_MOST, Affected, Metric, Outcome, Paired, PairedCohort, Part};
 use farebox_engine::time::DAY;
 use serde::Serialize;
 
 use crate::measure::interval::Interval;
-use crate::measure::paired::{self, Difference, Settled, Whose};
+use crate::measure::paired::{Difference, Differences, Settled, Whose};
 use crate::measure::unpaired;
-
-/// How many of the most affected consumers are named.
-const AFFECTED_MOST: usize = 10;
 
 /// Two sides beside each other, all that is said of them.
 #[derive(Clone, Debug, Serialize)]
@@ -42,8 +39,10 @@ pub struct Facts {
     pub currency: Currency,
     /// How many consumers there are, those of either side.
     pub consumers: u64,
-    /// How many of them were played; fewer when the run was cut short.
+    /// How many of them were played in the first replication, on either side.
     pub played: u64,
+    /// What was cut short; nothing when all consumers of both were played in each replication.
+    pub partial: Vec<Partial>,
     /// Who wins and who loses; `None` where nothing is paired.
     pub concerned: Option<Concerned>,
     /// The same of each cohort, in their order.
@@ -72,6 +71,29 @@ pub enum Pairing {
     Unpaired,
     /// Two stored outcomes of the same seed and replications: the draws were common, and nobody can be paired any more.
     SameDraws,
+}
+
+/// A side of which consumers are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Partial {
+    /// Which.
+    pub side: CutShort,
+    /// How many consumers it has.
+    pub consumers: u64,
+    /// How many of them were played in the first replication; of all of them some are missing in a later one.
+    pub played: u64,
+}
+
+/// Which side was cut short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CutShort {
+    /// Pairs, so both at once.
+    Both,
+    /// The base's run.
+    Base,
+    /// The variant's run.
+    Variant,
 }
 
 /// How many consumers a change concerns, as means of a replication.
@@ -206,21 +228,22 @@ impl Facts {
         let currency = currency(&pairs.currency);
         let runs = pairs.replication_count();
         let (played, consumers) = pairs.consumers();
-        let mut differences = Vec::new();
-        let mut add = |of: &'static str, name: &str, plan: String, whose: Whose<'_>| {
+        let (known, mut differences) = (Differences::of(pairs), Vec::new());
+        let mut add = |of: &'static str, name: &str, plan: String, places: &[usize]| {
             for metric in Metric::ALL {
-                let difference = paired::difference(pairs, metric, whose);
+                let difference = known.of_places(metric, places);
                 differences.push(Row::new([of, name], &plan, metric, &difference, currency));
             }
         };
-        add("all", "", String::new(), Whose::All);
-        for cohort in &pairs.cohorts {
+        add("all", "", String::new(), &(0..pairs.cohorts.len()).collect::<Vec<_>>());
+        for (place, cohort) in pairs.cohorts.iter().enumerate() {
             let plans = [&cohort.base_plan, &cohort.variant_plan].map(|plan| plan.as_deref().unwrap_or("-"));
-            add("cohort", &cohort.cohort, plan(plans), Whose::Cohort(&cohort.cohort));
+            add("cohort", &cohort.cohort, plan(plans), &[place]);
         }
-        for name in plans_of_several(pairs) {
-            add("plan", name, name.to_owned(), Whose::Plan(name));
+        for (name, places) in plans_of_several(pairs) {
+            add("plan", name, name.to_owned(), &places);
         }
+        let partial = pairs.is_partial().then_some(Partial { side: CutShort::Both, consumers, played });
         Self {
             base: base.name.clone(),
             variant: variant.name.clone(),
@@ -231,8 +254,9 @@ impl Facts {
             currency,
             consumers,
             played,
-            concerned: Some(Concerned::of(pairs, |_| true, currency)),
-            cohorts: pairs.cohorts.iter().map(|cohort| ConcernedCohort::of(pairs, cohort, currency)).collect(),
+            partial: partial.into_iter().collect(),
+            concerned: Some(Concerned::of(pairs, None, currency)),
+            cohorts: (0..pairs.cohorts.len()).map(|place| ConcernedCohort::of(pairs, place, currency)).collect(),
             differences,
             waterfall: waterfall(pairs, currency),
             affected: affected(pairs, [base, variant], currency),
@@ -266,7 +290,12 @@ impl Facts {
         let runs = [base, variant].map(Outcome::replication_count);
         let is_same_draws = base.seed == variant.seed && runs[0] == runs[1];
         let [name, other] = names;
-        let (played, consumers) = base.consumers();
+        let (played, consumers) = of_either(base, variant);
+        let sides = [(CutShort::Base, base), (CutShort::Variant, variant)].into_iter();
+        let partial = sides.filter(|(_, outcome)| outcome.is_partial()).map(|(side, outcome)| {
+            let (played, consumers) = outcome.consumers();
+            Partial { side, consumers, played }
+        });
         let mut notes = Vec::new();
         if base.fingerprint == variant.fingerprint {
             notes.push("both are of the same scenario: what differs is what was drawn".to_owned());
@@ -287,6 +316,7 @@ impl Facts {
             currency,
             consumers,
             played,
+            partial: partial.collect(),
             concerned: None,
             cohorts: Vec::new(),
             differences,
@@ -301,9 +331,9 @@ impl Facts {
         self.differences.iter().find(|row| row.of == "all" && row.metric == metric.name())
     }
 
-    /// Whether consumers are missing.
+    /// Whether consumers are missing, on either side and in any replication.
     pub fn is_partial(&self) -> bool {
-        self.played < self.consumers
+        !self.partial.is_empty()
     }
 }
 
@@ -315,16 +345,42 @@ fn plan([base, variant]: [&str; 2]) -> String {
     if base == variant { base.to_owned() } else { format!("{base} → {variant}") }
 }
 
-/// The plans that several cohorts of the base begin on, and not all of them, in their order.
-fn plans_of_several(pairs: &Paired) -> Vec<&str> {
-    let mut cohorts: BTreeMap<&str, u32> = BTreeMap::new();
-    let names: Vec<&str> = pairs.cohorts.iter().filter_map(|cohort| cohort.base_plan.as_deref()).collect();
-    for name in &names {
-        *cohorts.entry(name).or_default() += 1;
+/// How many consumers of two outcomes were played and how many there are, those of either side.
+fn of_either(base: &Outcome, variant: &Outcome) -> (u64, u64) {
+    let mut cohorts: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
+    for cohort in base.cohorts.iter().chain(&variant.cohorts) {
+        let [played, all] = cohorts.entry(&cohort.cohort).or_default();
+        *played = cohort.consumers_played().max(*played);
+        *all = u64::from(cohort.consumers).max(*all);
     }
-    let mut seen = BTreeSet::new();
-    let several = 2..pairs.cohorts.len() as u32;
-    names.into_iter().filter(|name| several.contains(&cohorts[name]) && seen.insert(*name)).collect()
+    cohorts.values().fold((0, 0), |(played, all), cohort| (played + cohort[0], all + cohort[1]))
+}
+
+/// The plans that several cohorts of the base begin on, and not all of them, in their order, with the places of all cohorts
+/// that belong to them: those that are in the variant alone by the plan that they begin on there.
+fn plans_of_several(pairs: &Paired) -> Vec<(&str, Vec<usize>)> {
+    let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut in_base: BTreeMap<&str, usize> = BTreeMap::new();
+    for (place, cohort) in pairs.cohorts.iter().enumerate() {
+        if let Some(name) = &cohort.base_plan {
+            *in_base.entry(name).or_default() += 1;
+        }
+        if let Some(name) = cohort.base_plan.as_deref().or(cohort.variant_plan.as_deref()) {
+            places.entry(name).or_default().push(place);
+        }
+    }
+    let several = 2..pairs.cohorts.len();
+    let names = pairs.cohorts.iter().filter_map(|cohort| cohort.base_plan.as_deref());
+    // Taken out of the map, a plan comes once.
+    names.filter(|name| several.contains(&in_base[name])).filter_map(|name| places.remove_entry(name)).collect()
+}
+
+/// The cohort at a place, or all of them.
+fn at(cohorts: &[PairedCohort], place: Option<usize>) -> &[PairedCohort] {
+    match place {
+        Some(place) => cohorts.get(place..=place).unwrap_or_default(),
+        None => cohorts,
+    }
 }
 
 impl Row {
@@ -371,13 +427,14 @@ impl Row {
 }
 
 impl Concerned {
-    fn of(pairs: &Paired, is_meant: impl Fn(&PairedCohort) -> bool, currency: Currency) -> Self {
+    /// Of the cohort at a place, which is the same in every replication; or of all.
+    fn of(pairs: &Paired, place: Option<usize>, currency: Currency) -> Self {
         let runs = pairs.replication_count() as f64;
-        let all = || pairs.replications().flatten().filter(|cohort| is_meant(cohort));
+        let all = || pairs.replications().flat_map(|cohorts| at(cohorts, place));
         let mean = |of: fn(&PairedCohort) -> u64| all().map(of).sum::<u64>() as f64 / runs;
         let amount = |of: fn(&PairedCohort) -> i128| all().map(of).sum::<i128>() as f64 / runs / currency.scale as f64;
         let alone = |one: fn(&PairedCohort) -> [u32; 2]| -> u64 {
-            let cohorts = pairs.cohorts.iter().filter(|cohort| is_meant(cohort));
+            let cohorts = at(&pairs.cohorts, place).iter();
             cohorts.map(one).map(|[own, other]| u64::from(own.saturating_sub(other))).sum()
         };
         Self {
@@ -394,11 +451,12 @@ impl Concerned {
 }
 
 impl ConcernedCohort {
-    fn of(pairs: &Paired, cohort: &PairedCohort, currency: Currency) -> Self {
+    fn of(pairs: &Paired, place: usize, currency: Currency) -> Self {
+        let cohort = &pairs.cohorts[place];
         Self {
             cohort: cohort.cohort.clone(),
             consumers: cohort.consumers().into(),
-            concerned: Concerned::of(pairs, |one| one.cohort == cohort.cohort, currency),
+            concerned: Concerned::of(pairs, Some(place), currency),
         }
     }
 }

@@ -102,6 +102,24 @@ pub fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", thousands(count.into()), if count == 1 { "" } else { "s" })
 }
 
+/// The mean of an amount over so many runs, in the minor unit. Halves go to the even one, so that the same gain and loss are
+/// told alike.
+pub(super) fn amount(nanos: i128, runs: u64, currency: Currency) -> String {
+    let minor = i128::from(price::minor_unit(currency));
+    currency.display(half_even(nanos, minor * i128::from(runs)) * minor).to_string()
+}
+
+/// How many of a unit an amount is, halves to the even number.
+pub(super) fn half_even(nanos: i128, unit: i128) -> i128 {
+    let (whole, rest) = (nanos.div_euclid(unit), nanos.rem_euclid(unit));
+    let is_up = match rest.cmp(&(unit - rest)) {
+        std::cmp::Ordering::Less => false,
+        std::cmp::Ordering::Greater => true,
+        std::cmp::Ordering::Equal => whole.rem_euclid(2) == 1,
+    };
+    whole + i128::from(is_up)
+}
+
 impl Mean {
     pub(super) fn of(outcome: &Outcome) -> Self {
         Self { outcome: outcome.summed(), runs: outcome.replication_count() }
@@ -434,6 +452,17 @@ mod tests {
         assert_eq!(leaked(&outcome).as_deref(), Some("$1.33"));
         outcome.stack(of(2, 1_348_000_000)).unwrap();
         assert_eq!(leaked(&outcome).as_deref(), Some("$1.34"));
+    }
+
+    /// The same gain and loss alike; of several runs the mean, with the halves that it falls on.
+    #[test]
+    fn amounts_are_rounded_half_to_even() {
+        let [usd, jpy] = ["USD", "JPY"].map(|code| Currency::from_code(code).unwrap());
+        let told = |nanos, runs| amount(nanos, runs, usd);
+        assert_eq!([told(5_000_000, 1), told(15_000_000, 1), told(-15_000_000, 1)], ["$0.00", "$0.02", "-$0.02"]);
+        assert_eq!([told(30_000_000, 2), told(30_000_001, 2), told(-25_000_000, 10)], ["$0.02", "$0.02", "$0.00"]);
+        assert_eq!([told(i128::from(i64::MAX), 1), told(25_000_001, 1)], ["$9,223,372,036.85", "$0.03"]);
+        assert_eq!([amount(1_500_000, 1, jpy), amount(2_500_000, 1, jpy)], ["¥2", "¥2"]);
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Grid {
             })
             .collect();
         let settings: Vec<Setting> = settings.into_iter().flatten().collect();
-        set::check_apart(&settings, &mut problems);
+        set::check_apart(&settings, &root, &mut problems);
         let currency = Some(base.scenario.currency);
         let places: Vec<_> = settings.iter().map(|it| set::find(it, &root, currency, &mut problems)).collect();
         check_size(&settings, &mut problems);

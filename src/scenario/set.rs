@@ -78,6 +78,18 @@ impl Setting {
         self.values.iter().fold(0_u128, |sum, item| sum.saturating_add(count(item)))
     }
 
+    fn keys(&self) -> Vec<&str> {
+        self.path.iter().map(|key| key.value.as_str()).collect()
+    }
+
+    /// The path of the list that has an item less where one of its values is `~`; `None`: it takes no item out of any.
+    fn shortened_list(&self, root: &Spanned<Node>) -> Option<Vec<&str>> {
+        let (_, list) = self.path.split_last()?;
+        let takes_out = |item: &Spanned<Item>| matches!(&item.value, Item::One(given) if given.is_nothing());
+        let is_shortened = self.values.iter().any(takes_out) && matches!(at(root, list), Some(Node::List(_)));
+        is_shortened.then(|| list.iter().map(|key| key.value.as_str()).collect())
+    }
+
     /// The keys as they are written in a path.
     pub(super) fn name(&self) -> String {
         let written = |key: &Spanned<String>| {
@@ -141,26 +153,50 @@ fn scalar(text: &str) -> Node {
     Node::Scalar(Scalar { text: text.to_owned(), quoting: Quoting::Plain })
 }
 
-/// Refuses settings of one key, or of a key and of a part of it.
-pub(super) fn check_apart(settings: &[Setting], problems: &mut Problems) {
-    let keys = |setting: &Setting| setting.path.iter().map(|key| key.value.clone()).collect::<Vec<_>>();
+/// Refuses settings of one key, or of a key and of a part of it; and one that takes an item out of a list beside another
+/// that goes into the same list, whose items would move up under it.
+pub(super) fn check_apart(settings: &[Setting], root: &Spanned<Node>, problems: &mut Problems) {
     for (at, later) in settings.iter().enumerate() {
-        let path = keys(later);
-        let clash = settings[..at].iter().find(|earlier| {
-            let other = keys(earlier);
-            path.starts_with(&other) || other.starts_with(&path)
-        });
-        let Some(earlier) = clash else { continue };
-        let (name, other) = (later.name(), earlier.name());
-        let message = if name == other {
-            format!("{} is set twice", quote(&name))
-        } else {
-            format!("{} and {} are parts of each other, and both are set", quote(&other), quote(&name))
-        };
-        let help = if name == other { "write all of its values in one `--set`" } else { "keep one of the two" };
+        let clash = settings[..at].iter().find_map(|earlier| Some((earlier, clash([earlier, later], root)?)));
+        let Some((earlier, (message, help))) = clash else { continue };
         let problem = Diagnostic::error(later.span, message).related(earlier.span, "first set here");
         problems.push(problem.help(help));
     }
+}
+
+/// Why two settings cannot be played together, and what to write instead.
+fn clash([earlier, later]: [&Setting; 2], root: &Spanned<Node>) -> Option<(String, &'static str)> {
+    let (path, other) = (later.keys(), earlier.keys());
+    let [first, second] = [earlier, later].map(|setting| quote(&setting.name()));
+    if path == other {
+        return Some((format!("{second} is set twice"), "write all of its values in one `--set`"));
+    }
+    if path.starts_with(&other) || other.starts_with(&path) {
+        let message = format!("{first} and {second} are parts of each other, and both are set");
+        return Some((message, "keep one of the two"));
+    }
+    let is_moved = |removed: &Setting, path: &[&str]| {
+        removed.shortened_list(root).is_some_and(|list| path.len() > list.len() && path.starts_with(&list))
+    };
+    let (removed, moved) = if is_moved(earlier, &path) {
+        (first, second)
+    } else if is_moved(later, &other) {
+        (second, first)
+    } else {
+        return None;
+    };
+    let message = format!("{removed} is taken out of the list that {moved} goes into, and its items would move up");
+    Some((message, "keep one of the two, or write the whole list in one `--set`"))
+}
+
+/// What is at the end of a path.
+fn at<'a>(root: &'a Spanned<Node>, path: &[Spanned<String>]) -> Option<&'a Node> {
+    let step = |node: &'a Spanned<Node>, key: &Spanned<String>| match &node.value {
+        Node::Map(pairs) => pairs.iter().find(|(known, _)| known.value == key.value).map(|(_, node)| node),
+        Node::List(items) => items.get(key.value.parse::<usize>().ok()?),
+        Node::Scalar(_) => None,
+    };
+    path.iter().try_fold(root, step).map(|node| &node.value)
 }
 
 // === Putting ===
@@ -172,10 +208,13 @@ pub(super) fn put(node: &mut Spanned<Node>, path: &[Spanned<String>], given: &Sp
         return;
     };
     if let Node::List(items) = &mut node.value {
-        if let Some(at) = key.value.parse::<usize>().ok().filter(|at| *at < items.len()) {
-            match rest {
-                [] if given.is_null() => drop(items.remove(at)),
-                rest => put(&mut items[at], rest, given, problems),
+        match key.value.parse::<usize>().ok().filter(|at| *at < items.len()) {
+            Some(at) if rest.is_empty() && given.is_null() => drop(items.remove(at)),
+            Some(at) => put(&mut items[at], rest, given, problems),
+            // A point that is shown with a value has to be played with it.
+            None => {
+                let problem = Diagnostic::error(key.span, format!("there is no {} in the list", quote(&key.value)));
+                problems.push(problem.help("write the whole list in one `--set`"));
             }
         }
         return;
@@ -319,4 +358,22 @@ fn shown(node: &Spanned<Node>, text: &str) -> String {
 /// Names for a message.
 fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     enumerate(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An item that is not there is no place for a value: it is said, and nothing is put elsewhere.
+    #[test]
+    fn a_value_for_an_item_that_is_not_there_is_an_error() {
+        let mut problems = Problems::default();
+        let mut root = node::parse("list: [1, 2]", &mut problems).unwrap();
+        let (before, given) = (root.value.clone(), Spanned { span: Span::default(), value: scalar("3") });
+        let (path, _) = path("list.2=3").unwrap();
+        put(&mut root, &path, &given, &mut problems);
+        let messages: Vec<_> = problems.into_sorted().into_iter().map(|problem| problem.message).collect();
+        assert_eq!(messages, ["there is no `2` in the list"]);
+        assert_eq!(format!("{:?}", root.value), format!("{before:?}"));
+    }
 }

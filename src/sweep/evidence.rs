@@ -23,7 +23,7 @@ pub enum Behind {
     Best,
     /// It earns as much in every replication.
     Same,
-    /// It earns less, by more than chance explains at 95 %.
+    /// It earns less, by more than chance explains at 95 % for all points together.
     Less,
     /// Which of the two earns more, the replications do not tell.
     NotTold,
@@ -52,7 +52,7 @@ pub fn evidence(sweep: &Sweep) -> Option<Vec<Evidence>> {
         share: interval::over_replications(&point.each.iter().map(super::Reading::share).collect::<Vec<_>>())
             .ok()
             .map(|interval| interval.within(0.0, 1.0)),
-        behind: if at == best { Behind::Best } else { behind(point, &sweep.points[best]) },
+        behind: if at == best { Behind::Best } else { behind(point, &sweep.points[best], sweep.points.len() - 1) },
     };
     Some(sweep.points.iter().enumerate().map(of).collect())
 }
@@ -61,12 +61,13 @@ fn earned(point: &Point) -> Vec<Pair> {
     point.each.iter().map(|reading| Pair::whole(reading.earned)).collect()
 }
 
-fn behind(point: &Point, best: &Point) -> Behind {
-    let differences: Vec<Pair> =
-        best.each.iter().zip(&point.each).map(|(best, own)| Pair::whole(best.earned - own.earned)).collect();
-    match interval::over_replications(&differences) {
+/// How a point stands to the best, one of so many that are compared with it: their intervals hold together.
+fn behind(point: &Point, best: &Point, together: usize) -> Behind {
+    let pairs = best.each.iter().zip(&point.each);
+    let differences: Vec<f64> = pairs.map(|(best, own)| (best.earned - own.earned) as f64).collect();
+    match interval::of_mean(&differences, together) {
         // Without any spread the difference is what it is.
-        Err(_) if differences.iter().all(|pair| pair.parts == 0) => Behind::Same,
+        Err(_) if differences.iter().all(|difference| *difference == 0.0) => Behind::Same,
         Err(_) => Behind::Less,
         Ok(interval) if interval.from > 0.0 => Behind::Less,
         Ok(_) => Behind::NotTold,

@@ -16,7 +16,7 @@ use farebox_engine::money::{Currency, Overflow};
 use farebox_engine::outcome::{CohortOutcome, Outcome};
 
 use crate::control::Control;
-use crate::measure::interval::Pair;
+use crate::measure::interval::{self, By, Pair};
 pub use crate::scenario::{Axis, AxisValue};
 use crate::scenario::{Diagnostic, Grid, Rejected};
 
@@ -51,8 +51,9 @@ pub struct Reading {
     pub calls: u64,
     /// Of those, whose last attempt was refused.
     pub refused: u64,
-    /// Consumers refused at least once for one cause: of each cohort, for the cause that most of them met.
-    pub consumers_refused: u64,
+    /// At least so many consumers were refused: of each cohort those that met the cause that most of them met. Outcomes
+    /// count them by cause, and whoever met two is in both.
+    pub consumers_refused_at_least: u64,
     /// Consumers that left by themselves.
     pub left: u64,
 }
@@ -62,9 +63,6 @@ impl Reading {
     pub fn of(outcome: &Outcome) -> Self {
         let figures = outcome.figures();
         let sum = |of: fn(&CohortOutcome) -> u64| outcome.cohorts.iter().map(of).sum();
-        let last_refused = |cohort: &CohortOutcome| -> u64 {
-            cohort.routes.values().map(|route| route.calls().refused.values().sum::<u64>()).sum()
-        };
         Self {
             earned: figures.earned,
             invoiced: figures.invoiced,
@@ -72,8 +70,8 @@ impl Reading {
             mrr: figures.mrr,
             margin: figures.margin,
             calls: sum(CohortOutcome::calls),
-            refused: outcome.cohorts.iter().map(last_refused).sum(),
-            consumers_refused: sum(|cohort| cohort.consumers_refused.values().copied().max().unwrap_or(0)),
+            refused: outcome.cohorts.iter().map(|cohort| interval::refused(By::Call, cohort)).sum(),
+            consumers_refused_at_least: sum(|cohort| cohort.consumers_refused.values().copied().max().unwrap_or(0)),
             left: sum(|cohort| cohort.count(Count::Left)),
         }
     }
@@ -89,7 +87,7 @@ impl Reading {
             margin: self.margin + other.margin,
             calls: self.calls + other.calls,
             refused: self.refused + other.refused,
-            consumers_refused: self.consumers_refused + other.consumers_refused,
+            consumers_refused_at_least: self.consumers_refused_at_least + other.consumers_refused_at_least,
             left: self.left + other.left,
         }
     }

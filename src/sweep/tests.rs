@@ -112,3 +112,27 @@ fn points_are_told_apart_pair_by_pair() {
     assert_eq!(behind(&never), [Behind::Best, Behind::Same]);
     assert_eq!(evidence(&swept(&grid(FEES, &["plans.pro.fee=10,20"]), 9, 2)), None);
 }
+
+/// One comparison is judged at 95 %, and of a hundred each at 99.95 %: by Student's t of 9 degrees of freedom, whose
+/// quantiles are 2.262 and 5.30. The differences 10r + c have a spread of 30.28 and an error of 9.574.
+#[test]
+fn of_many_points_each_has_to_be_further_behind() {
+    let mut sweep = swept(&grid(FEES, &["plans.pro.fee=10,20"]), 10, 2);
+    let behind = |sweep: &Sweep| -> Vec<Behind> { evidence(sweep).unwrap().iter().map(|it| it.behind).collect() };
+    let with = |least: i128| -> Vec<Reading> {
+        (0..10).map(|r| Reading { earned: 10_000 - least - 10 * r, ..Reading::default() }).collect()
+    };
+    let point = |each: Vec<Reading>| {
+        let total = each.iter().fold(Reading::default(), Reading::plus);
+        Point { at: vec![0], total, each }
+    };
+    let best = point(vec![Reading { earned: 10_000, ..Reading::default() }; 10]);
+    // Means of 20.0, 29.0 and 55.0: 2.09, 3.03 and 5.74 errors.
+    let [near, far, farther] = [-25, -16, 10].map(|least| point(with(least)));
+    sweep.points = vec![best.clone(), near];
+    assert_eq!(behind(&sweep), [Behind::Best, Behind::NotTold]);
+    sweep.points = vec![best.clone(), far.clone()];
+    assert_eq!(behind(&sweep), [Behind::Best, Behind::Less]);
+    sweep.points = [best, farther].into_iter().chain(vec![far; 99]).collect();
+    assert_eq!(behind(&sweep)[..3], [Behind::Best, Behind::Less, Behind::NotTold]);
+}

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use farebox::compare::{Comparison, pairs};
+use farebox::compare::Comparison;
 use farebox::control::Control;
 use farebox::measure::paired::{self, Difference, Settled, Until, Whose};
 use farebox::prove::exact::share_beyond;
@@ -177,7 +177,7 @@ fn consumers_of_one_side_alone_count_whole() {
     let [base, _] = cut(50, "4/day", BILLED);
     let mut variant = base.clone();
     variant.cohorts[0].count = 70;
-    let pairs = pairs(Arc::new(base), Arc::new(variant), 1, NonZeroUsize::MIN, &Control::default()).unwrap();
+    let pairs = play(&Comparison::new(Arc::new(base), vec![Arc::new(variant)]).unwrap(), 1);
     let [cohort] = &pairs.cohorts[..] else { panic!("one cohort") };
     assert_eq!((cohort.base_consumers, cohort.variant_consumers, cohort.more), (50, 70, 20));
     assert_eq!(cohort.waterfall.keys().collect::<Vec<_>>(), ["population"]);

@@ -63,7 +63,7 @@ fn one_key_is_a_line_and_a_curve() {
     "#]]
     .assert_eq(&answer.to_string());
     expect![[r#"
-        plans.pro.includes.requests,on_front,is_best,is_base,earned,earned_from,earned_to,behind,invoiced,collected,mrr,margin,calls,refused,share,share_from,share_to,consumers_refused,left,replications,currency
+        plans.pro.includes.requests,on_front,is_best,is_base,earned,earned_from,earned_to,behind,invoiced,collected,mrr,margin,calls,refused,share,share_from,share_to,consumers_refused_at_least,left,replications,currency
         16/day,false,false,false,193.5483871,,,,600,600,600,193.5483871,4745,1559,0.328556,,,20,0,1,USD
         20/day,false,false,true,193.5483871,,,,600,600,600,193.5483871,4745,833,0.175553,,,20,0,1,USD
         24/day,false,false,false,193.5483871,,,,600,600,600,193.5483871,4745,334,0.070390,,,20,0,1,USD

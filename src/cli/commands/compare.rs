@@ -8,24 +8,25 @@ use std::path::Path;
 use std::sync::Arc;
 
 use farebox_engine::model::Scenario;
-use farebox_engine::money::Currency;
+use farebox_engine::money::{Currency, thousands};
 use farebox_engine::outcome::{Metric, PAIRED_SCHEMA, Paired};
 use serde::Serialize;
 
 use crate::cli::args::{self, Played};
+use crate::cli::command_line::quoted;
 use crate::cli::exit::{Exit, Failure, Verdict};
 use crate::cli::out::OutDir;
 use crate::cli::printer::Printer;
 use crate::cli::results::Results;
 use crate::cli::{plan, scenario_file};
-use crate::compare::{CompareError, Comparison};
+use crate::compare::{COHORTS_MAX, CompareError, Comparison};
 use crate::control::Control;
 use crate::measure::interval::LEAST;
 use crate::measure::paired::{self, Until, Whose};
 use crate::report::compare::{Facts, Told, table, text};
 use crate::scenario;
 
-/// How many replications `--until` plays at most, unless it is told.
+/// How many replications `--until` plays at most, unless it is told, and where so many may be kept.
 const MOST: u32 = 1_000;
 
 /// Compares what `args` name.
@@ -52,22 +53,45 @@ fn play(args: &args::Compare, printer: &mut Printer) -> Result<Verdict, Failure>
     }
     let scenarios = variants.iter().map(|side| Arc::clone(&side.scenario)).collect();
     let comparison = Comparison::new(Arc::clone(&base.scenario), scenarios).map_err(not_comparable)?;
+    let most = match (until, args.replications) {
+        (_, Some(most)) => most,
+        (None, None) => base.scenario.replications.max(LEAST as u32),
+        (Some(_), None) => {
+            let kept = COHORTS_MAX / comparison.cohorts().max(1);
+            kept.clamp(paired::FIRST.into(), MOST.into()) as u32
+        }
+    };
+    check_size(&comparison, most)?;
     let folder = format!("{}-compare", base.scenario.name);
     let mut results = Results::claim(&args.output, &OutDir::default_for(&folder))?;
     let played = Play { comparison: &comparison, results: &results, control: results.control() };
     let pairs = match until {
         None => {
-            let count = args.replications.unwrap_or(base.scenario.replications.max(LEAST as u32));
             let mut pairs = Vec::new();
-            played.on(&mut pairs, count, printer)?;
+            played.on(&mut pairs, most, printer)?;
             pairs
         }
-        Some(until) => played.until(until, args.replications.unwrap_or(MOST), printer)?,
+        Some(until) => played.until(until, most, printer)?,
     };
     let facts: Vec<_> =
         pairs.iter().zip(&variants).map(|(paired, variant)| Facts::paired(paired, &base.told, &variant.told)).collect();
     results.add_json("comparison.json", &Stored { schema: PAIRED_SCHEMA, comparisons: &pairs });
     finish(results, &facts, printer)
+}
+
+/// What is kept of every cohort grows with the replications: too much of it is refused before anything is played.
+fn check_size(comparison: &Comparison, replications: u32) -> Result<(), Failure> {
+    let cohorts = comparison.cohorts();
+    let kept = cohorts * u64::from(replications);
+    if kept <= COHORTS_MAX {
+        return Ok(());
+    }
+    let [cohorts, replications, kept, most] =
+        [cohorts, replications.into(), kept, COHORTS_MAX].map(|it| thousands(it.into()));
+    let message = format!(
+        "{cohorts} cohorts, over all variants, in each of {replications} replications are {kept}, and may be {most}"
+    );
+    Err(Failure::new(Exit::Usage, message).hint("take fewer `--replications`, or name fewer variants by `--variant`"))
 }
 
 /// What `comparison.json` holds: integers alone, the same bytes for any number of threads.
@@ -132,17 +156,11 @@ fn side(mut scenario: Scenario, file: &Path, variant: Option<String>, args: &arg
     let mut explain = quoted(&file.display().to_string());
     for (option, value) in [("--variant", variant.clone()), ("--seed", args.seed.map(|seed| seed.to_string()))] {
         if let Some(value) = value {
-            explain = format!("{explain} {option} {value}");
+            explain = format!("{explain} {option} {}", quoted(&value));
         }
     }
     let name = variant.unwrap_or_else(|| scenario.name.clone());
     Side { scenario: Arc::new(scenario), told: Told { name, explain } }
-}
-
-/// A path as a shell takes it for one word.
-fn quoted(path: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    if path.chars().all(is_plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 fn not_comparable(error: CompareError) -> Failure {

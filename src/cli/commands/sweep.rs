@@ -13,6 +13,7 @@ use crate::cli::results::Results;
 use crate::cli::scenario_file;
 use crate::report::sweep::{self as report, chart, json, table};
 use crate::scenario::Grid;
+use crate::sweep::evidence::evidence;
 use crate::sweep::{self, Options, Sweep, SweepError};
 
 /// Plays the grid of `args`.
@@ -34,13 +35,15 @@ pub fn sweep(args: &args::Sweep, printer: &mut Printer) -> Result<Verdict, Failu
     check_size(&grid, options)?;
     check(&grid, options.jobs, &results, printer)?;
     let sweep = play(&grid, options, &results, printer)?;
-    results.add("sweep.csv", table::table(&sweep));
-    results.add_json("sweep.json", &json::document(&sweep));
-    for (name, chart) in chart::all(&sweep) {
+    let known = evidence(&sweep);
+    let known = known.as_deref();
+    let document = json::document(&sweep, known);
+    results.add("sweep.csv", table::table(&sweep, known));
+    results.add_json("sweep.json", &document);
+    for (name, chart) in chart::all(&sweep, known) {
         results.add(name, chart);
     }
-    let page = report::render(&sweep);
-    results.finish(&page, &json::document(&sweep), Verdict::passed(), printer)
+    results.finish(&report::render(&sweep, known), &document, Verdict::passed(), printer)
 }
 
 fn check_size(grid: &Grid, options: Options) -> Result<(), Failure> {

@@ -57,6 +57,18 @@ fn over_consumers_it_is_the_error_of_a_sum() {
     assert_eq!(earned(&played(0, &each[..29])).interval, Err("1 replication of fewer than 30 consumers"));
 }
 
+/// A sum of squares that has left its range says nothing of how consumers depend on each other.
+#[test]
+fn why_there_are_no_squares_is_told_apart() {
+    let each: Vec<_> = (0..40).map(|i| (i * 1_000_000, i)).collect();
+    let mut paired = played(0, &each);
+    paired.cohorts[0].sums.get_mut("earned").unwrap().squares = None;
+    assert_eq!(earned(&paired).interval, Err("1 replication, and the squares of its amounts leave the range"));
+    assert!(difference(&paired, Metric::Calls, Whose::All).interval.is_ok());
+    paired.cohorts[0].sums.values_mut().for_each(|sums| sums.squares = None);
+    assert_eq!(earned(&paired).interval, Err("1 replication, and its consumers are not independent"));
+}
+
 /// Whatever the base earns from whom: the same for each consumer is no spread, to the last digit.
 #[test]
 fn the_same_difference_everywhere_has_an_interval_of_no_width() {

@@ -7,9 +7,9 @@ use farebox_engine::billing::price;
 use farebox_engine::money::{Currency, thousands};
 use farebox_engine::outcome::Metric;
 
-use super::{Case, Concerned, Facts, Pairing, Row, Unit};
+use super::{Case, Concerned, CutShort, Facts, Pairing, Partial, Row, Unit};
 use crate::report::statement::largest_remainder;
-use crate::report::text::{counted, length};
+use crate::report::text::{self, counted, length};
 use crate::visible::on_one_line;
 
 /// Names longer than this are cut, so that no file pushes the figures off the page.
@@ -52,16 +52,32 @@ fn earned(facts: &Facts) -> String {
         (_, Some(ends)) => format!(", 95 % interval {}", ends_of(row, ends, facts.currency)),
         (_, None) => format!(", without an interval: {}", row.no_interval.unwrap_or("it is not known")),
     };
-    let partial = if facts.is_partial() {
-        format!("PARTIAL, {} of {}: ", thousands(facts.played.into()), counted(facts.consumers, "consumer"))
-    } else {
-        String::new()
-    };
+    let partial = partial(facts);
     if row.difference == 0.0 {
         let sure = if row.settled == "exactly" { format!(", {}", alike(facts)) } else { sure };
         return format!("{partial}{apart}{variant} earns what {base} does, {}{sure}", money(row.base));
     }
     format!("{partial}{apart}{variant} earns {by} than {base}{share}{sure}")
+}
+
+/// What is missing, and of which side.
+fn partial(facts: &Facts) -> String {
+    if !facts.is_partial() {
+        return String::new();
+    }
+    let told = |partial: &Partial| {
+        let of = match partial.side {
+            CutShort::Both => String::new(),
+            CutShort::Base => format!(" of {}", plain(&facts.base)),
+            CutShort::Variant => format!(" of {}", plain(&facts.variant)),
+        };
+        let consumers = counted(partial.consumers, "consumer");
+        match partial.played {
+            all if all == partial.consumers => format!("not all {consumers}{of} in each replication"),
+            played => format!("{} of {consumers}{of}", thousands(played.into())),
+        }
+    };
+    format!("PARTIAL, {}: ", facts.partial.iter().map(told).collect::<Vec<_>>().join(", "))
 }
 
 /// Why an interval has no width.
@@ -303,8 +319,7 @@ fn affected(facts: &Facts) -> String {
         return String::new();
     }
     let line = |case: &Case| {
-        let earned =
-            |nanos: Option<i128>| nanos.map_or_else(|| "-".to_owned(), |nanos| cents(nanos as f64, facts.currency));
+        let earned = |nanos: Option<i128>| nanos.map_or_else(|| "-".to_owned(), |nanos| cents(nanos, facts.currency));
         let refused = match case.refused {
             [0, 0] => String::new(),
             [before, after] => format!(", refused {} → {}", thousands(before.into()), thousands(after.into())),
@@ -312,7 +327,7 @@ fn affected(facts: &Facts) -> String {
         let difference = case.nanos[1].unwrap_or(0) - case.nanos[0].unwrap_or(0);
         [
             plain(&case.consumer),
-            plus(difference, cents(difference as f64, facts.currency)),
+            plus(difference, cents(difference, facts.currency)),
             case.part.clone(),
             format!("{} → {}{refused}", earned(case.nanos[0]), earned(case.nanos[1])),
         ]
@@ -334,7 +349,7 @@ fn evidence(facts: &Facts) -> String {
     }
     // Of one cohort alone all is said as of all.
     let has_several = facts.differences.iter().filter(|row| row.of == "cohort" && row.metric == "earned").count() > 1;
-    let is_told = |row: &&Row| row.of == "all" || (row.of == "cohort" && has_several);
+    let is_told = |row: &&Row| row.of != "cohort" || has_several;
     let open: Vec<_> = facts.differences.iter().filter(is_told).filter(|row| row.settled == "no").collect();
     let mut soon: Vec<_> = open.iter().filter_map(|row| row.replications_to_settle.zip(Some(*row))).collect();
     soon.sort_by_key(|(count, _)| *count);
@@ -352,8 +367,8 @@ fn evidence(facts: &Facts) -> String {
         let told = listed("more than 10,000 replications, as good as no difference: ", &names);
         lines.push(told.trim_end().replace('\n', "\n  "));
     }
-    if open.is_empty() && facts.differences.iter().all(|row| row.interval.is_some()) {
-        lines.push("every difference is settled: none of the intervals holds zero".to_owned());
+    if facts.differences.iter().all(|row| matches!(row.settled, "exactly" | "yes")) {
+        lines.push("every difference is settled".to_owned());
     }
     if lines.is_empty() {
         return String::new();
@@ -363,7 +378,11 @@ fn evidence(facts: &Facts) -> String {
 }
 
 fn whose(row: &Row) -> String {
-    if row.of == "all" { "all".to_owned() } else { plain(&row.name) }
+    match row.of {
+        "all" => "all".to_owned(),
+        "plan" => format!("all on {}", plain(&row.name)),
+        _ => plain(&row.name),
+    }
 }
 
 // === Words and figures ===
@@ -403,14 +422,16 @@ fn ends_of(row: &Row, [from, to]: [f64; 2], currency: Currency) -> String {
 }
 
 fn amount_of(major: f64, currency: Currency) -> String {
-    cents(major * currency.scale as f64, currency)
+    cents((major * currency.scale as f64).round() as i128, currency)
 }
 
 /// An amount in the minor unit; less than one of it, to a thousandth of it.
-fn cents(nanos: f64, currency: Currency) -> String {
-    let minor = price::minor_unit(currency) as f64;
-    let unit = if nanos.abs() >= minor { minor } else { minor / 1_000.0 };
-    currency.display(((nanos / unit).round() * unit) as i128).to_string()
+fn cents(nanos: i128, currency: Currency) -> String {
+    let minor = i128::from(price::minor_unit(currency));
+    if nanos.abs() >= minor {
+        return text::amount(nanos, 1, currency);
+    }
+    currency.display(text::half_even(nanos, minor / 1_000) * (minor / 1_000)).to_string()
 }
 
 /// A guess, rounded up to two digits: an interval's width is not known better than that.

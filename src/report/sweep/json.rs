@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::measure::interval::Interval;
-use crate::sweep::evidence::evidence;
+use crate::sweep::evidence::Evidence;
 use crate::sweep::{Axis, Point, Reading, Sweep};
 
 /// The version of the layout.
@@ -65,7 +65,7 @@ struct Figures {
     margin: String,
     calls: u64,
     refused: u64,
-    consumers_refused: u64,
+    consumers_refused_at_least: u64,
     left: u64,
 }
 
@@ -79,7 +79,7 @@ impl From<&Reading> for Figures {
             margin: total.margin.to_string(),
             calls: total.calls,
             refused: total.refused,
-            consumers_refused: total.consumers_refused,
+            consumers_refused_at_least: total.consumers_refused_at_least,
             left: total.left,
         }
     }
@@ -95,12 +95,11 @@ impl<'a> Key<'a> {
     }
 }
 
-/// The document of a sweep.
-pub fn document(sweep: &Sweep) -> Document<'_> {
-    let known = evidence(sweep);
+/// The document of a sweep, with what is known of its points.
+pub fn document<'a>(sweep: &'a Sweep, known: Option<&[Evidence]>) -> Document<'a> {
     let ends = |interval: Option<Interval>| interval.map(|it| [it.from, it.to]);
-    let played = |(at, point): (usize, &'_ Point)| {
-        let known = known.as_ref().map(|known| known[at]);
+    let played = |(at, point): (usize, &'a Point)| {
+        let known = known.map(|known| known[at]);
         let set = point.at.iter().zip(&sweep.axes).map(|(at, axis)| axis.values[*at].text.as_str());
         Played {
             set: set.collect(),

@@ -11,9 +11,9 @@ use std::fmt::Write as _;
 
 use farebox_engine::money::{Currency, thousands};
 
-use super::text::{counted, length, row, table as titled};
+use super::text::{amount, counted, length, row, table as titled};
 use crate::measure::interval::Interval;
-use crate::sweep::evidence::{Behind, Evidence, evidence};
+use crate::sweep::evidence::{Behind, Evidence};
 use crate::sweep::front::by_share;
 use crate::sweep::steps::{share_of, steps};
 use crate::sweep::{Axis, Point, Sweep};
@@ -28,22 +28,21 @@ const LISTED: usize = 12;
 const VALUE_CHARS: usize = 28;
 const KEY_CHARS: usize = 48;
 
-/// The whole page.
-pub fn render(sweep: &Sweep) -> String {
+/// The whole page, with what is known of the points.
+pub fn render(sweep: &Sweep, known: Option<&[Evidence]>) -> String {
     let mut page = heading(sweep) + &swept(sweep);
     if sweep.points.is_empty() {
         return page + "\nNo point was played to its end.\n";
     }
-    let known = evidence(sweep);
     page += &match sweep.axes.as_slice() {
-        [_] => line(sweep, known.as_deref()),
+        [_] => line(sweep, known),
         [_, _] => surfaces(sweep),
         _ => String::new(),
     };
     page += &ends(sweep);
     page += &front(sweep);
     page += &by_step(sweep);
-    page += &told_apart(sweep, known.as_deref());
+    page += &told_apart(sweep, known);
     page
 }
 
@@ -296,13 +295,11 @@ fn name(sweep: &Sweep, point: &Point) -> String {
 
 /// A mean amount, in the minor unit.
 fn money(sweep: &Sweep, total: i128) -> String {
-    rounded(sweep.currency, total as f64 / f64::from(sweep.replications))
+    amount(total, sweep.replications.into(), sweep.currency)
 }
 
 fn rounded(currency: Currency, units: f64) -> String {
-    let minor = (currency.scale / 10_i64.pow(currency.exponent.into())) as f64;
-    let units = (units / minor).round() as i128 * i128::from(currency.scale / 10_i64.pow(currency.exponent.into()));
-    currency.display(units).to_string()
+    amount(units.round() as i128, 1, currency)
 }
 
 fn signed_money(currency: Currency, units: f64) -> String {
@@ -325,13 +322,14 @@ fn signed_points(share: f64) -> String {
     if points.abs() < 0.005 { "0.00 pp".to_owned() } else { format!("{points:+.2} pp") }
 }
 
+/// A mean count, with one decimal where it is no whole number.
 fn mean_count(total: u64, runs: u32) -> String {
-    let mean = total as f64 / f64::from(runs);
-    if total.is_multiple_of(u64::from(runs)) {
-        thousands((total / u64::from(runs)).into())
-    } else {
-        format!("{mean:.1}")
+    let (total, runs) = (u128::from(total), u128::from(runs));
+    if total.is_multiple_of(runs) {
+        return thousands(total / runs);
     }
+    let tenths = (20 * total + runs) / (2 * runs);
+    format!("{}.{}", thousands(tenths / 10), tenths % 10)
 }
 
 /// A text that fits a column: what is beyond is cut off.
@@ -408,6 +406,13 @@ mod tests {
             "a.traffic.rate b.traffic.rate plans.pro.fee"
         );
         assert_eq!(shortened(&["routes.\"/v1/a.json\"", "horizon"]), "routes.\"/v1/a.json\" horizon");
+    }
+
+    #[test]
+    fn a_mean_has_its_thousands_apart() {
+        let told =
+            [(24_691, 2), (20, 10), (100_001, 10), (19_999, 3), (7, 10)].map(|(total, runs)| mean_count(total, runs));
+        assert_eq!(told, ["12,345.5", "2", "10,000.1", "6,666.3", "0.7"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::super::table::{decimal, write};
 use crate::measure::interval::Interval;
-use crate::sweep::evidence::{Behind, evidence};
+use crate::sweep::evidence::{Behind, Evidence};
 use crate::sweep::steps::share_of;
 use crate::sweep::{Point, Sweep};
 
@@ -24,17 +24,17 @@ const FIGURES: [&str; 20] = [
     "share",
     "share_from",
     "share_to",
-    "consumers_refused",
+    "consumers_refused_at_least",
     "left",
     "replications",
     "currency",
 ];
 
-/// The whole table. The scenario as the file has it comes first where it is not on the grid, with what the file says in the
+/// The whole table, with what is known of the points. The scenario as the file has it comes first where it is not on the grid, with what the file says in the
 /// columns of the keys.
-pub fn table(sweep: &Sweep) -> String {
+pub fn table(sweep: &Sweep, known: Option<&[Evidence]>) -> String {
     let header: Vec<&str> = sweep.axes.iter().map(|axis| axis.path.as_str()).chain(FIGURES).collect();
-    let (front, best, known) = (sweep.front(), sweep.best(), evidence(sweep));
+    let (front, best) = (sweep.front(), sweep.best());
     let mut rows = Vec::new();
     if let Some(beside) = &sweep.beside {
         let written = sweep.axes.iter().map(|axis| axis.written.clone().unwrap_or_default());
@@ -43,7 +43,7 @@ pub fn table(sweep: &Sweep) -> String {
     for (at, point) in sweep.points.iter().enumerate() {
         let values = point.at.iter().zip(&sweep.axes).map(|(at, axis)| axis.values[*at].text.clone());
         let marks = [Some(front[at]), Some(best == Some(at)), Some(sweep.base == Some(at))];
-        let known = known.as_ref().map(|known| (known[at].earned, known[at].share, known[at].behind));
+        let known = known.map(|known| (known[at].earned, known[at].share, known[at].behind));
         rows.push(row(sweep, values.collect(), point, marks, known));
     }
     write(&header, &rows)
@@ -84,7 +84,7 @@ fn row(
         if total.calls == 0 { String::new() } else { format!("{:.6}", share_of(total)) },
         share_from,
         share_to,
-        count(total.consumers_refused),
+        count(total.consumers_refused_at_least),
         count(total.left),
         runs.to_string(),
         sweep.currency.code.to_owned(),

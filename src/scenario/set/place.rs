@@ -133,7 +133,9 @@ fn in_list<'a>(
         Some(Node::List(items)) => items.as_slice(),
         _ => &[],
     };
-    if let Some(item) = key.value.parse::<usize>().ok().and_then(|at| items.get(at)) {
+    // One item has one name: by `00` it could be set beside `0`.
+    let number = key.value.parse::<usize>().ok().filter(|at| at.to_string() == key.value);
+    if let Some(item) = number.and_then(|at| items.get(at)) {
         return Ok(item);
     }
     let problem = Diagnostic::error(key.span, format!("there is no {} in the list {owner}", quote(&key.value)));

@@ -430,3 +430,33 @@ fn a_hostile_option_is_shown_as_harmless_text() {
     let shown = said(&["plans.\u{1b}[2J\u{202e}<script>.fee=39", &format!("plans.{}=1", "é".repeat(300))]);
     assert!(!shown.contains(['\u{1b}', '\u{202e}']) && shown.len() < 4_000, "{shown}");
 }
+
+/// Items of a list move up when one is taken out: another setting would go to the wrong one, or to none.
+#[test]
+fn no_setting_goes_into_a_list_that_another_shortens() {
+    let one = "{ requests: 2/s, kind: token_bucket }";
+    let text = FILE.replace(&format!("[ {one} ]"), &format!("[ {one}, {one}, {one} ]"));
+    let of = |options: &[&str]| {
+        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        Grid::parse("grid.yaml", &text, Path::new(""), None, &options)
+    };
+    let refused = |options: &[&str]| match of(options) {
+        Err(GridError::Options(rejected)) => {
+            rejected.diagnostics.into_iter().map(|found| found.message).collect::<Vec<_>>().join("; ")
+        }
+        other => panic!("{options:?}: {other:?}"),
+    };
+    let out = format!("plans.pro.limits.0=~,{one}");
+    let moved = "`plans.pro.limits.0` is taken out of the list that `plans.pro.limits.1.requests` goes into, and its \
+                 items would move up";
+    let inside = "plans.pro.limits.1.requests=1/s,3/s";
+    assert_eq!(refused(&[&out, inside]), moved);
+    assert_eq!(refused(&[inside, &out]), moved);
+    assert!(refused(&[&out, "plans.pro.limits.2=~"]).contains("is taken out of the list"));
+    // Two names of one item would be two settings of it.
+    assert!(refused(&["plans.pro.limits.00.requests=1/s,3/s"]).contains("there is no `00` in the list"));
+    let alone = of(&[&out, "plans.pro.fee=39,49"]).unwrap();
+    assert!((0..alone.points()).all(|point| alone.check(point).is_right));
+    let both = of(&["plans.pro.limits.0.requests=1/s,3/s", inside]).unwrap();
+    assert!((0..both.points()).all(|point| both.check(point).is_right));
+}

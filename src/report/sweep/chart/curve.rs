@@ -5,7 +5,7 @@ use super::super::scale::{Scale, Told, labels, short};
 use super::super::thinned;
 use super::{Figure, WIDTH, headed, number, numbers, spaced};
 use crate::sweep::Sweep;
-use crate::sweep::evidence::evidence;
+use crate::sweep::evidence::Evidence;
 
 const HEIGHT: f64 = 580.0;
 const LEFT: f64 = 84.0;
@@ -18,7 +18,7 @@ const DRAWN: usize = 600;
 const PANELS: [(f64, f64); 2] = [(112.0, 294.0), (348.0, 492.0)];
 
 /// Both lines.
-pub(super) fn curve(sweep: &Sweep) -> String {
+pub(super) fn curve(sweep: &Sweep, known: Option<&[Evidence]>) -> String {
     let axis = &sweep.axes[0];
     let title = format!("Revenue and refusals by {}", axis.path);
     let describe = |at: usize| {
@@ -32,8 +32,8 @@ pub(super) fn curve(sweep: &Sweep) -> String {
     svg((WIDTH as u32, HEIGHT as u32), &title, &description, |canvas| {
         headed(canvas, &title, sweep);
         let places = Places::new(sweep);
-        panel(canvas, sweep, &places, Figure::Earned, PANELS[0]);
-        panel(canvas, sweep, &places, Figure::Refused, PANELS[1]);
+        panel(canvas, (sweep, known), &places, Figure::Earned, PANELS[0]);
+        panel(canvas, (sweep, known), &places, Figure::Refused, PANELS[1]);
         let place =
             |(at, value): (usize, &crate::sweep::AxisValue)| (places.of_value(at), fitted(&value.text, LABEL, SMALL));
         let bottom = PANELS[1].1;
@@ -86,10 +86,12 @@ fn is_crowded(sweep: &Sweep) -> bool {
     sweep.points.len() > 80
 }
 
-fn panel(canvas: &Canvas<'_>, sweep: &Sweep, places: &Places, figure: Figure, (top, bottom): (f64, f64)) {
-    let known = evidence(sweep);
+/// A sweep, and what is known of its points.
+type Known<'a> = (&'a Sweep, Option<&'a [Evidence]>);
+
+fn panel(canvas: &Canvas<'_>, (sweep, known): Known<'_>, places: &Places, figure: Figure, (top, bottom): (f64, f64)) {
     let interval = |at: usize| {
-        let known = known.as_ref()?[at];
+        let known = known?[at];
         if figure == Figure::Earned { known.earned } else { known.share }
     };
     let ends = (0..sweep.points.len()).filter_map(interval).flat_map(|it| [it.from, it.to]);

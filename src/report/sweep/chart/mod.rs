@@ -10,6 +10,7 @@ use farebox_engine::money::thousands;
 use super::draw::{Anchor, Canvas, INK, Look, MUTED, Weight, fitted, width};
 use super::horizon;
 use super::scale::Told;
+use crate::sweep::evidence::Evidence;
 use crate::sweep::steps::share_of;
 use crate::sweep::{Axis, Point, Sweep};
 
@@ -17,12 +18,12 @@ use crate::sweep::{Axis, Point, Sweep};
 const WIDTH: f64 = 760.0;
 
 /// Every chart: its file's name and its text. None where nothing was played.
-pub fn all(sweep: &Sweep) -> Vec<(&'static str, String)> {
+pub fn all(sweep: &Sweep, known: Option<&[Evidence]>) -> Vec<(&'static str, String)> {
     if sweep.points.is_empty() {
         return Vec::new();
     }
     let mut charts = match sweep.axes.len() {
-        1 => vec![("curve.svg", curve::curve(sweep))],
+        1 => vec![("curve.svg", curve::curve(sweep, known))],
         2 => {
             vec![("earned.svg", heat::heat(sweep, Figure::Earned)), ("refused.svg", heat::heat(sweep, Figure::Refused))]
         }
@@ -182,8 +183,8 @@ mod tests {
         let odd = |at: usize| format!("{hostile}{at}");
         let mut charts = Vec::new();
         for values in [&[1][..], &[2], &[7], &[5_000], &[1, 1], &[2, 40], &[300, 100], &[3, 4, 5], &[2, 2, 2, 2, 2]] {
-            charts.extend(all(&sweep("plans.pro.fee", values, plain)));
-            charts.extend(all(&sweep(&hostile, values, odd)));
+            charts.extend(all(&sweep("plans.pro.fee", values, plain), None));
+            charts.extend(all(&sweep(&hostile, values, odd), None));
         }
         for (name, chart) in charts {
             let document = roxmltree::Document::parse(&chart).unwrap();
