@@ -52,6 +52,10 @@ pub fn render_gateway(outcome: &Outcome) -> String {
 /// The title of what became of calls whose clients have tried again.
 pub(super) const LAST_ATTEMPTS: &str = "Calls by their last attempt";
 
+/// What every comparison of prices takes for granted.
+pub(super) const NOBODY_MINDS_PRICES: &str =
+    "\nAssumed\n  nobody stays away or leaves because of a price: reactions are to refusals and reminders\n";
+
 /// What calls are counted as that came to the gateway of a load.
 pub(super) const REACHED: &str = "reached the gateway";
 

@@ -9,7 +9,7 @@ use farebox_engine::outcome::Metric;
 
 use super::{Case, Concerned, CutShort, Facts, Pairing, Partial, Row, Unit};
 use crate::report::statement::largest_remainder;
-use crate::report::text::{self, counted, length};
+use crate::report::text::{self, NOBODY_MINDS_PRICES, counted, length};
 use crate::visible::on_one_line;
 
 /// Names longer than this are cut, so that no file pushes the figures off the page.
@@ -21,7 +21,7 @@ const LIST_CHARS_MOST: usize = 100;
 pub fn render(comparisons: &[Facts]) -> String {
     let heads: Vec<_> = comparisons.iter().map(head).collect();
     let bodies: Vec<_> = comparisons.iter().map(body).collect();
-    format!("{}{}", heads.join("\n"), bodies.concat())
+    format!("{}{}{NOBODY_MINDS_PRICES}", heads.join("\n"), bodies.concat())
 }
 
 /// The three lines.

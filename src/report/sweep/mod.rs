@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use farebox_engine::money::{Currency, thousands};
 
-use super::text::{amount, counted, length, row, table as titled};
+use super::text::{NOBODY_MINDS_PRICES, amount, counted, length, row, table as titled};
 use crate::measure::interval::Interval;
 use crate::sweep::evidence::{Behind, Evidence};
 use crate::sweep::front::by_share;
@@ -43,7 +43,7 @@ pub fn render(sweep: &Sweep, known: Option<&[Evidence]>) -> String {
     page += &front(sweep);
     page += &by_step(sweep);
     page += &told_apart(sweep, known);
-    page
+    page + NOBODY_MINDS_PRICES
 }
 
 fn heading(sweep: &Sweep) -> String {
@@ -158,16 +158,16 @@ fn surfaces(sweep: &Sweep) -> String {
 fn ends(sweep: &Sweep) -> String {
     let mut rows = vec![header(sweep)];
     if let Some(own) = sweep.own() {
-        rows.push(point_row(sweep, own, "as the file has it"));
+        rows.push(point_row(sweep, own, if sweep.base.is_some() { "as the file has it" } else { "as the file has it, not on the grid" }));
     }
     if let Some(best) = sweep.best() {
-        rows.push(point_row(sweep, &sweep.points[best], "earns the most"));
+        rows.push(point_row(sweep, &sweep.points[best], "earns the most on the grid"));
     }
     let least = sweep.points.iter().min_by(|a, b| {
         by_share(&a.total, &b.total).then_with(|| b.total.earned.cmp(&a.total.earned)).then_with(|| a.at.cmp(&b.at))
     });
     if let Some(least) = least {
-        rows.push(point_row(sweep, least, "refuses the least"));
+        rows.push(point_row(sweep, least, "refuses the least on the grid"));
     }
     format!("\nPoints\n{}", aligned(&rows, Last::Figures))
 }
@@ -274,6 +274,9 @@ fn told_apart(sweep: &Sweep, known: Option<&[Evidence]>) -> String {
     let near: Vec<usize> =
         (0..known.len()).filter(|&at| matches!(known[at].behind, Behind::NotTold | Behind::Same)).collect();
     let _ = writeln!(text, "  the best earns {} {}", money(sweep, sweep.points[best].total.earned), interval(best));
+    if known.len() == 1 {
+        return text;
+    }
     if near.is_empty() {
         text += "  every other point earns less, by more than chance explains (paired over replications)\n";
         return text;
