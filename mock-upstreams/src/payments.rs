@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! PaymentsOptions ─▶ PaymentsServer ─▶ one thread: Service ─▶ Understood ─▶ Keys ─▶ endpoint ─▶ State
-//!                                          └─ deliver ◀── Outbox ◀── events ◀───────────────────┘
+//!                                          └─ Courier ◀── Outbox ◀── events ◀───────────────────┘
 //! ```
 //!
 //! Everything is in memory, behind one lock, and drawn from the seed. Deliberately absent: plans, prices, subscriptions,
@@ -21,10 +21,11 @@ use tokio::task::spawn_local;
 
 use self::charges::Charge;
 pub use self::command::{DeliveryCommand, PaymentCommand};
+use self::courier::Courier;
 pub use self::events::has_kind;
 use self::outbox::Outbox;
 use self::service::Service;
-use self::state::State;
+use self::state::{Holds, Keeps, State};
 pub use self::webhook::{Url, UrlError, Webhook};
 use crate::host::{Host, Limits, Seat};
 use crate::latency::Latency;
@@ -38,6 +39,7 @@ mod clock;
 mod command;
 mod contact;
 mod control;
+mod courier;
 mod customers;
 mod disputes;
 mod error;
@@ -75,7 +77,7 @@ pub struct PaymentsOptions {
     pub listen: SocketAddr,
     /// What ids, faults and the fates of webhooks are drawn from.
     pub seed: u64,
-    /// How many objects it holds at most; as many events, keys and webhooks that wait besides.
+    /// How many objects it holds at most, and as many keys besides.
     pub max_objects: NonZeroUsize,
     /// From the arrival of a request to its answer.
     pub latency: Latency,
@@ -83,10 +85,11 @@ pub struct PaymentsOptions {
     pub errors: Errors,
     /// Where events are sent.
     pub webhook: Option<Webhook>,
-    /// How many events it holds at most, of which the oldest go; `None`: as many as objects.
+    /// How many events it holds at most, of which the oldest go, and how many deliveries wait at most; `None`: as many as
+    /// objects.
     pub max_events: Option<NonZeroUsize>,
     /// Whether requests may say what a payment comes to ([`PaymentCommand`]): for a driver that has drawn it, and for
-    /// nobody else. Such a payment may be of any amount.
+    /// nobody else. Such a payment may be of any amount. No event is kept that the webhook has taken, or that it is not sent.
     pub obey: bool,
 }
 
@@ -149,20 +152,18 @@ impl PaymentsServer {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         let most = options.max_objects.get();
-        let outbox = Outbox::new(options.webhook.clone(), options.seed, most);
-        let payments = Payments(Arc::new(Mutex::new(State::new(
-            options.seed,
-            most,
-            options.max_events.map_or(most, NonZeroUsize::get),
-            outbox,
-        ))));
+        let most_events = options.max_events.map_or(most, NonZeroUsize::get);
+        let outbox = Outbox::new(options.webhook.clone(), options.seed, most_events);
+        let keeps = if options.obey { Keeps::Undelivered } else { Keeps::All };
+        let holds = Holds { most, most_events, keeps };
+        let payments = Payments(Arc::new(Mutex::new(State::new(options.seed, holds, outbox))));
         let shared = payments.clone();
         let (seed, latency, errors, obey) = (options.seed, options.latency, options.errors.clone(), options.obey);
         let driven = Driven { seed, latency, errors, obey };
         let webhook = options.webhook.clone();
         let make = move |seat: &Seat| {
             if let Some(webhook) = webhook.clone() {
-                spawn_local(webhook::deliver(shared.clone(), webhook, seat.timer().clone()));
+                spawn_local(Courier::new(shared.clone(), webhook, seat.timer().clone()).deliver());
             }
             let (payments, driven, timer) = (shared.clone(), driven.clone(), seat.timer().clone());
             let service = Rc::new(Service { payments, driven, timer });

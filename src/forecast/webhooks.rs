@@ -12,7 +12,7 @@
 
 use farebox_engine::draw::Address;
 use farebox_engine::model::{Joined, Scenario, Webhooks};
-use farebox_engine::time::{HOUR, MINUTE, SECOND};
+use farebox_engine::time::{HOUR, MINUTE, SECOND, Span};
 use serde::Serialize;
 
 use super::traffic::Traffic;
@@ -21,8 +21,6 @@ use super::traffic::Traffic;
 const DRAWN: u64 = 100_000;
 /// Where the delays are drawn; the same in each forecast.
 const SEED: u64 = 1;
-/// How late a delivery comes that others are to overtake, as the simulation has it.
-const OVERTAKEN_NS: f64 = 2e9;
 /// What of the distribution is told.
 const LATER: [u64; 4] = [10 * SECOND, MINUTE, 10 * MINUTE, HOUR];
 
@@ -102,7 +100,8 @@ fn delays(terms: &Webhooks) -> Vec<f64> {
         if terms.lose.happens(stream.word(1)) || delay > Webhooks::TRIED.ns() {
             return f64::INFINITY;
         }
-        delay as f64 + if terms.reorder.happens(stream.word(2)) { OVERTAKEN_NS } else { 0.0 }
+        let overtaken = if terms.reorder.happens(stream.word(2)) { Webhooks::OVERTAKEN } else { Span::ZERO };
+        delay as f64 + overtaken.ns() as f64
     };
     (0..DRAWN).map(draw).collect()
 }

@@ -23,7 +23,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::accounts::{Accounts, Logging, WallClock};
 use super::collector::reconcile::Reconciled;
-use super::collector::{self, CollectError, Collector, Desk};
+use super::collector::{self, CollectError, Collector, Desk, Ended};
 use super::gateway::{self, Counts, Finished, Front, Gateway, StartError};
 use super::generator::dress::{Dress, Foreign};
 use super::generator::null::{self, Ceiling, NoCeiling};
@@ -43,13 +43,14 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The generator's, the gateway's to it, the gateway's to the upstream, the upstream's: all are in this process.
 pub const DESCRIPTORS_PER_CALL: u64 = 4;
 /// The collector's and the payment processor's, where anybody can be charged.
-pub const DESCRIPTORS_TO_COLLECT: u64 = 2 * collector::AT_ONCE as u64;
+pub const DESCRIPTORS_TO_COLLECT: u64 = 2 * (collector::AT_ONCE + WEBHOOKS_AT_ONCE.get()) as u64;
+/// Webhooks under way at once, each over a connection of its own: so many that none waits for the answer to another.
+const WEBHOOKS_AT_ONCE: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 /// Payments, cards and charges that the processor of a load holds at most: what memory bears.
 const PAYMENTS_MOST: NonZeroUsize = NonZeroUsize::new(30_000_000).unwrap();
-/// Events that it holds where lost ones are asked for: three of each payment.
-const EVENTS_MOST: NonZeroUsize = PAYMENTS_MOST;
-/// Events that it holds where nobody asks for them.
-const EVENTS_UNREAD: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+/// Events that it holds at most, and deliveries that wait: those alone that no webhook has told yet, or that were lost. Each
+/// takes 1 to 2 kB, so it is two gigabytes at worst, and one payment in thirty may be lost of the most that it holds.
+const EVENTS_MOST: NonZeroUsize = NonZeroUsize::new(1_000_000).unwrap();
 /// Listeners, timers, event loops, files.
 pub const DESCRIPTORS_BESIDE: u64 = 128;
 
@@ -70,7 +71,7 @@ pub enum LiveError {
         /// The hard limit.
         allowed: u64,
     },
-    /// The mock payment processor was not asked for all that it should have been.
+    /// The mock payment processor takes no charges.
     #[error(transparent)]
     Collect(#[from] CollectError),
     /// An amount left the range.
@@ -324,7 +325,7 @@ impl Payments {
         let options = PaymentsOptions {
             obey: true,
             max_objects: PAYMENTS_MOST,
-            max_events: Some(if webhook.is_some() { EVENTS_MOST } else { EVENTS_UNREAD }),
+            max_events: Some(EVENTS_MOST),
             webhook,
             ..Default::default()
         };
@@ -337,7 +338,7 @@ impl Payments {
         };
         let accounts = Accounts::open_outside(Arc::clone(world), Logging::Full, hears, desk.clone())?;
         let accounts = Arc::new(accounts);
-        let options = collector::Options { processor: server.addr(), run: token()?, clock };
+        let options = collector::Options { processor: server.addr(), run: token()?, clock, to_end: collector::TO_END };
         let collector = Collector::start(Arc::clone(&accounts), desk, tasks, options)?;
         Ok(Self { server, receiver, accounts, collector, is_by_the_wall: clock.is_some() })
     }
@@ -358,9 +359,9 @@ impl Payments {
         let captures = server.captures();
         server.shutdown(Duration::ZERO);
         drop(receiver);
-        let asked = finished?;
+        let Ended { asked, unanswered } = finished?;
         let found = Reconciled::of(&accounts.collected(), &captures, accounts.world().scenario.currency);
-        Ok((end, Reconciled { asked, ..found }))
+        Ok((end, Reconciled { asked, unanswered, ..found }))
     }
 }
 
@@ -380,6 +381,7 @@ fn hears_by_webhook(world: &World, desk: &Desk) -> io::Result<Option<(Receiver, 
         duplicate: Share::NONE,
         reorder: Share::NONE,
         lose: Share::NONE,
+        at_once: WEBHOOKS_AT_ONCE,
     };
     Ok(Some((receiver, webhook)))
 }

@@ -34,9 +34,9 @@ pub fn said_of(found: &Reconciled, currency: &str) -> String {
         let unit = i128::from(currency.scale) / 10_i128.pow(currency.exponent.into());
         currency.display(i128::from(sum.minor) * unit).to_string()
     };
-    let Reconciled { books, processor, under_way, differ, .. } = found;
+    let Reconciled { books, processor, under_way, differ, unanswered, .. } = found;
     let held = format!("payments of {} are held", of(processor));
-    let compared = if found.is_equal() {
+    let compared = if *differ == 0 {
         ": the same as the books".to_owned()
     } else {
         let (books, payments) = (of(books), counted(books.payments, "payment"));
@@ -46,7 +46,11 @@ pub fn said_of(found: &Reconciled, currency: &str) -> String {
         0 => String::new(),
         _ => format!("; {} of {} under way at the end", counted(under_way.payments, "payment"), of(under_way)),
     };
-    held + &compared + &beside
+    let missing = match unanswered {
+        0 => String::new(),
+        _ => format!("; {} missing at the end", counted(*unanswered, "answer")),
+    };
+    held + &compared + &beside + &missing
 }
 
 /// The page about a load on a gateway that is not ours.

@@ -371,10 +371,10 @@ fn answers_that_are_lost_charge_nobody_twice_and_forget_nobody() {
     let (desk, tasks) = Desk::new();
     let accounts =
         Arc::new(Accounts::open_outside(Arc::clone(&world), Logging::Full, Hears::InTurn, desk.clone()).unwrap());
-    let options = collector::Options { processor, run: "test".to_owned(), clock: None };
+    let options = collector::Options { processor, run: "test".to_owned(), clock: None, to_end: collector::TO_END };
     let collector = Collector::start(Arc::clone(&accounts), desk, tasks, options).unwrap();
     accounts.play_to(world.end()).unwrap();
-    collector.finish().unwrap();
+    assert_eq!(collector.finish().map(|ended| ended.unanswered), Ok(0));
     let captures = server.captures();
     let found = Reconciled::of(&accounts.collected(), &captures, world.scenario.currency);
     assert!(found.is_equal(), "{found:?}");

@@ -2,14 +2,16 @@
 //! and what the gateway finds by asking; payments that go back; what nobody but the processor can have sent.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use farebox::live::accounts::{Accounts, Logging};
 use farebox::live::collector::reconcile::Reconciled;
-use farebox::live::collector::{self, Collector, Desk};
-use farebox::live::webhooks::notice::name;
+use farebox::live::collector::{self, Collector, Desk, Ended};
+use farebox::live::webhooks::notice::{KINDS, name};
 use farebox::live::webhooks::receiver::Receiver;
 use farebox::live::webhooks::signature::{TOLERANCE, Verifier};
 use farebox_engine::billing::account::Status;
@@ -19,7 +21,8 @@ use farebox_engine::log::{Event, History};
 use farebox_engine::world::outside::{Came, Hears};
 use farebox_engine::world::{Via, World};
 use hmac::{Hmac, KeyInit, Mac};
-use mock_upstreams::{PaymentsOptions, PaymentsServer};
+use mock_upstreams::payments::Webhook;
+use mock_upstreams::{Latency, PaymentsOptions, PaymentsServer, Share};
 use sha2::Sha256;
 
 use crate::collected::{count, freely, in_lockstep, reconciled};
@@ -128,6 +131,11 @@ fn in_lockstep_what_goes_back_and_what_is_lost_goes_over_sockets_and_is_the_twin
 
 const SECRET: &str = "whsec_of_the_processor";
 
+/// In turn with accounts.
+fn options(processor: SocketAddr) -> collector::Options {
+    collector::Options { processor, run: "test".to_owned(), clock: None, to_end: collector::TO_END }
+}
+
 /// A monthly fee of one consumer, told by webhooks that a processor without any address for them never sends.
 const ONE: &str = "
 scenario: one
@@ -168,7 +176,7 @@ fn a_forged_webhook_is_refused_and_a_signed_one_is_heard_once() {
     let receiver = Receiver::start(Verifier::new(SECRET, TOLERANCE), move |notice| teller.told(notice)).unwrap();
     let accounts =
         Arc::new(Accounts::open_outside(Arc::clone(&world), Logging::Full, Hears::InTurn, desk.clone()).unwrap());
-    let options = collector::Options { processor: server.addr(), run: "test".to_owned(), clock: None };
+    let options = options(server.addr());
     let collector = Collector::start(Arc::clone(&accounts), desk, tasks, options).unwrap();
     accounts.play_to(world.end()).unwrap();
     let [charge] = accounts.collected()[0].open[..] else { panic!("the first fee is asked for") };
@@ -182,7 +190,113 @@ fn a_forged_webhook_is_refused_and_a_signed_one_is_heard_once() {
     assert_eq!(send(&receiver.url(), SECRET, &of(7)), 200);
     assert_eq!(accounts.collected()[0].captured.charges, 0, "nobody has told it");
     assert_eq!([(); 2].map(|()| send(&receiver.url(), SECRET, &of(0))), [200; 2]);
-    assert_eq!(collector.finish(), Ok(0));
+    assert_eq!(collector.finish(), Ok(Ended::default()));
     let found = Reconciled::of(&accounts.collected(), &server.captures(), world.scenario.currency);
     assert_eq!(reconciled(Some(found)), 1);
+}
+
+// === A crowd who asks ===
+
+/// The first fee of 300 consumers, of which no webhook tells; they ask before it is too late for a first fee. Half of the
+/// attempts fail, and are made again: these charges come when many look for what was lost already.
+const CROWD: &str = "
+scenario: crowd
+horizon: 10d
+plans: { pro: { fee: $10/month } }
+consumers: { all: { count: 300, plan: pro, joined: start, traffic: { rate: 0.001/day } } }
+payments: { processor: { errors: 50% }, webhooks: { lose: 100%, reconcile: 6h } }
+";
+const CROWDED: u32 = 300;
+/// What only a failure waits for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many charges that are paid were asked for, and whether all were when somebody asked for what was lost.
+type Asked = Arc<(Mutex<(u32, Option<bool>)>, Condvar)>;
+
+/// Forwards to a processor, but what asks for lost events no sooner than all charges were asked for.
+fn holding(server: SocketAddr) -> (SocketAddr, Asked) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let (address, asked) = (listener.local_addr().unwrap(), Asked::default());
+    let shared = Arc::clone(&asked);
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = TcpStream::connect(server).unwrap();
+            let (mut answers, mut answered) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            let asked = Arc::clone(&shared);
+            thread::spawn(move || hold(client, server, &asked));
+            thread::spawn(move || _ = std::io::copy(&mut answers, &mut answered));
+        }
+    });
+    (address, asked)
+}
+
+fn hold(mut client: TcpStream, mut server: TcpStream, asked: &Asked) {
+    let mut part = vec![0; 64 << 10];
+    while let Ok(read @ 1..) = client.read(&mut part) {
+        let (counts, changes) = &**asked;
+        let text = String::from_utf8_lossy(&part[..read]);
+        if text.starts_with("POST /v1/payment_intents ") && text.contains("answer=paid") {
+            counts.lock().unwrap().0 += 1;
+            changes.notify_all();
+        } else if text.starts_with("GET /v1/events?") {
+            let waited =
+                changes.wait_timeout_while(counts.lock().unwrap(), PATIENCE, |(charges, _)| *charges < CROWDED);
+            let (mut counts, waited) = waited.unwrap();
+            counts.1.get_or_insert(!waited.timed_out());
+        }
+        if server.write_all(&part[..read]).is_err() {
+            return;
+        }
+    }
+}
+
+/// A processor that tells nobody, and accounts that were all played to their end.
+fn crowd(max_events: Option<NonZeroUsize>) -> (Arc<World>, Arc<Accounts>, PaymentsServer, Desk, collector::Tasks) {
+    let world = Arc::new(World::whole(Arc::new(fixture::parse(CROWD))).unwrap());
+    let webhook = Webhook {
+        url: "http://127.0.0.1:9/".parse().unwrap(),
+        secret: SECRET.to_owned(),
+        events: KINDS.map(str::to_owned).into(),
+        delay: Latency::ZERO,
+        duplicate: Share::NONE,
+        reorder: Share::NONE,
+        lose: Share::NONE,
+        at_once: NonZeroUsize::MIN,
+    };
+    let options = PaymentsOptions { obey: true, webhook: Some(webhook), max_events, ..PaymentsOptions::default() };
+    let (server, (desk, tasks)) = (PaymentsServer::start(&options).unwrap(), Desk::new());
+    let accounts =
+        Arc::new(Accounts::open_outside(Arc::clone(&world), Logging::Full, Hears::InTurn, desk.clone()).unwrap());
+    (world, accounts, server, desk, tasks)
+}
+
+/// Of 300 who wait for the answer to one request about what was lost, none has a place that a charge waits for.
+#[test]
+fn a_crowd_that_looks_for_what_was_lost_keeps_nobody_from_being_charged() {
+    let (world, accounts, server, desk, tasks) = crowd(None);
+    let (processor, asked) = holding(server.addr());
+    let collector = Collector::start(Arc::clone(&accounts), desk, tasks, options(processor)).unwrap();
+    accounts.play_to(world.end()).unwrap();
+    let ended = collector.finish().unwrap();
+    assert_eq!((*asked.0.lock().unwrap(), ended.unanswered), ((CROWDED, Some(true)), 0));
+    let found = Reconciled::of(&accounts.collected(), &server.captures(), world.scenario.currency);
+    assert_eq!(reconciled(Some(found)), u64::from(CROWDED));
+}
+
+/// What the processor has forgotten nobody finds. Those who wait for it are counted, and all accounts can be closed.
+#[test]
+fn who_has_no_answer_is_counted_and_the_others_books_are_told() {
+    let (world, accounts, server, desk, tasks) = crowd(NonZeroUsize::new(200));
+    let (processor, _) = holding(server.addr());
+    let (options, most) = (options(processor), u64::from(CROWDED));
+    let options = collector::Options { to_end: PATIENCE, ..options };
+    let collector = Collector::start(Arc::clone(&accounts), desk, tasks, options).unwrap();
+    accounts.play_to(world.end()).unwrap();
+    let Ended { unanswered, .. } = collector.finish().unwrap();
+    assert!((100..=most).contains(&unanswered), "{unanswered} of {most}");
+    let found = Reconciled::of(&accounts.collected(), &server.captures(), world.scenario.currency);
+    assert_eq!(found.books.payments + unanswered, most);
+    assert!(!Reconciled { unanswered, ..found }.is_equal());
+    let accounts = Arc::into_inner(accounts).unwrap().close(world.end()).unwrap();
+    assert_eq!(accounts.len(), CROWDED as usize);
 }

@@ -1,4 +1,5 @@
-//! Events: what has happened to objects, kept for 30 days and sent to the webhook.
+//! Events: what has happened to objects, kept for 30 days and sent to the webhook. For a driver that commands what happens
+//! those alone are kept that the webhook is to be told of, and until it was.
 
 use serde_json::{Value, json};
 
@@ -23,6 +24,8 @@ pub(super) struct Event {
     key: Option<String>,
     /// How many webhooks have not taken it.
     pub(super) pending: u32,
+    /// Whether a list has begun or ended with it, so that another may go on from there.
+    pub(super) is_mark: bool,
     /// By the mock's clock, in seconds: what it is dropped by.
     pub(super) made: i64,
 }
@@ -76,6 +79,7 @@ impl Event {
             request: origin.id.clone(),
             key: origin.key.clone(),
             pending: 1,
+            is_mark: false,
             made: origin.at,
         }
     }
@@ -117,12 +121,17 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let (one, many) = (call.params.value("type")?, call.params.list("types")?);
     let is_delivered = call.params.boolean("delivery_success")?;
     call.params.finish()?;
-    page.of(&call.state.events, call.path, |event| {
+    let listed = page.of(&call.state.events, call.path, |event| {
         let is_of = |kinds: &Vec<String>| kinds.iter().any(|kind| matches(kind, event.kind));
         one.as_ref().is_none_or(|kind| matches(kind, event.kind))
             && many.as_ref().is_none_or(is_of)
             && is_delivered.is_none_or(|is| is == (event.pending == 0))
-    })
+    })?;
+    let events = listed["data"].as_array().map_or(&[][..], Vec::as_slice);
+    for id in events.first().into_iter().chain(events.last()).filter_map(|event| event["id"].as_str()) {
+        call.state.events.at_mut(id)?.is_mark = true;
+    }
+    Ok(listed)
 }
 
 /// Whether a kind, or a group of them such as `charge.*`, has this one.

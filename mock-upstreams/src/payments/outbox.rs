@@ -26,9 +26,10 @@ pub(super) struct Outbox {
     seed: u64,
     most: usize,
     queue: BTreeMap<(i64, u64), Delivery>,
-    /// Of the next delivery, and of the next event.
+    /// Of the next delivery.
     next: u64,
-    events: u64,
+    /// Of the next event whose fate is drawn.
+    drawn: u64,
     counts: Counts,
     waker: Arc<Notify>,
 }
@@ -46,6 +47,8 @@ pub(super) struct Delivery {
 /// What became of events.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
+    /// Deliveries that were to be made; one of what was lost on purpose.
+    planned: u64,
     delivered: u64,
     failed: u64,
     given_up: u64,
@@ -64,7 +67,7 @@ impl Outbox {
             most,
             queue: BTreeMap::new(),
             next: 0,
-            events: 0,
+            drawn: 0,
             counts: Counts::default(),
             waker: Arc::default(),
         }
@@ -89,8 +92,8 @@ impl Outbox {
 
     fn send_drawn(&mut self, event: &Value, now_ms: i64) {
         let Some(webhook) = &self.webhook else { return };
-        let mut draws = draws(self.seed, Stream::Webhooks, self.events);
-        self.events += 1;
+        let mut draws = draws(self.seed, Stream::Webhooks, self.drawn);
+        self.drawn += 1;
         let (loses, doubles, reorders) =
             (webhook.lose.hit(draws.word()), webhook.duplicate.hit(draws.word()), webhook.reorder.hit(draws.word()));
         let delay_ms = i64::try_from(webhook.delay.sample(&mut draws).as_millis()).unwrap_or(i64::MAX);
@@ -106,6 +109,7 @@ impl Outbox {
         if self.webhook.is_none() {
             return false;
         }
+        self.counts.planned += due_ms.len().max(1) as u64;
         if due_ms.is_empty() {
             self.counts.lost += 1;
             return false;
@@ -151,6 +155,7 @@ impl Outbox {
             self.counts.given_up += 1;
         } else {
             self.put(due_ms, delivery);
+            self.wake();
         }
         false
     }
@@ -167,7 +172,7 @@ impl Outbox {
 
     /// Deliveries that were to be made, and were not taken by now, for whatever reason.
     pub(super) fn undelivered(&self) -> u64 {
-        (self.events + self.counts.duplicated).saturating_sub(self.counts.delivered)
+        self.counts.planned.saturating_sub(self.counts.delivered)
     }
 
     /// What became of events, as the mock tells it.
@@ -193,6 +198,8 @@ fn millis_up(span: Duration) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use super::*;
     use crate::latency::Latency;
     use crate::share::Share;
@@ -208,6 +215,7 @@ mod tests {
             duplicate: none,
             reorder: none,
             lose: none,
+            at_once: NonZeroUsize::MIN,
         };
         Outbox::new(Some(webhook), 1, most)
     }
@@ -243,6 +251,23 @@ mod tests {
         }
         assert_eq!(come, [(100, "evt_3".to_owned()), (102, "evt_1".to_owned()), (5_100, "evt_1".to_owned())]);
         assert_eq!((&outbox.render()["lost"], &outbox.render()["duplicated"]), (&1.into(), &1.into()));
+    }
+
+    #[test]
+    fn each_delivery_that_was_to_be_made_is_undelivered_until_it_is_taken() {
+        let mut outbox = outbox(5);
+        let sent = |outbox: &mut Outbox, times: usize| {
+            outbox.send(&json!({ "id": "evt_1" }), 0, Some(&vec![Duration::ZERO; times]));
+            outbox.undelivered()
+        };
+        // Four, one that is lost on purpose, and two that do not fit.
+        assert_eq!([4, 0, 2].map(|times| sent(&mut outbox, times)), [4, 5, 7]);
+        while let Ok(delivery) = outbox.due(0) {
+            outbox.delivered(delivery, true, 0);
+        }
+        assert_eq!(outbox.undelivered(), 3);
+        outbox.send(&json!({ "id": "evt_2" }), 0, None);
+        assert_eq!(outbox.undelivered(), 4, "what is drawn is counted as what is commanded");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::events::Event;
 use super::ids::{self, Ids, Stream};
 use super::keys::Keys;
 use super::outage::Outage;
-use super::outbox::Outbox;
+use super::outbox::{Delivery, Outbox};
 use super::payment_intents::PaymentIntent;
 use super::payment_methods::PaymentMethod;
 use super::refunds::Refund;
@@ -23,6 +23,26 @@ use super::test_clocks::TestClock;
 
 /// How long an event can be asked for.
 const EVENT_KEPT: i64 = 30 * DAY;
+
+/// Which events are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeps {
+    /// All, for whoever asks.
+    All,
+    /// What the webhook has not taken: a driver asks for nothing else, and has more payments than memory would bear.
+    Undelivered,
+}
+
+/// How much the mock holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holds {
+    /// Objects.
+    pub(super) most: usize,
+    /// Events.
+    pub(super) most_events: usize,
+    /// Which of them.
+    pub(super) keeps: Keeps,
+}
 
 /// The state of the mock.
 #[derive(Debug)]
@@ -48,8 +68,7 @@ pub(super) struct State {
     pub(super) deliveries: Option<Vec<Duration>>,
     seed: u64,
     requests: u64,
-    most: usize,
-    most_events: usize,
+    holds: Holds,
 }
 
 /// Which request an event comes from.
@@ -64,8 +83,8 @@ pub(super) struct Origin {
 }
 
 impl State {
-    /// An empty mock that draws from `seed`, holds `most` objects and `most_events`, and sends its events to `outbox`.
-    pub(super) fn new(seed: u64, most: usize, most_events: usize, outbox: Outbox) -> Self {
+    /// An empty mock that draws from `seed`, and sends its events to `outbox`.
+    pub(super) fn new(seed: u64, holds: Holds, outbox: Outbox) -> Self {
         Self {
             clock: Clock::of_wall(),
             ids: Ids::new(seed),
@@ -77,7 +96,7 @@ impl State {
             refunds: Table::default(),
             clocks: Table::default(),
             events: Table::default(),
-            keys: Keys::new(most),
+            keys: Keys::new(holds.most),
             outage: Outage::default(),
             outbox,
             request: Origin::default(),
@@ -85,8 +104,7 @@ impl State {
             deliveries: None,
             seed,
             requests: 0,
-            most,
-            most_events,
+            holds,
         }
     }
 
@@ -111,10 +129,10 @@ impl State {
 
     /// Refuses where so many objects more are too many.
     pub(super) fn room(&self, more: usize) -> Outcome<()> {
-        if self.objects() + more <= self.most {
+        if self.objects() + more <= self.holds.most {
             return Ok(());
         }
-        let most = self.most;
+        let most = self.holds.most;
         let held = format!("{most} objects at most, and there may be no room for what this request makes");
         Err(ApiError::full(&held))
     }
@@ -133,16 +151,34 @@ impl State {
 
     /// The same, with what was there before.
     pub(super) fn emit_changed(&mut self, kind: &'static str, created: i64, object: Value, before: Option<Value>) {
+        let is_sent = self.outbox.sends(kind);
+        if self.holds.keeps == Keeps::Undelivered && !is_sent {
+            return;
+        }
         let mut data = Map::from_iter([("object".to_owned(), object)]);
         data.extend(before.map(|before| ("previous_attributes".to_owned(), before)));
         let mut event = Event::new(self.ids.next("evt_", 24), kind, created, &data.into(), &self.request);
-        if self.outbox.sends(event.kind) {
+        if is_sent {
             self.outbox.send(&event.render(), self.clock.now_ms(), self.deliveries.as_deref());
         } else {
             event.pending = 0;
         }
         self.events.insert(event);
         self.forget_events();
+    }
+
+    /// Notes what became of a delivery. An event that the webhook has taken is forgotten where nobody asks for it, unless
+    /// a list may go on from it.
+    pub(super) fn delivered(&mut self, delivery: Delivery, is_taken: bool) {
+        let (id, now_ms) = (delivery.event.clone(), self.clock.now_ms());
+        if !self.outbox.delivered(delivery, is_taken, now_ms) {
+            return;
+        }
+        let Some(event) = self.events.get_mut(&id) else { return };
+        event.pending = 0;
+        if self.holds.keeps == Keeps::Undelivered && !event.is_mark {
+            self.events.remove(&id);
+        }
     }
 
     /// Drops events that are too old or too many.
@@ -152,7 +188,7 @@ impl State {
             .events
             .values()
             .next()
-            .is_some_and(|oldest| oldest.made < since || self.events.len() > self.most_events)
+            .is_some_and(|oldest| oldest.made < since || self.events.len() > self.holds.most_events)
         {
             self.events.remove_oldest();
         }

@@ -1,31 +1,15 @@
-//! Webhooks: where events are sent, how they are signed, and how one is delivered.
+//! Webhooks: where events are sent, and how they are signed.
 
 use std::fmt::{self, Write};
+use std::num::NonZeroUsize;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
-use hyper::{Request, Uri};
-use hyper_util::rt::TokioIo;
+use hyper::Uri;
 use sha2::Sha256;
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 
-use super::Payments;
-use super::clock;
 use crate::latency::Latency;
 use crate::share::Share;
-use crate::timer::Timer;
-
-/// How long a webhook may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes of an answer that are read; nothing of it but its status is wanted.
-const MOST_ANSWER: usize = 64 << 10;
 
 /// Where events are sent, and what goes wrong on the way.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,16 +28,19 @@ pub struct Webhook {
     pub reorder: Share,
     /// How many events are never delivered.
     pub lose: Share,
+    /// How many deliveries are under way at once, each over a connection of its own that is kept. With one, each is answered
+    /// before the next is sent: they come in the order in which they are due.
+    pub at_once: NonZeroUsize,
 }
 
 /// Where a webhook is: `http://HOST[:PORT][/PATH]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
-    host: String,
-    port: u16,
+    pub(super) host: String,
+    pub(super) port: u16,
     /// As the `host` header tells it.
-    authority: String,
-    path: String,
+    pub(super) authority: String,
+    pub(super) path: String,
 }
 
 /// Why a text is no address of a webhook.
@@ -115,78 +102,6 @@ pub(super) fn signature(secret: &str, seconds: i64, payload: &[u8]) -> String {
         write!(signature, "{byte:02x}").expect("a String takes everything");
     }
     signature
-}
-
-/// Delivers what is due, one after the other, for ever.
-pub(super) async fn deliver(payments: Payments, webhook: Webhook, timer: Timer) {
-    loop {
-        let (due, wake) = {
-            let mut state = payments.lock();
-            let now_ms = state.clock.now_ms();
-            (state.outbox.due(now_ms), state.outbox.waker())
-        };
-        match due {
-            Ok(delivery) => {
-                let is_taken = post(&webhook, delivery.payload.clone(), &timer).await;
-                let mut state = payments.lock();
-                let now_ms = state.clock.now_ms();
-                let event = delivery.event.clone();
-                if state.outbox.delivered(delivery, is_taken, now_ms)
-                    && let Some(event) = state.events.get_mut(&event)
-                {
-                    event.pending = 0;
-                }
-            }
-            Err(None) => wake.notified().await,
-            Err(Some(due_ms)) => {
-                let until = payments.lock().clock.instant(due_ms);
-                // Woken or not: what is due is looked at anew.
-                timer.timeout_at(until, wake.notified()).await;
-            }
-        }
-    }
-}
-
-/// Whether the webhook has taken a payload.
-async fn post(webhook: &Webhook, payload: Bytes, timer: &Timer) -> bool {
-    let until = Instant::now() + PATIENCE;
-    timer.timeout_at(until, exchange(webhook, payload)).await.flatten().unwrap_or(false)
-}
-
-/// Sends a payload over a connection of its own; `None` when that breaks.
-async fn exchange(webhook: &Webhook, payload: Bytes) -> Option<bool> {
-    let url = &webhook.url;
-    let host = url.host.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((host, url.port)).await.ok()?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-    // It ends with this exchange, also where that is given up.
-    let mut driven = JoinSet::new();
-    driven.spawn_local(connection);
-    // By the wall: whoever checks it looks at their own clock.
-    let signed = signature(&webhook.secret, clock::wall_ms().div_euclid(1_000), &payload);
-    let request = Request::post(&url.path)
-        .header(HOST, &url.authority)
-        .header(CONTENT_TYPE, "application/json; charset=utf-8")
-        .header(USER_AGENT, "mock-payments/1.0")
-        .header("stripe-signature", signed)
-        .body(Full::new(payload))
-        .ok()?;
-    let response = sender.send_request(request).await.ok()?;
-    let is_taken = response.status().is_success();
-    drain(response.into_body()).await?;
-    Some(is_taken)
-}
-
-/// Reads an answer to its end, so that the endpoint can write all of it; `None` when it breaks off. The rest of one that
-/// is too long is left.
-async fn drain(mut answer: Incoming) -> Option<()> {
-    let mut left = MOST_ANSWER;
-    while let Some(frame) = answer.frame().await {
-        let length = frame.ok()?.data_ref().map_or(0, Bytes::len);
-        let Some(rest) = left.checked_sub(length) else { break };
-        left = rest;
-    }
-    Some(())
 }
 
 #[cfg(test)]

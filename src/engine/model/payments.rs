@@ -4,7 +4,7 @@ use crate::distribution::Distribution;
 use crate::draw::Chance;
 use crate::model::Share;
 use crate::money::Money;
-use crate::time::{DAY, HOUR, Span};
+use crate::time::{DAY, HOUR, SECOND, Span};
 
 /// How invoices and top-ups are paid.
 #[derive(Clone, Debug)]
@@ -73,6 +73,8 @@ pub struct Webhooks {
 impl Webhooks {
     /// How long a processor tries to deliver an event: three days, as Stripe does.
     pub const TRIED: Span = Span::from_ns(3 * DAY);
+    /// How late a delivery comes that others are to overtake.
+    pub const OVERTAKEN: Span = Span::from_ns(2 * SECOND);
 
     /// Whether anything is asked for: else the gateway hears from the processor's answer.
     #[must_use]

@@ -25,8 +25,6 @@ use crate::world::World;
 use crate::world::note::{Note, Noted, Sent};
 use crate::world::party::{Happening, Incoming, Party};
 
-/// How late a delivery comes that others are to overtake.
-const OVERTAKEN: Span = Span::from_ns(2 * SECOND);
 /// From a delivery that was not acknowledged to the next; each later one is four times as far.
 const FIRST_AGAIN: Span = Span::from_ns(5 * SECOND);
 
@@ -118,7 +116,7 @@ impl Webhooks {
     /// How much later the delivery of this number comes, so that others overtake it.
     fn overtaken(&self, event: Address, number: u64) -> Span {
         let is_overtaken = self.terms.reorder.happens(event.stream().word(3 + 2 * number));
-        if is_overtaken { OVERTAKEN } else { Span::ZERO }
+        if is_overtaken { model::Webhooks::OVERTAKEN } else { Span::ZERO }
     }
 
     /// When a consumer's gateway next asks for what it has not heard of, after `at`. Not everybody is asked about at once.

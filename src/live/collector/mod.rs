@@ -32,7 +32,7 @@ use farebox_engine::world::outside::{Ask, Came, Wish};
 use mock_upstreams::Timer;
 use serde_json::Value;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::{Mutex as Turn, Semaphore, mpsc};
+use tokio::sync::{Mutex as Turn, Semaphore, SemaphorePermit, mpsc};
 use tokio::task::spawn_local;
 
 use super::accounts::{AccountId, Accounts, WallClock, When};
@@ -49,7 +49,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(10);
 /// The longest of these waits.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// How long what is under way may take when a load is over.
-const TO_END: Duration = Duration::from_secs(120);
+pub const TO_END: Duration = Duration::from_secs(120);
 
 /// Where accounts put what they want, for the collector to take.
 #[derive(Clone, Debug)]
@@ -144,15 +144,14 @@ impl Open {
         self.changes.notify_all();
     }
 
-    /// Waits until nothing is open.
-    fn wait(&self, within: Duration) -> Result<(), CollectError> {
+    /// Waits until nothing is open, but no longer than this; what is left.
+    fn wait(&self, within: Duration) -> Result<u64, CollectError> {
         let goes_on = |left: &mut Left| left.open > 0 && left.refused.is_none();
         let waited = self.changes.wait_timeout_while(self.lock(), within, goes_on);
         let (left, _) = waited.expect(NOT_POISONED);
         match (&left.refused, left.open) {
             (Some(refused), _) => Err(CollectError::Refused(refused.clone())),
-            (None, 0) => Ok(()),
-            (None, open) => Err(CollectError::Unanswered(open)),
+            (None, open) => Ok(open),
         }
     }
 }
@@ -165,15 +164,22 @@ pub enum CollectError {
     /// It has refused a charge that is nothing but one.
     #[error("the mock payment processor has refused a charge: {0}")]
     Refused(String),
-    /// It has not answered in time.
-    #[error("the mock payment processor has left {0} accounts without an answer that was due when the load was over")]
-    Unanswered(u64),
+}
+
+/// What is to be said of a load that is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// How often the processor was asked for what no webhook had told.
+    pub asked: u64,
+    /// What was due by the end, and has not come: accounts that wait for an answer, payments that were to go back.
+    pub unanswered: u64,
 }
 
 /// The thread that asks the processor.
 #[derive(Debug)]
 pub struct Collector {
     desk: Desk,
+    to_end: Duration,
     thread: JoinHandle<u64>,
 }
 
@@ -186,6 +192,8 @@ pub struct Options {
     pub run: String,
     /// The wall's clock; `None` in lockstep, where nobody waits for a latency.
     pub clock: Option<WallClock>,
+    /// How long what is under way may take when the load is over: [`TO_END`], unless somebody knows that nothing will come.
+    pub to_end: Duration,
 }
 
 impl Collector {
@@ -194,7 +202,7 @@ impl Collector {
     /// # Errors
     /// When the system has no thread or descriptor left.
     pub fn start(accounts: Arc<Accounts>, desk: Desk, tasks: Tasks, options: Options) -> io::Result<Self> {
-        let own = desk.clone();
+        let (own, to_end) = (desk.clone(), options.to_end);
         let (ready, is_ready) = threads::channel();
         let thread = thread::Builder::new().name("collector".to_owned()).spawn(move || match begin() {
             Ok((runtime, timer)) => {
@@ -210,7 +218,7 @@ impl Collector {
             }
         })?;
         is_ready.recv().unwrap_or_else(|_| Err(io::Error::other("the collector has not begun")))?;
-        Ok(Self { desk, thread })
+        Ok(Self { desk, to_end, thread })
     }
 
     /// Lets no more time pass, and says when it stands: a moment that no event of an account comes after.
@@ -223,16 +231,16 @@ impl Collector {
         receiver.recv().map_err(io::Error::other)
     }
 
-    /// Waits until no account waits for an answer any more, and ends. What is due later is left under way. Returns how often
-    /// the processor was asked for what no webhook had told.
+    /// Waits until no account waits for an answer any more, but no longer than the options say, and ends. What is due later
+    /// is left under way.
     ///
     /// # Errors
-    /// When the processor has refused one, or has not answered in time.
-    pub fn finish(self) -> Result<u64, CollectError> {
-        let ended = self.desk.open.wait(TO_END);
+    /// When the processor has refused a charge.
+    pub fn finish(self) -> Result<Ended, CollectError> {
+        let waited = self.desk.open.wait(self.to_end);
         self.desk.put(Task::Stop);
         let asked = self.thread.join().unwrap_or_default();
-        ended.map(|()| asked)
+        waited.map(|unanswered| Ended { asked, unanswered })
     }
 }
 
@@ -312,7 +320,9 @@ impl Worker {
     }
 
     async fn fulfil(self: Rc<Self>, account: AccountId, wish: Wish) {
-        let place = self.places.acquire().await.expect("places are never closed");
+        // Whoever looks for what was lost takes turns with the others, and a place no sooner than it is their turn: a crowd
+        // of them would have all places, and charges would wait.
+        let place = if let Wish::Find = wish { None } else { Some(self.place().await) };
         match wish {
             Wish::Charge(ask) => {
                 if let Some(answer) = self.charge(account, ask).await {
@@ -329,6 +339,11 @@ impl Worker {
             Wish::Find => self.find(account).await.unwrap_or_default(),
         }
         drop(place);
+    }
+
+    /// Waits for one of the places of those who ask at the same time.
+    async fn place(&self) -> SemaphorePermit<'_> {
+        self.places.acquire().await.expect("places are never closed")
     }
 
     fn hears(&self, account: AccountId, came: Came) {
@@ -391,7 +406,7 @@ impl Worker {
             About::Intent(intent) => {
                 // Whoever finds what was lost has a place already.
                 let place = match via {
-                    Via::Webhook => Some(self.places.acquire().await.expect("places are never closed")),
+                    Via::Webhook => Some(self.place().await),
                     Via::Reconciliation => None,
                 };
                 let found = self.found(&Words::payment(&intent)).await;
@@ -412,6 +427,7 @@ impl Worker {
         if !self.accounts.misses(account) {
             return Some(());
         }
+        let _place = self.place().await;
         // The first time it is all there are, from the newest back; then those that have come since.
         let side = if newest.is_none() { "starting_after" } else { "ending_before" };
         let mut from = newest.clone();

@@ -44,6 +44,8 @@ pub struct Reconciled {
     pub differ: u64,
     /// How often the processor was asked for what no webhook had told.
     pub asked: u64,
+    /// What was due by the end of the load, and has not come: accounts that wait for an answer, payments that were to go back.
+    pub unanswered: u64,
 }
 
 impl Sum {
@@ -88,10 +90,10 @@ impl Reconciled {
         found
     }
 
-    /// Whether both say the same, account by account.
+    /// Whether both say the same, account by account, and have said all that they had to.
     #[must_use]
     pub fn is_equal(&self) -> bool {
-        self.differ == 0
+        self.differ == 0 && self.unanswered == 0
     }
 }
 
@@ -133,6 +135,10 @@ mod tests {
         let sum = Sum { payments: 2, minor: 3_000 };
         assert_eq!([found.books, found.processor], [sum; 2]);
         assert_eq!(found.under_way, Sum { payments: 1, minor: 700 });
+        assert!(
+            !Reconciled { unanswered: 1, ..found }.is_equal(),
+            "who has had no answer has books that are not complete"
+        );
     }
 
     /// What has gone back at the processor is not held any more, whether or not its account has heard of that.

@@ -158,7 +158,11 @@ fn surfaces(sweep: &Sweep) -> String {
 fn ends(sweep: &Sweep) -> String {
     let mut rows = vec![header(sweep)];
     if let Some(own) = sweep.own() {
-        rows.push(point_row(sweep, own, if sweep.base.is_some() { "as the file has it" } else { "as the file has it, not on the grid" }));
+        rows.push(point_row(
+            sweep,
+            own,
+            if sweep.base.is_some() { "as the file has it" } else { "as the file has it, not on the grid" },
+        ));
     }
     if let Some(best) = sweep.best() {
         rows.push(point_row(sweep, &sweep.points[best], "earns the most on the grid"));

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 use super::*;
@@ -75,6 +76,57 @@ fn quiet(hook: &Hook) -> Webhook {
         duplicate: Share::NONE,
         reorder: Share::NONE,
         lose: Share::NONE,
+        at_once: NonZeroUsize::MIN,
+    }
+}
+
+/// An endpoint that keeps its connections, and hands over what came, and over which. Each answers so many requests; the
+/// next one it reads and hangs up, as one does that had been idle for too long.
+struct Keeping {
+    url: Url,
+    came: Receiver<(usize, String)>,
+}
+
+/// One that answers a request when it has so many.
+fn keeping(requests: usize, together: usize) -> Keeping {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap()).parse().unwrap();
+    let ((sender, came), all) = (channel(), Arc::new(Barrier::new(together)));
+    thread::spawn(move || {
+        for (line, stream) in listener.incoming().enumerate() {
+            let (sender, all, mut client) = (sender.clone(), Arc::clone(&all), Client(BufReader::new(stream.unwrap())));
+            thread::spawn(move || {
+                for number in 0.. {
+                    // The mock is gone.
+                    if client.0.fill_buf().map_or(true, <[u8]>::is_empty) {
+                        return;
+                    }
+                    let (_, event) = client.request();
+                    drop(sender.send((line, text(&event, "id").to_owned())));
+                    if number == requests {
+                        return;
+                    }
+                    all.wait();
+                    client.0.get_mut().write_all(b"HTTP/1.1 200 x\r\ncontent-length: 2\r\n\r\nok").unwrap();
+                }
+            });
+        }
+    });
+    Keeping { url, came }
+}
+
+impl Keeping {
+    /// A processor that sends here, each event a second late.
+    fn sent(&self, at_once: usize) -> (PaymentsServer, Client) {
+        let at_once = NonZeroUsize::new(at_once).unwrap();
+        let webhook = Webhook { url: self.url.clone(), at_once, delay: "1s".parse().unwrap(), ..quiet(&hook(|_| 200)) };
+        let server = serving(&PaymentsOptions { webhook: Some(webhook), ..PaymentsOptions::default() });
+        let client = Client::connect(&server);
+        (server, client)
+    }
+
+    fn next(&self) -> (usize, String) {
+        self.came.recv_timeout(PATIENCE).unwrap()
     }
 }
 
@@ -136,6 +188,77 @@ fn what_is_told_is_delivered_as_commanded_and_what_is_lost_is_listed() {
         let headers = format!("{FORM}mock-outcome: {wrong}\r\n");
         assert_eq!(client.ask("POST", "/v1/refunds", &headers, "payment_intent=pi_x").status, 400, "{wrong}");
     }
+}
+
+/// A driver's payments are more than memory would bear the events of: those alone are kept that nobody has told.
+#[test]
+fn what_a_driver_was_told_is_forgotten_and_lists_go_on_from_it() {
+    let hook = hook(|_| 200);
+    let webhook = Webhook { events: vec!["payment_intent.succeeded".to_owned()], ..quiet(&hook) };
+    let server = serving(&PaymentsOptions { obey: true, webhook: Some(webhook), ..PaymentsOptions::default() });
+    let mut client = Client::connect(&server);
+    let pay = |client: &mut Client, delivery: &str| {
+        let headers = format!("{FORM}mock-outcome: answer=paid;deliver_ns={delivery}\r\n");
+        let form = "amount=5&currency=usd&confirm=true&payment_method=pm_card_visa";
+        assert_eq!(client.ask("POST", "/v1/payment_intents", &headers, form).status, 200);
+    };
+    pay(&mut client, "3600000000000");
+    let [late] = &list(&client.found("/v1/events?delivery_success=false"), "id")[..] else { panic!("one is late") };
+    client.advance("1h");
+    hook.next();
+    client.until("/webhooks/delivered", 1);
+    pay(&mut client, "never");
+    let since = client.found(&format!("/v1/events?delivery_success=false&ending_before={late}"));
+    let lost = list(&since, "id");
+    assert_eq!(lost.len(), 1, "{since:#}");
+    for told in 2..=6 {
+        pay(&mut client, "0");
+        hook.next();
+        client.until("/webhooks/delivered", told);
+    }
+    assert_eq!(list(&client.found("/v1/events"), "id"), [lost[0].clone(), late.clone()]);
+    assert_eq!(server.shutdown(Duration::ZERO).events, 2);
+}
+
+#[test]
+fn a_connection_is_kept_and_what_ends_while_it_is_idle_is_no_failure() {
+    let (kept, ends) = (keeping(usize::MAX, 1), keeping(1, 1));
+    let came = [&kept, &ends].map(|hook| {
+        let (_server, mut client) = hook.sent(1);
+        let mut came = Vec::new();
+        for told in 1..=3 {
+            client.made("/v1/customers", "");
+            client.advance("1s");
+            client.until("/webhooks/delivered", told);
+            came.extend(hook.came.try_iter());
+        }
+        client.until("/webhooks/failed", 0);
+        came
+    });
+    let lines = |came: &[(usize, String)]| came.iter().map(|(line, _)| *line).collect::<Vec<_>>();
+    assert_eq!(lines(&came[0]), [0, 0, 0]);
+    // The second is asked for over the first connection, and then over one of its own.
+    assert_eq!(lines(&came[1]), [0, 0, 1, 1, 2]);
+    assert_eq!((&came[1][1].1, &came[1][3].1), (&came[1][2].1, &came[1][4].1));
+}
+
+/// Nothing is answered before eight are under way, and each is over a connection of its own: no fewer than eight, and no
+/// more.
+#[test]
+fn as_many_as_are_allowed_are_delivered_at_once() {
+    let hook = keeping(usize::MAX, 8);
+    let (_server, mut client) = hook.sent(8);
+    for _ in 0..16 {
+        client.made("/v1/customers", "");
+    }
+    client.advance("1s");
+    let mut came: Vec<_> = (0..16).map(|_| hook.next()).collect();
+    client.until("/webhooks/delivered", 16);
+    let lines: std::collections::BTreeSet<_> = came.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, (0..8).collect());
+    came.sort_by(|one, other| one.1.cmp(&other.1));
+    came.dedup_by(|one, other| one.1 == other.1);
+    assert_eq!(came.len(), 16, "none comes twice");
 }
 
 /// A bank takes a payment back once, and tells the shop; what was taken back cannot be refunded any more.

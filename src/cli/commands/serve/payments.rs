@@ -59,6 +59,7 @@ fn options(args: &args::ServePayments) -> PaymentsOptions {
         duplicate: args.webhook.webhook_duplicate,
         reorder: args.webhook.webhook_reorder,
         lose: args.webhook.webhook_lose,
+        at_once: NonZeroUsize::MIN,
     });
     PaymentsOptions {
         listen: args.listen,
