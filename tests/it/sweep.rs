@@ -50,16 +50,19 @@ fn one_key_is_a_line_and_a_curve() {
           28/day  $193.55  $0.00   2.34 %   -4.70 pp     0  earns the most, front
 
         Points
-                              includes.requests   earned  refused   margin
-          as the file has it             20/day  $193.55  17.56 %  $193.55
-          earns the most                 28/day  $193.55   2.34 %  $193.55
-          refuses the least              28/day  $193.55   2.34 %  $193.55
+                                         includes.requests   earned  refused   margin
+          as the file has it                        20/day  $193.55  17.56 %  $193.55
+          earns the most on the grid                28/day  $193.55   2.34 %  $193.55
+          refuses the least on the grid             28/day  $193.55   2.34 %  $193.55
 
         Front: 1 point; no other earns more without refusing more, or refuses less without earning less
             includes.requests   earned  refused   margin
                        28/day  $193.55   2.34 %  $193.55
 
         Below 10 replications there are no intervals: `--replications 10` tells chance from effect.
+
+        Assumed
+          nobody stays away or leaves because of a price: reactions are to refusals and reminders
     "#]]
     .assert_eq(&answer.to_string());
     expect![[r#"
@@ -96,10 +99,10 @@ fn rows_say_how_sure_they_are() {
           50/day  $193.55  alike  $0.00   0.00 %    alike   -0.01 pp     0  earns the most, front
 
         Points
-                              includes.requests   earned  refused   margin
-          as the file has it             20/day  $193.55  18.52 %  $193.55
-          earns the most                 50/day  $193.55   0.00 %  $193.55
-          refuses the least              50/day  $193.55   0.00 %  $193.55
+                                               includes.requests   earned  refused   margin
+          as the file has it, not on the grid             20/day  $193.55  18.52 %  $193.55
+          earns the most on the grid                      50/day  $193.55   0.00 %  $193.55
+          refuses the least on the grid                   50/day  $193.55   0.00 %  $193.55
 
         Front: 1 point; no other earns more without refusing more, or refuses less without earning less
             includes.requests   earned  refused   margin
@@ -108,6 +111,9 @@ fn rows_say_how_sure_they_are() {
         How sure
           the best earns $193.55 in each replication
           not told apart from it in revenue, paired over replications: 2 points: 16/day; 40/day
+
+        Assumed
+          nobody stays away or leaves because of a price: reactions are to refusals and reminders
     "#]]
     .assert_eq(&answer.to_string());
 }
@@ -148,10 +154,10 @@ fn two_keys_are_two_maps() {
           $49/month  18.52 %  1.25 %
 
         Points
-                                pro.fee  includes.requests   earned  refused   margin
-          as the file has it  $30/month             20/day  $193.55  18.52 %  $193.55
-          earns the most      $49/month             30/day  $316.13   1.25 %  $316.13
-          refuses the least   $49/month             30/day  $316.13   1.25 %  $316.13
+                                                 pro.fee  includes.requests   earned  refused   margin
+          as the file has it, not on the grid  $30/month             20/day  $193.55  18.52 %  $193.55
+          earns the most on the grid           $49/month             30/day  $316.13   1.25 %  $316.13
+          refuses the least on the grid        $49/month             30/day  $316.13   1.25 %  $316.13
 
         Front: 1 point; no other earns more without refusing more, or refuses less without earning less
               pro.fee  includes.requests   earned  refused   margin
@@ -165,6 +171,9 @@ fn two_keys_are_two_maps() {
         How sure
           the best earns $316.13 in each replication, refused ± 0.20 pp, at 95 %
           not told apart from it in revenue, paired over replications: 1 point: $49/month, 20/day
+
+        Assumed
+          nobody stays away or leaves because of a price: reactions are to refusals and reminders
     "#]].assert_eq(&answer.to_string());
     for (name, title) in [("earned.svg", "Revenue earned"), ("refused.svg", "Calls refused")] {
         let chart = result(&folder, name);

@@ -151,6 +151,9 @@ fn the_page_begins_with_what_a_decision_needs() {
 
         How sure that is
           every difference is settled
+
+        Assumed
+          nobody stays away or leaves because of a price: reactions are to refusals and reminders
     "#]]
     .assert_eq(&answer.stdout);
     assert_eq!(fs::read_to_string(folder.path().join("results/compare.txt")).unwrap(), answer.stdout);
@@ -202,6 +205,9 @@ fn an_open_difference_says_what_would_settle_it() {
           about 170 replications would settle recurring at the end of all
           about 240 replications would settle margin of all
           about 560 replications would settle earned of all
+
+        Assumed
+          nobody stays away or leaves because of a price: reactions are to refusals and reminders
     "#]]
     .assert_eq(end);
 }
@@ -287,6 +293,9 @@ fn two_files_are_compared_like_variants_and_stored_outcomes_unpaired() {
               calls refused of all, calls made of makers, attempts served of makers, calls made of takers,
               attempts served of takers, calls made of others, attempts served of others,
               calls refused of others
+
+        Assumed
+          nobody stays away or leaves because of a price: reactions are to refusals and reminders
     "#]]
     .assert_eq(&answer.stdout);
 }
