@@ -29,7 +29,7 @@ pub enum LatencyError {
     #[error("`{0}` is not a latency: expected `30ms`, `p50=30ms,p95=120ms` or `p50=30ms,p99=250ms`")]
     Form(String),
     /// A duration in the text cannot be read.
-    #[error("`{0}` is not a duration: expected a number and its unit (ns, us, ms, s), like `30ms` or `1.5s`")]
+    #[error("`{0}` is not a duration: expected a number and its unit (ns, us, ms, s, m, h, d), like `30ms` or `1.5s`")]
     Duration(String),
     /// A latency is longer than [`MAX_LATENCY`].
     #[error("a latency of {0:?} is too long: at most 1 hour (3600s)")]
@@ -132,6 +132,9 @@ fn parse_duration(text: &str) -> Result<Duration, LatencyError> {
         "us" | "µs" => 1e3,
         "ms" => 1e6,
         "s" => 1e9,
+        "m" => 60e9,
+        "h" => 3_600e9,
+        "d" => 86_400e9,
         _ => return Err(wrong()),
     };
     let number: f64 = number.parse().map_err(|_| wrong())?;
@@ -161,6 +164,9 @@ mod tests {
             ("250µs", 250_000),
             ("30 ms", 30_000_000),
             ("1.5s", 1_500_000_000),
+            ("5m", 300_000_000_000),
+            ("1h", 3_600_000_000_000),
+            ("0.01d", 864_000_000_000),
         ];
         for (text, ns) in cases {
             assert_eq!(latency(text), Ok(Latency::constant(Duration::from_nanos(ns)).unwrap()), "{text}");
@@ -178,23 +184,33 @@ mod tests {
     #[test]
     fn errors_say_what_was_found_and_what_to_write() {
         let cases = [
-            ("", "`` is not a duration: expected a number and its unit (ns, us, ms, s), like `30ms` or `1.5s`"),
-            ("30", "`30` is not a duration: expected a number and its unit (ns, us, ms, s), like `30ms` or `1.5s`"),
+            (
+                "",
+                "`` is not a duration: expected a number and its unit (ns, us, ms, s, m, h, d), like `30ms` or `1.5s`",
+            ),
+            (
+                "30",
+                "`30` is not a duration: expected a number and its unit (ns, us, ms, s, m, h, d), like `30ms` or `1.5s`",
+            ),
             (
                 "1.2.3s",
-                "`1.2.3s` is not a duration: expected a number and its unit (ns, us, ms, s), like `30ms` or `1.5s`",
+                "`1.2.3s` is not a duration: expected a number and its unit (ns, us, ms, s, m, h, d), like `30ms` or `1.5s`",
             ),
-            ("-1ms", "`-1ms` is not a duration: expected a number and its unit (ns, us, ms, s), like `30ms` or `1.5s`"),
+            (
+                "-1ms",
+                "`-1ms` is not a duration: expected a number and its unit (ns, us, ms, s, m, h, d), like `30ms` or `1.5s`",
+            ),
             ("p50=30ms", "`p50=30ms` is not a latency: expected `30ms`, `p50=30ms,p95=120ms` or `p50=30ms,p99=250ms`"),
             (
                 "p50=1ms,p90=2ms",
                 "`p50=1ms,p90=2ms` is not a latency: expected `30ms`, `p50=30ms,p95=120ms` or `p50=30ms,p99=250ms`",
             ),
             (
-                "p50=1ms,p99=2m",
-                "`2m` is not a duration: expected a number and its unit (ns, us, ms, s), like `30ms` or `1.5s`",
+                "p50=1ms,p99=2min",
+                "`2min` is not a duration: expected a number and its unit (ns, us, ms, s, m, h, d), like `30ms` or `1.5s`",
             ),
             ("3601s", "a latency of 3601s is too long: at most 1 hour (3600s)"),
+            ("1d", "a latency of 86400s is too long: at most 1 hour (3600s)"),
             ("p50=0ms,p99=1ms", "p50 must be above zero: write `0ms` for no latency at all"),
             ("p50=3ms,p99=1ms", "the upper point, 1ms, is below p50, 3ms"),
         ];

@@ -113,6 +113,13 @@ impl Plan {
         }
     }
 
+    /// Warns of payments that the load will not hear of in time, before it begins.
+    pub fn warn_of_unheard(&self, printer: &mut Printer) {
+        for warning in forecast::unheard::too_late(&self.scenario) {
+            printer.warning(&warning);
+        }
+    }
+
     /// The load as a world.
     pub fn scaled(&self) -> Result<Arc<World>, Failure> {
         check_traces(&self.scenario)?;

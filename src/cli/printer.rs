@@ -115,6 +115,11 @@ impl Printer {
         }
     }
 
+    /// Says where something listens, with `--quiet` too: nobody finds what has taken a free port otherwise.
+    pub fn address(&mut self, text: &str) {
+        self.talk(format_args!("{}\n", visible(text)));
+    }
+
     /// Says what is legal but odd, with `--quiet` too.
     pub fn warning(&mut self, text: &str) {
         self.talk(format_args!("{WARNING}warning{WARNING:#}: {}\n", visible(text)));

@@ -13,6 +13,7 @@ mod quota;
 mod sessions;
 pub mod text;
 mod traffic;
+pub mod unheard;
 mod upstream;
 mod webhooks;
 mod work;
@@ -91,6 +92,7 @@ impl Forecast {
         warnings.extend(load::cut_sessions(scenario, &traffic, &offered));
         warnings.extend(load::compressed_past_limits(scenario, &traffic));
         warnings.extend(load::over_before_faults(scenario));
+        warnings.extend(unheard::too_late(scenario));
         Self {
             schema: SCHEMA,
             scenario: scenario.name.clone(),

@@ -18,9 +18,9 @@ use serde::Serialize;
 use super::traffic::Traffic;
 
 /// How many delays are drawn: their share of a tenth is then right to a thousandth.
-const DRAWN: u64 = 100_000;
+pub(super) const DRAWN: u64 = 100_000;
 /// Where the delays are drawn; the same in each forecast.
-const SEED: u64 = 1;
+pub(super) const SEED: u64 = 1;
 /// What of the distribution is told.
 const LATER: [u64; 4] = [10 * SECOND, MINUTE, 10 * MINUTE, HOUR];
 
@@ -92,7 +92,7 @@ pub(super) fn late_hearing(scenario: &Scenario, traffic: &[Traffic<'_>]) -> Opti
 }
 
 /// How long webhooks take, in ns; infinitely long, where none ever comes.
-fn delays(terms: &Webhooks) -> Vec<f64> {
+pub(super) fn delays(terms: &Webhooks) -> Vec<f64> {
     let root = Address::seed(SEED).named("forecast of webhooks");
     let draw = |number: u64| {
         let stream = root.at(number).stream();

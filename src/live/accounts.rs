@@ -225,7 +225,7 @@ impl Accounts {
     /// How a refusal for this cause is mended, as far as the account tells.
     pub fn shortfall(&self, id: AccountId, when: When<'_>, route: u16, cause: Cause) -> Shortfall {
         let slot = self.lock(id);
-        Shortfall::of(slot.party.account(), when.read(), &self.world, route, cause)
+        Shortfall::of(&slot.party, when.read(), &self.world, route, cause)
     }
 
     /// The account of a cohort's member.

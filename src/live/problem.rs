@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use farebox_engine::billing::cause::{Cause, Kind};
+use farebox_engine::billing::decline::Decline;
 use farebox_engine::model::{Dialect, Limit, PastAllowance, Rate, Scenario};
 use farebox_engine::money::{Currency, Money};
 use farebox_engine::time::{SECOND, Span};
@@ -101,6 +102,8 @@ pub(crate) struct Amends {
     pub(crate) resets_at: Option<Timestamp>,
     /// Where credit is short, how there can be more.
     pub(crate) credit: Option<Credit>,
+    /// Why the card was declined that is to be replaced.
+    pub(crate) declined: Option<Decline>,
 }
 
 /// How there can be more credit.
@@ -108,15 +111,15 @@ pub(crate) struct Amends {
 pub(crate) enum Credit {
     /// It can be bought here, at [`TOP_UP`].
     CanBeBought,
-    /// It is being bought.
-    OnItsWay,
     /// There is nothing to buy it with.
     NeedsPaymentMethod,
+    /// The card that there is was declined for it.
+    NeedsAnotherCard,
 }
 
 impl Credit {
     /// Every one, in the order of its index.
-    const ALL: [Self; 3] = [Self::CanBeBought, Self::OnItsWay, Self::NeedsPaymentMethod];
+    const ALL: [Self; 3] = [Self::CanBeBought, Self::NeedsPaymentMethod, Self::NeedsAnotherCard];
 }
 
 #[derive(Debug)]
@@ -240,7 +243,7 @@ fn problem(cause: Cause, status: u16, has_wait: bool) -> Value {
         "detail": detail(cause, has_wait),
         "code": cause.name(),
         "retryable": has_wait || is_retryable(cause),
-        "action": action(cause),
+        "action": action(cause, has_wait),
     })
 }
 
@@ -250,17 +253,17 @@ fn problem_of_credit(credit: Credit, status: u16) -> Value {
     problem["action"] = action_for_credit(credit);
     match credit {
         Credit::CanBeBought => problem["top_up_url"] = json!(TOP_UP),
-        Credit::OnItsWay => {
-            problem["detail"] = json!("Credit is being bought: send the request again later.");
-            problem["retryable"] = json!(true);
-        }
         Credit::NeedsPaymentMethod => problem["detail"] = json!("Add a payment method, and buy credit."),
+        Credit::NeedsAnotherCard => {
+            problem["detail"] = json!("The card was declined for credit: put in another one, and buy credit.");
+        }
     }
     problem
 }
 
 /// A problem with more members: amounts as decimal numbers of the major unit in strings, and a time as RFC 3339 has it.
-fn amended(problem: &[u8], Amends { balance, required, resets_at, .. }: Amends, currency: Currency) -> Bytes {
+fn amended(problem: &[u8], amends: Amends, currency: Currency) -> Bytes {
+    let Amends { balance, required, resets_at, credit: _, declined } = amends;
     let whole = std::str::from_utf8(problem).expect("it was written as text");
     let mut text = whole.strip_suffix('}').expect("a problem is an object").to_owned();
     let mut member = |name: &str, value: &dyn std::fmt::Display| {
@@ -277,6 +280,9 @@ fn amended(problem: &[u8], Amends { balance, required, resets_at, .. }: Amends, 
     }
     if let Some(at) = resets_at {
         member("resets_at", &at);
+    }
+    if let Some(why) = declined {
+        member("decline_code", &why.name());
     }
     text.push('}');
     text.into()
@@ -335,14 +341,27 @@ fn policy(scenario: &Scenario, index: usize) -> Option<HeaderValue> {
     is_whole.then(|| HeaderValue::try_from(format!("\"rate\";q={requests};w={seconds}")).expect("digits"))
 }
 
-/// Whether the same request can pass later without anybody paying.
+/// Whether the same request can pass later without anybody paying, though nobody knows when.
 fn is_retryable(cause: Cause) -> bool {
-    matches!(cause, Cause::RateLimited | Cause::ConcurrencyLimited | Cause::UpstreamError | Cause::UpstreamTimeout)
+    matches!(
+        cause,
+        Cause::RateLimited
+            | Cause::ConcurrencyLimited
+            | Cause::BillingUnavailable
+            | Cause::UpstreamError
+            | Cause::UpstreamTimeout
+    )
 }
 
 /// What the client can do about it.
 fn detail(cause: Cause, has_wait: bool) -> &'static str {
     match (cause, cause.kind()) {
+        (Cause::FirstPaymentFailed | Cause::PastDue | Cause::Unpaid, _) if has_wait => {
+            "A payment is under way: wait as long as Retry-After says, and send the request again."
+        }
+        (Cause::CreditExhausted, _) if has_wait => {
+            "Credit is being bought: wait as long as Retry-After says, and send the request again."
+        }
         _ if has_wait => "Wait as long as Retry-After says, and send the request again.",
         (Cause::NoCredential | Cause::UnknownCredential, _) => {
             "Send a key that is known, as x-api-key or as a bearer token."

@@ -2,11 +2,13 @@
 
 use farebox_engine::billing::account::Account;
 use farebox_engine::billing::cause::Cause;
+use farebox_engine::billing::decline::Decline;
 use farebox_engine::billing::standing::{NotSold, Standing};
 use farebox_engine::model::SpendControl;
 use farebox_engine::money::Money;
 use farebox_engine::time::{Now, Span};
 use farebox_engine::world::World;
+use farebox_engine::world::party::Party;
 
 /// What is known of it; `None` is not known, or does not apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,14 +21,19 @@ pub struct Shortfall {
     pub resets_in: Option<Span>,
     /// Where credit is short: what the consumer's software would buy, or why it can buy none.
     pub usual_credit: Option<Result<Money, NotSold>>,
+    /// Where credit is short: why the card was declined for it, if there is no other card yet.
+    pub declined: Option<Decline>,
+    /// How long a client is told to wait, see [`World::retry_after`].
+    pub wait: Option<Span>,
 }
 
 impl Shortfall {
     /// What is short of an account that was refused a call of this route for this cause just now. What has changed since the
     /// decision is in it, so a balance may be enough by now; [`Self::required`] is left out where it would contradict the
     /// refusal.
-    pub(super) fn of(account: &Account, now: Now, world: &World, route: u16, cause: Cause) -> Self {
-        match cause {
+    pub(super) fn of(party: &Party, now: Now, world: &World, route: u16, cause: Cause) -> Self {
+        let account = party.account();
+        let known = match cause {
             Cause::CreditExhausted => Self::of_credit(account, now, world, route),
             Cause::SpendCap => Self {
                 balance: standing(account, now, world).and_then(|it| it.spend_cap?.checked_sub(it.spent)),
@@ -39,7 +46,8 @@ impl Shortfall {
                 Self { required: due, ..Self::default() }
             }
             _ => Self::default(),
-        }
+        };
+        Self { wait: world.retry_after(party, now, route, cause), ..known }
     }
 
     /// Where credit is looked at and debited later, any credit would have been enough: then nothing is required.
@@ -49,7 +57,8 @@ impl Shortfall {
         let is_short = margin < Money::ZERO && world.catalog.spend_control == SpendControl::Reserve;
         let required = if is_short { balance.checked_sub(margin) } else { None };
         let usual_credit = Some(account.usual_credit(&world.catalog));
-        Self { balance: Some(balance), required, resets_in: None, usual_credit }
+        let declined = account.credit_declined();
+        Self { balance: Some(balance), required, usual_credit, declined, ..Self::default() }
     }
 }
 

@@ -34,7 +34,7 @@ pub fn said_of(found: &Reconciled, currency: &str) -> String {
         let unit = i128::from(currency.scale) / 10_i128.pow(currency.exponent.into());
         currency.display(i128::from(sum.minor) * unit).to_string()
     };
-    let Reconciled { books, processor, under_way, differ, unanswered, .. } = found;
+    let Reconciled { books, processor, under_way, gone_back, differ, unanswered, .. } = found;
     let held = format!("payments of {} are held", of(processor));
     let compared = if *differ == 0 {
         ": the same as the books".to_owned()
@@ -42,15 +42,18 @@ pub fn said_of(found: &Reconciled, currency: &str) -> String {
         let (books, payments) = (of(books), counted(books.payments, "payment"));
         format!(", and the books say {payments} of {books}: {} differ", counted(*differ, "account"))
     };
-    let beside = match under_way.payments {
+    // Money that the page above says was collected, or that the processor holds, and that the two sums leave out.
+    let beside = |sum: &Sum, what: &str| match sum.payments {
         0 => String::new(),
-        _ => format!("; {} of {} under way at the end", counted(under_way.payments, "payment"), of(under_way)),
+        payments => format!("; {} of {} {what}", counted(payments, "payment"), of(sum)),
     };
     let missing = match unanswered {
         0 => String::new(),
         _ => format!("; {} missing at the end", counted(*unanswered, "answer")),
     };
-    held + &compared + &beside + &missing
+    let gone_back =
+        beside(gone_back, "more were collected and have gone back, which no account had heard of by the end");
+    held + &compared + &gone_back + &beside(under_way, "under way at the end: held, and not yet collected") + &missing
 }
 
 /// The page about a load on a gateway that is not ours.
@@ -193,4 +196,31 @@ fn percentiles(label: &str, ns: &Percentiles) -> Row {
     let known = known.into_iter().filter_map(|(name, ns)| Some(format!("{name} {}", duration(ns?))));
     let note = known.chain([counted(ns.count, "call")]).collect::<Vec<_>>().join("   ");
     row(label, ns.p50.map_or_else(|| "-".to_owned(), |p50| format!("p50 {}", duration(p50))), note)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(payments: u64, minor: i64) -> Sum {
+        Sum { payments, minor }
+    }
+
+    /// What the books have collected is what is held and what has gone back unheard of: 4,131 and 5 dollars.
+    #[test]
+    fn sums_that_differ_from_those_collected_say_what_is_left_out() {
+        let equal = Reconciled { books: sum(4_593, 413_100), processor: sum(4_593, 413_100), ..Reconciled::default() };
+        let said = |found: Reconciled| said_of(&found, "USD");
+        assert_eq!(said(equal), "payments of $4,131.00 are held: the same as the books");
+        assert_eq!(
+            said(Reconciled { gone_back: sum(5, 500), under_way: sum(41, 4_100), ..equal }),
+            "payments of $4,131.00 are held: the same as the books; 5 payments of $5.00 more were collected and have gone \
+             back, which no account had heard of by the end; 41 payments of $41.00 under way at the end: held, and not \
+             yet collected"
+        );
+        assert_eq!(
+            said(Reconciled { processor: sum(1, 100), differ: 1, ..equal }),
+            "payments of $1.00 are held, and the books say 4,593 payments of $4,131.00: 1 account differ"
+        );
+    }
 }

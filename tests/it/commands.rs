@@ -9,6 +9,7 @@ use expect_test::expect;
 use farebox::cli::commands::init::STARTER;
 use farebox::control::Control;
 use farebox::forecast::Forecast;
+use farebox::forecast::unheard::too_late;
 use farebox::simulate::{everyone, simulate};
 use farebox_engine::billing::account::Consumer;
 use farebox_engine::billing::gate::Decision;
@@ -308,6 +309,81 @@ fn a_page_says_what_is_assumed_of_webhooks_and_reminders() {
         hear by webhook     webhooks take 2.00 s on average; every 60.00 min the gateway asks for what it has not heard, and is answered, in an outage too; errors are known at once
         are not reminded    tried: nobody tells them before a card or a trial ends
     "#]].assert_eq(&assumed("payments: { webhooks: { delay: { exponential: 2s } } }\n"));
+}
+
+/// What a load warns of: one sign-up and cards that are declined, with this of payments and of the load.
+fn unheard(payments: &str, live: &str) -> String {
+    let scenario = fixture::parse(&format!(
+        "scenario: unheard\nhorizon: 40d\nplans: {{ pro: {{ fee: $9/month, grace: 2d }} }}\nconsumers:\n  \
+         all: {{ count: 4, plan: pro, joined: start, traffic: {{ rate: 1/h }}, payment: {{ card: {{ declines: 20% }} }} }}\n\
+         payments: {{ dunning: {{ retries: [ 3d ], finally: cancel }}, {payments} }}\nlive: {{ rate: 10/s, {live} }}\n"
+    ));
+    too_late(&scenario).into_iter().map(|warning| warning + "\n").collect()
+}
+
+/// A webhook that takes minutes of the wall never comes in a load of seconds, and one that takes a tenth of a second comes
+/// too late where a day does.
+#[test]
+fn a_load_that_cannot_hear_of_its_payments_says_so() {
+    expect![[r#"
+        of the payments that the load makes at its beginning, 100% are not heard of when it ends after 5 s: half of the answers and webhooks take 2 minutes or longer, and for those that are lost the gateway asks every 1 hour, on the wall's clock, however fast the billing clock runs. Who pays is not served for it, and who is declined is not refused; write a longer `live.duration`, or shorter times in `payments.webhooks` and `payments.processor`
+        the billing clock of the load is too fast for its payments: the first payment's 23 hours pass in 95.8 ms, and 100% of payments are heard of later, so sign-ups are given up that have paid; grace of 2 days pass in 200 ms, and 100% of payments are heard of later, so it is over before its decline is known, and serves nobody; the next attempt's 3 days pass in 300 ms, and 100% of payments are heard of later, so attempts to collect come later than the scenario has them; write a slower `live.clock`, or shorter times in `payments.webhooks` and `payments.processor`
+    "#]].assert_eq(&unheard(
+        "webhooks: { delay: { p50: 2m, p99: 30m }, lose: 30%, reconcile: 1h }",
+        "duration: 5s, clock: 10d per 1s",
+    ));
+    expect![[r#"
+        the billing clock of the load is too fast for its payments: the first payment's 23 hours pass in 136.9 ms, and 100% of payments are heard of later, so sign-ups are given up that have paid; grace of 2 days pass in 285.7 ms, and 100% of payments are heard of later, so it is over before its decline is known, and serves nobody; write a slower `live.clock`, or shorter times in `payments.webhooks` and `payments.processor`
+    "#]].assert_eq(&unheard("processor: { latency: 300ms }", "duration: 6s, clock: 7d per 1s"));
+}
+
+/// What is heard of at once, or soon enough, or hardly ever lost, is not warned of: a quarter of the payments has to be
+/// late. Nor is anything where nobody pays.
+#[test]
+fn a_load_that_hears_in_time_says_nothing() {
+    let load = "duration: 10s, clock: 1h per 1s";
+    assert_eq!(unheard("webhooks: { delay: 0s }", load), "");
+    assert_eq!(unheard("webhooks: { delay: { p50: 2s, p99: 60s }, lose: 2%, reconcile: 1h }", load), "");
+    assert_eq!(unheard("webhooks: { delay: 1s, lose: 24%, reconcile: 1h }", load), "");
+    assert_ne!(unheard("webhooks: { delay: 1s, lose: 26%, reconcile: 1h }", load), "");
+    // Who asks in time needs no webhook.
+    assert_eq!(unheard("webhooks: { delay: 1h, reconcile: 7s }", load), "");
+    assert_ne!(unheard("webhooks: { delay: 1h, reconcile: 20s }", load), "");
+    let nobody = "scenario: free\nhorizon: 40d\nplans: { free: {} }\nconsumers:\n  \
+                  all: { count: 4, plan: free, traffic: { rate: 1/h } }\n\
+                  payments: { webhooks: { delay: 1h } }\nlive: { rate: 10/s, duration: 5s }\n";
+    assert_eq!(too_late(&fixture::parse(nobody)), [""; 0]);
+}
+
+/// The loads of the library hear of their payments.
+#[test]
+fn no_scenario_of_the_library_warns_of_payments_that_come_too_late() {
+    let mut seen = 0;
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let scenario = fixture::parse(&fs::read_to_string(&path).unwrap());
+            assert_eq!(too_late(&scenario), [""; 0], "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 10);
+}
+
+/// A load says it before it begins.
+#[test]
+fn a_load_warns_of_payments_that_come_too_late() {
+    let text = "scenario: late\nhorizon: 40d\nplans: { pro: { fee: $9/month } }\nconsumers:\n  \
+                all: { count: 4, plan: pro, joined: start, traffic: { rate: 1/h } }\n\
+                payments: { webhooks: { delay: 1h } }\nlive: { rate: 20/s, duration: 500ms, clock: 1h per 1s }\n";
+    let folder = Folder::new("unheard").with("late.yaml", text);
+    for command in ["plan late.yaml", "load late.yaml --out load", "run late.yaml --out run --replications 1"] {
+        let answer = folder.farebox(command).run();
+        assert!(
+            answer.stderr.contains("warning: of the payments that the load makes at its beginning, 100%"),
+            "{answer}"
+        );
+    }
 }
 
 /// Nothing is said of webhooks where everything is heard of at once.

@@ -74,6 +74,17 @@ fn it_serves_until_ctrl_c_and_says_what_it_did() {
     assert_eq!(processor.end(), (Some(0), "requests: 2\nobjects: 3\nevents: 3\n".to_owned()));
 }
 
+/// Port 0 takes any: with `--quiet` too, nobody could find it otherwise. Delays are written as everywhere.
+#[test]
+fn a_quiet_processor_tells_where_it_listens() {
+    let processor = Processor::start("--quiet --webhook http://127.0.0.1:9/ --webhook-delay 5m");
+    let paid = "amount=500&currency=usd&payment_method=pm_card_visa&confirm=true";
+    assert!(processor.post("/v1/payment_intents", paid).starts_with("HTTP/1.1 200 "));
+    // Each event is still to be sent.
+    assert_eq!(processor.end(), (Some(0), "requests: 1\nobjects: 3\nevents: 3\nnot delivered: 3\n".to_owned()));
+    assert_eq!(Processor::start("--webhook http://127.0.0.1:9/ --webhook-delay 1h").end().0, Some(0));
+}
+
 /// The webhook of port 9 takes nothing: each event is told as one that was not delivered.
 #[test]
 fn what_was_not_delivered_is_said_at_the_end() {

@@ -41,6 +41,7 @@ pub fn load(args: &args::Load, printer: &mut Printer) -> Result<Verdict, Failure
         return elsewhere::load(plan, args, printer);
     }
     let mut desk = Desk::open(&args.live.baselines, &plan, &conditions(&plan.scenario))?;
+    plan.warn_of_unheard(printer);
     let that = baseline_world(&plan, &desk)?;
     let world = plan.scaled()?;
     let ceiling = ceiling(&plan, args.self_test)?;

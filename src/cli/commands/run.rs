@@ -34,6 +34,7 @@ pub fn run(args: &args::Run, printer: &mut Printer) -> Result<Verdict, Failure> 
     }
     plan.set_replications(args.replications);
     let mut desk = Desk::open(&args.live.baselines, &plan, &conditions(&plan.scenario))?;
+    plan.warn_of_unheard(printer);
     let outcome = simulate::outcome(&plan, printer)?;
     let mut verdict = Verdict::passed();
     let mut judgement = simulate::simulated(&mut plan, &outcome, args.live.judging.strict, &mut verdict);

@@ -71,9 +71,9 @@ pub fn gateway(args: &args::ServeGateway, printer: &mut Printer) -> Result<Verdi
         _ => None,
     };
     let listens = format!("the gateway listens on {}{with_tls}", gateway.addr());
-    printer.note(&format!("{listens} and forwards to {}", args.upstream));
+    printer.address(&format!("{listens} and forwards to {}", args.upstream));
     if let (Some(admin), Some(token)) = (&admin, &token) {
-        printer.note(&format!("health, metrics and accounts are on {}", admin.addr()));
+        printer.address(&format!("health, metrics and accounts are on {}", admin.addr()));
         if args.admin_token_file.is_none() {
             // A warning, because `--quiet` is to tell it too: it is told this once.
             printer.warning(&format!("the admin token is {token}; who has it may change accounts"));
@@ -133,7 +133,7 @@ pub fn upstreams(args: &args::ServeUpstreams, printer: &mut Printer) -> Result<V
     raise_descriptor_limit();
     let server = upstreams::serve(world, args.listen, args.threads);
     let server = server.map_err(|error| unheard("the upstreams", "--listen", error))?;
-    printer.note(&format!("the upstreams listen on {}", server.addr()));
+    printer.address(&format!("the upstreams listen on {}", server.addr()));
     while !interrupted.load(Ordering::Relaxed) {
         thread::sleep(LOOK);
     }

@@ -32,6 +32,8 @@ pub(crate) struct TopUps {
     in_month: u32,
     month: u32,
     month_ends: Time,
+    /// Why the card was declined for credit, as long as it has paid nothing since, and there is no other.
+    declined: Option<Decline>,
 }
 
 /// Credit that is being bought.
@@ -53,6 +55,7 @@ impl Default for TopUps {
             in_month: 0,
             month: 0,
             month_ends: long_ago,
+            declined: None,
         }
     }
 }
@@ -335,6 +338,7 @@ impl Account {
 
     /// Money comes in for what is receivable, and the processor takes its part.
     pub(super) fn captured(&mut self, amount: Money, catalog: &Catalog) -> Result<(), Overflow> {
+        self.top_up.declined = None;
         self.post(Movement::Capture, amount)?;
         let share = amount.scale_half_even(catalog.fees.success.parts, catalog.fees.success.of);
         self.post(Movement::FeeSuccess, plus(price::line(share, catalog.currency), catalog.fees.success_fixed)?)
@@ -393,6 +397,7 @@ impl Account {
         self.has_card = true;
         self.receivables.new_card();
         self.top_up.not_before = Time::from_ns(i64::MIN);
+        self.top_up.declined = None;
         self.watch_credit(now.billing, catalog);
         if self.status == Status::Paused {
             return self.convert(now.billing, catalog, actions);
@@ -521,6 +526,9 @@ impl Account {
         let amount = charge.amount;
         let is_automatic = self.top_up.automatic.take_if(|purpose| *purpose == charge.purpose).is_some();
         if answer != Answer::Paid {
+            if let Answer::Declined(why) = answer {
+                self.top_up.declined = Some(why);
+            }
             self.top_up.not_before = answered.billing + TRY_AGAIN;
             self.watch_credit(at, catalog);
             return Ok(());
@@ -539,6 +547,29 @@ impl Account {
         self.back.paid(CREDIT, answered.traffic, self.seen.traffic);
         self.timers.set(Deadline::CreditExpiry, self.grants.next_expiry(at));
         Ok(())
+    }
+
+    /// Why the card was declined when credit was bought with it last; `None` where it was not, where it has paid since, or
+    /// where there is another one now. What the processor could not answer says nothing of a card.
+    pub fn credit_declined(&self) -> Option<Decline> {
+        self.top_up.declined
+    }
+
+    /// Whether credit is being bought: the processor was asked, and the account has not heard what became of it.
+    pub fn is_buying_credit(&self) -> bool {
+        !self.top_up.pending.is_empty()
+    }
+
+    /// Whether what is due is being paid: as [`Self::is_buying_credit`], of an invoice.
+    pub fn is_collecting(&self) -> bool {
+        self.receivables.has_asked()
+    }
+
+    /// When the first payment is made once more by itself, in billing time: the processor could not answer the last
+    /// attempt. `None` where it has declined the card, or is being asked.
+    pub fn pays_again_at(&self) -> Option<Time> {
+        let again = self.timers.get(Deadline::Retry);
+        (self.status == Status::Incomplete && again < Time::NEVER).then_some(again)
     }
 
     /// Whether this credit was asked for, and not answered.

@@ -178,7 +178,6 @@ impl Receivables {
     }
 
     /// Whether the processor has been asked and has not answered.
-    #[cfg(test)]
     pub(crate) fn has_asked(&self) -> bool {
         self.asked.is_some()
     }

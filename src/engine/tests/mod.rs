@@ -16,6 +16,7 @@ use crate::sim::{self, Scratch};
 use crate::time::{DAY, Now, Span, Time};
 use crate::world::World;
 
+mod advice;
 mod allocations;
 mod any_story;
 mod arithmetic;

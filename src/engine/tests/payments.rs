@@ -18,7 +18,7 @@ use crate::time::{SECOND, Span, Time};
 use crate::world::World;
 use crate::world::party::Party;
 
-const ALWAYS: fn() -> Chance = || Chance::of(1, 1);
+pub(super) const ALWAYS: fn() -> Chance = || Chance::of(1, 1);
 
 /// One who subscribes at the first instant.
 pub(super) struct Played {
@@ -61,6 +61,18 @@ impl Played {
             Decision::Refuse(cause) => cause,
             Decision::Admit(_) => panic!("served"),
         }
+    }
+
+    /// What a client is told to wait that is refused for this cause then, in seconds.
+    pub(super) fn told_to_wait(&mut self, at: Span, cause: Cause) -> Option<u64> {
+        self.until(at);
+        self.world.retry_after(&self.party, after(at), 0, cause).map(|wait| wait.ns() / SECOND)
+    }
+
+    /// The consumer does something.
+    pub(super) fn does(&mut self, at: Span, act: Act) {
+        self.until(at);
+        self.world.intervene(&mut self.party, after(at), act).unwrap();
     }
 
     pub(super) fn moved(&self, movement: Movement) -> Money {

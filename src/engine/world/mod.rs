@@ -67,6 +67,9 @@ pub struct World {
     plays_software: bool,
 }
 
+/// What a client is told to wait for a payment that is being made.
+pub const PAYMENT_TAKES: Span = Span::from_secs(1);
+
 impl World {
     /// The scenario as it stands: the whole horizon, both clocks equal.
     pub fn whole(scenario: Arc<Scenario>) -> Result<Self, Overflow> {
@@ -264,14 +267,23 @@ impl World {
     }
 
     /// What a refused client is told to wait, in whole seconds (RFC 9110, `Retry-After`), rounded up so that one who comes
-    /// back then finds a token, or an allowance that is new; `None` where waiting alone does not help, or nobody knows for
-    /// how long.
+    /// back then finds a token, or an allowance or a spend cap that is new; `None` where waiting alone does not help, or
+    /// nobody knows for how long. While a payment is being made that would mend it, that is [`PAYMENT_TAKES`]: nothing is to be
+    /// done but to wait, and a gateway does not know for how long its processor will think.
     pub fn retry_after(&self, party: &Party, now: Now, route: u16, cause: Cause) -> Option<Span> {
         let wait_ns = match cause {
             Cause::RateLimited => party.account.margins(now, &self.catalog, route).rate_ns.min(0).unsigned_abs(),
-            Cause::QuotaExhausted => {
+            Cause::QuotaExhausted | Cause::SpendCap => {
                 let renews = party.account.allowance_renews(&self.catalog)?;
                 self.schedule.pace().clock.traffic_at(renews).since(now.traffic).ns()
+            }
+            Cause::CreditExhausted if party.account.is_buying_credit() => PAYMENT_TAKES.ns(),
+            Cause::FirstPaymentFailed | Cause::PastDue | Cause::Unpaid if party.account.is_collecting() => {
+                PAYMENT_TAKES.ns()
+            }
+            Cause::FirstPaymentFailed => {
+                let again = self.schedule.pace().clock.traffic_at(party.account.pays_again_at()?);
+                again.since(now.traffic).ns().max(PAYMENT_TAKES.ns())
             }
             _ => return None,
         };

@@ -40,6 +40,8 @@ pub struct Reconciled {
     pub processor: Sum,
     /// What the processor has taken, and the books could not have heard of by the end.
     pub under_way: Sum,
+    /// What has gone back at the processor, and the accounts had not heard of by the end: neither of the two sums has it.
+    pub gone_back: Sum,
     /// Accounts of which the two say different things.
     pub differ: u64,
     /// How often the processor was asked for what no webhook had told.
@@ -83,6 +85,7 @@ impl Reconciled {
             for charge in &account.returning {
                 booked.payments -= 1;
                 booked.minor -= minor(charge.amount, currency);
+                found.gone_back.add(1, minor(charge.amount, currency));
             }
             found.books.add(booked.payments, booked.minor);
             found.differ += u64::from(booked != held);
@@ -148,8 +151,10 @@ mod tests {
         let unheard = Collected { returning: vec![charge], ..captured(2, 30, Vec::new()) };
         let (gone, kept) = (capture("0", 1, 0), capture("0", 2, 20));
         let usd = Currency::from_code("USD").unwrap();
-        for account in [unheard.clone(), captured(1, 20, Vec::new())] {
-            assert!(Reconciled::of(&[account], &[gone.clone(), kept.clone()], usd).is_equal());
+        for (account, gone_back) in [(unheard.clone(), 1), (captured(1, 20, Vec::new()), 0)] {
+            let found = Reconciled::of(&[account], &[gone.clone(), kept.clone()], usd);
+            assert!(found.is_equal());
+            assert_eq!(found.gone_back, Sum { payments: gone_back, minor: 1_000 * gone_back as i64 });
         }
         let held = [capture("0", 1, 10), kept];
         assert!(!Reconciled::of(&[unheard], &held, usd).is_equal(), "it has not gone back");

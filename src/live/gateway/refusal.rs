@@ -31,15 +31,16 @@ impl Worker {
         cause: Cause,
         scheduled: Option<Scheduled>,
     ) -> Response<Answer> {
-        let (wait, plan) = self.wait(account, cause, route, scheduled);
         let mut answer = if self.shared.answers.tells_amends(cause) {
-            self.refuse_with(account, cause, route, wait, scheduled)
+            self.refuse_with(account, cause, route, scheduled)
         } else {
-            self.refuse(cause, Some(route), wait)
+            let (wait, plan) = self.wait(account, cause, route, scheduled);
+            let mut answer = self.refuse(cause, Some(route), wait);
+            if cause == Cause::RateLimited {
+                self.shared.answers.add_policy(plan, wait, &mut answer);
+            }
+            answer
         };
-        if cause == Cause::RateLimited {
-            self.shared.answers.add_policy(plan, wait, &mut answer);
-        }
         if cause == Cause::Canceled && self.accounts().has_left(account) {
             answer.headers_mut().insert(LEFT, HeaderValue::from_static("true"));
         }
@@ -58,22 +59,24 @@ impl Worker {
         account: AccountId,
         cause: Cause,
         route: u16,
-        wait: Option<Span>,
         scheduled: Option<Scheduled>,
     ) -> Response<Answer> {
         self.counters().ended(Some(route), cause);
         let when = scheduled.map_or(When::Wall(&self.shared.clock), |scheduled| When::At(scheduled.decided.now));
-        let Shortfall { balance, required, resets_in, usual_credit } =
+        let Shortfall { balance, required, resets_in, usual_credit, declined, wait } =
             self.accounts().shortfall(account, when, route, cause);
         // The times of a lockstep are on no clock of the wall.
         let resets_at = resets_in.filter(|_| scheduled.is_none()).and_then(wall_time);
         let credit = usual_credit.and_then(|sold| match sold {
+            // The same card would be declined again.
+            Ok(_) if declined.is_some() => Some(Credit::NeedsAnotherCard),
             Ok(_) => self.shared.sells_credit().then_some(Credit::CanBeBought),
-            Err(NotSold::OnItsWay) => Some(Credit::OnItsWay),
             Err(NotSold::NoPaymentMethod) => Some(Credit::NeedsPaymentMethod),
-            Err(NotSold::NotPrepaid | NotSold::NoUsualAmount | NotSold::NotSubscribed) => None,
+            // Of what is on its way, the time to wait is told.
+            Err(NotSold::OnItsWay | NotSold::NotPrepaid | NotSold::NoUsualAmount | NotSold::NotSubscribed) => None,
         });
-        let amends = Amends { balance, required, resets_at, credit };
+        let declined = declined.filter(|_| credit == Some(Credit::NeedsAnotherCard));
+        let amends = Amends { balance, required, resets_at, credit, declined };
         self.shared.answers.refuse_with(cause, wait, amends).map(Answer::Own)
     }
 

@@ -5,8 +5,10 @@ use bytes::Bytes;
 use farebox_engine::billing::cause::Cause;
 use farebox_engine::billing::standing::NotSold;
 use farebox_engine::money::Money;
+use farebox_engine::time::SECOND;
+use farebox_engine::world::PAYMENT_TAKES;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -69,7 +71,11 @@ fn not_sold(why: NotSold) -> Response<Answer> {
         NotSold::NoPaymentMethod => (StatusCode::CONFLICT, "no_payment_method", "There is no payment method"),
         NotSold::OnItsWay => (StatusCode::CONFLICT, "pending", "Credit is being bought already"),
     };
-    problem(status, code, title)
+    let mut answer = problem(status, code, title);
+    if why == NotSold::OnItsWay {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(PAYMENT_TAKES.ns() / SECOND));
+    }
+    answer
 }
 
 fn problem(status: StatusCode, code: &str, title: &str) -> Response<Answer> {

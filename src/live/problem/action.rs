@@ -58,20 +58,23 @@ fn written((who, what): (Who, &str)) -> Value {
     json!({ "who": who.name(), "what": what })
 }
 
-/// The member `action` of an answer for this cause.
-pub(super) fn action(cause: Cause) -> Value {
-    written(of(cause))
+/// The member `action` of an answer for this cause; `has_wait`: waiting alone will help. What waits for a payment that is
+/// being made, nobody mends sooner.
+pub(super) fn action(cause: Cause, has_wait: bool) -> Value {
+    let is_being_paid = has_wait
+        && matches!(cause, Cause::FirstPaymentFailed | Cause::PastDue | Cause::Unpaid | Cause::CreditExhausted);
+    written(if is_being_paid { (Who::Nobody, "wait") } else { of(cause) })
 }
 
 /// The same where credit is short, and it is known whether more can be bought.
 pub(super) fn action_for_credit(credit: Credit) -> Value {
     match credit {
         Credit::CanBeBought => {
-            let mut action = action(Cause::CreditExhausted);
+            let mut action = action(Cause::CreditExhausted, false);
             action["url"] = json!(TOP_UP);
             action
         }
-        Credit::OnItsWay => written((Who::Nobody, "wait")),
-        Credit::NeedsPaymentMethod => action(Cause::NoPaymentMethod),
+        Credit::NeedsPaymentMethod => action(Cause::NoPaymentMethod, false),
+        Credit::NeedsAnotherCard => written((Who::Consumer, "update_payment_method")),
     }
 }

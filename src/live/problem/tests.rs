@@ -63,7 +63,7 @@ fn a_problem_says_who_can_do_what() {
         spend_cap: consumer raise_cap
         credit_exhausted: consumer top_up
         payment_required: consumer pay_for_call
-        billing_unavailable: provider restore_billing
+        billing_unavailable: provider restore_billing, or later
         policy_error: provider correct_rule
         upstream_402: provider pay_upstream
         upstream_4xx: consumer check_request
@@ -74,8 +74,38 @@ fn a_problem_says_who_can_do_what() {
     .assert_eq(&Cause::ALL.iter().map(line).collect::<String>());
 }
 
-/// domain.md: `top_up_url` is there where topping up helps. Of the same refusal: credit is bought here, is being bought, or
-/// there is nothing to buy it with.
+/// What is being paid for by now nobody mends sooner; what else time mends by itself, somebody can.
+#[test]
+fn a_problem_that_time_mends_says_whether_somebody_could_act() {
+    let line = |cause: Cause| {
+        let body = body(Dialect::Problem, cause, 402, true).1;
+        assert_eq!(body["retryable"], true, "{}", cause.name());
+        let [who, what] = ["who", "what"].map(|name| body["action"][name].as_str().expect("text"));
+        format!("{}: {who} {what}. {}\n", cause.name(), body["detail"].as_str().expect("text"))
+    };
+    let causes = [
+        Cause::FirstPaymentFailed,
+        Cause::PastDue,
+        Cause::Unpaid,
+        Cause::CreditExhausted,
+        Cause::SpendCap,
+        Cause::QuotaExhausted,
+        Cause::RateLimited,
+    ];
+    expect![[r"
+        first_payment_failed: nobody wait. A payment is under way: wait as long as Retry-After says, and send the request again.
+        past_due: nobody wait. A payment is under way: wait as long as Retry-After says, and send the request again.
+        unpaid: nobody wait. A payment is under way: wait as long as Retry-After says, and send the request again.
+        credit_exhausted: nobody wait. Credit is being bought: wait as long as Retry-After says, and send the request again.
+        spend_cap: consumer raise_cap. Wait as long as Retry-After says, and send the request again.
+        quota_exhausted: consumer upgrade. Wait as long as Retry-After says, and send the request again.
+        rate_limited: nobody wait. Wait as long as Retry-After says, and send the request again.
+    "]]
+    .assert_eq(&causes.map(line).concat());
+}
+
+/// domain.md: `top_up_url` is there where topping up helps. Of the same refusal: credit is bought here, there is nothing to
+/// buy it with, or what there is was declined.
 #[test]
 fn a_refusal_for_want_of_credit_says_how_there_can_be_more() {
     let scenario = Scenario::new("credit", Span::from_ns(HOUR));
@@ -91,8 +121,8 @@ fn a_refusal_for_want_of_credit_says_how_there_can_be_more() {
         Credit::ALL.map(said),
         [
             json!([{ "who": "consumer", "what": "top_up", "url": url }, url, false]),
-            json!([{ "who": "nobody", "what": "wait" }, null, true]),
             json!([{ "who": "consumer", "what": "add_payment_method" }, null, false]),
+            json!([{ "who": "consumer", "what": "update_payment_method" }, null, false]),
         ]
     );
     assert!(Credit::ALL.iter().enumerate().all(|(i, credit)| *credit as usize == i));
@@ -243,6 +273,7 @@ fn a_problem_says_how_it_is_mended_as_far_as_that_is_known() {
         required: Some(Money::from_nanos(10_000_000)),
         resets_at: Some(at),
         credit: None,
+        declined: None,
     };
     let mut expected = plain.clone();
     for (name, value) in

@@ -84,8 +84,12 @@ fn an_allowance_that_is_used_up_says_when_it_is_new() {
 #[test]
 fn a_spend_cap_says_what_is_left_below_it_and_when_it_is_new() {
     let rig = Rig::new(AMENDS);
-    let (_, problem) = refused_after(&rig, 3, 3, "spend_cap");
+    let (answer, problem) = refused_after(&rig, 3, 3, "spend_cap");
     let (resets, now) = seconds(&problem["resets_at"]);
+    let wait: i64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((wait - 30..=wait + 1).contains(&(resets - now)), "{problem} {answer}");
+    let whole: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((&whole["retryable"], &whole["action"]["what"]), (&json!(true), &json!("raise_cap")));
     assert!((86_400..=32 * 86_400).contains(&(resets - now)), "{problem}");
     // Two calls of $0.02 past the allowance are below $0.05, and a third would not be.
     assert_eq!((&problem["balance"], &problem["currency"]), (&json!("0.01"), &json!("USD")));

@@ -81,9 +81,60 @@ fn credit_that_is_on_its_way_is_waited_for() {
     assert_eq!((status, &problem["code"], &problem["retryable"]), (409, &json!("pending"), &json!(true)));
     let (status, problem) = call(&rig, 0);
     assert_eq!((status, &problem["retryable"], problem.get("top_up_url")), (402, &json!(true), None));
+    let mut wire = rig.client();
+    assert_eq!(wire.get(&keyed(AccountId(0), "")).header("retry-after"), Some("1"));
+    wire.send(format!("POST {PAGE} HTTP/1.1\r\nhost: a\r\n{}\r\n", keyed(AccountId(0), "")));
+    assert_eq!(wire.receive().header("retry-after"), Some("1"));
     assert_eq!(problem["action"], json!({ "who": "nobody", "what": "wait" }));
     rig.gateway.finish(GRACE, WallClock::now).unwrap();
     rig.upstream.shutdown(Duration::ZERO);
+}
+
+/// Every attempt is declined. A machine that buys where it is told is told once: then somebody has to put in another card.
+#[test]
+fn credit_that_was_declined_is_not_offered_again() {
+    let rig = shop(&CREDIT.replacen("declines: 0%", "declines: 100%", 1), Logging::Off);
+    call(&rig, 0);
+    call(&rig, 0);
+    assert_eq!(call(&rig, 0).1["top_up_url"], json!(PAGE));
+    assert_eq!(buy(&rig, 0).0, 202);
+    let (status, problem) = call(&rig, 0);
+    assert_eq!((status, &problem["retryable"], problem.get("top_up_url")), (402, &json!(false), None));
+    assert_eq!(problem["action"], json!({ "who": "consumer", "what": "update_payment_method" }));
+    assert_eq!(problem["decline_code"], "do_not_honor");
+    assert!(problem["detail"].as_str().unwrap().contains("another"), "{problem}");
+    rig.gateway.finish(GRACE, WallClock::now).unwrap();
+    rig.upstream.shutdown(Duration::ZERO);
+}
+
+/// Who signs up is refused until the processor has answered, or its webhook has come: that is nothing to act upon.
+#[test]
+fn a_first_payment_that_is_under_way_is_waited_for() {
+    for (payments, is_declined) in
+        [("processor: { latency: 1h }", false), ("webhooks: { delay: 1h }", false), ("", true)]
+    {
+        let rig = shop(
+            &format!(
+                "scenario: first\nhorizon: 30d\nplans: {{ pro: {{ fee: $10/month }} }}\nconsumers:\n  \
+                 one: {{ count: 1, plan: pro, joined: start, traffic: {{ rate: 0.001/day }}, payment: {{ card: {{ declines: {} }} }} }}\n\
+                 payments: {{ {payments} }}\n",
+                if is_declined { "100%" } else { "0%" },
+            ),
+            Logging::Off,
+        );
+        let answer = rig.client().get(&keyed(AccountId(0), ""));
+        refused(&answer, 402, "first_payment_failed");
+        let problem: Value = serde_json::from_slice(&answer.body).unwrap();
+        let said = (answer.header("retry-after"), problem["retryable"].as_bool(), problem["action"]["what"].as_str());
+        let expected = if is_declined {
+            (None, Some(false), Some("update_payment_method"))
+        } else {
+            (Some("1"), Some(true), Some("wait"))
+        };
+        assert_eq!(said, expected, "{payments}");
+        rig.gateway.finish(GRACE, WallClock::now).unwrap();
+        rig.upstream.shutdown(Duration::ZERO);
+    }
 }
 
 #[test]
@@ -122,6 +173,7 @@ fn nothing_is_sold_that_a_replay_would_not_know_of_or_while_billing_is_down() {
     let rig = shop(&down, Logging::Off);
     let (status, problem) = buy(&rig, 0);
     assert_eq!((status, &problem["code"]), (503, &json!("billing_unavailable")));
+    assert_eq!(problem["retryable"], true, "it says to send it again later");
     rig.quiesce();
 }
 

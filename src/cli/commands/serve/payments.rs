@@ -24,7 +24,7 @@ pub fn payments(args: &args::ServePayments, printer: &mut Printer) -> Result<Ver
     raise_descriptor_limit();
     let server = PaymentsServer::start(&options);
     let server = server.map_err(|error| unheard("the payment processor", "--listen", error))?;
-    printer.note(&format!("the payment processor listens on {}; any key sk_test_… will do", server.addr()));
+    printer.address(&format!("the payment processor listens on {}; any key sk_test_… will do", server.addr()));
     if let (Some(webhook), None) = (&options.webhook, &args.webhook.webhook_secret) {
         // A warning, because `--quiet` is to tell it too: nothing can be verified without it.
         printer.warning(&format!("events are signed with {}", webhook.secret));
