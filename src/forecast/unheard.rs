@@ -69,7 +69,7 @@ fn overtaken(scenario: &Scenario, payers: &[(&Cohort, &Plan)], hearing: &Hearing
         (passes < scenario.live.duration && share >= MANY).then(|| {
             let (billing, passes) = (length(billing.ns()), length(passes.ns()));
             format!(
-                "{what} {billing} pass in {passes}, and {:.0}% of payments are heard of later, so {so}",
+                "{what} {billing}, which here go by in {passes}, and {:.0}% of payments are heard of later, so {so}",
                 100.0 * share
             )
         })

@@ -28,6 +28,8 @@ pub(super) fn told<'a>(cohorts: impl Iterator<Item = &'a CohortOutcome>, what: B
 /// From what happened at the processor until an account heard of it, in ns.
 pub(super) fn time_to_hear<'a>(cohorts: impl Iterator<Item = &'a CohortOutcome>, statistic: Statistic) -> Pair {
     let heard = Heard::sum(cohorts.map(|cohort| &cohort.heard));
-    let latency = Latency { sum_ns: heard.late_ns.0, ..Latency::of_buckets(heard.late) };
+    // No quantile is longer than the longest, as it would be where that is told by the end of its bucket.
+    let buckets = heard.late.iter().map(|[upper, events]| [*upper.min(&heard.late_max_ns), *events]).collect();
+    let latency = Latency { buckets, sum_ns: heard.late_ns.0, max_ns: heard.late_max_ns };
     of_latency(&latency, statistic)
 }

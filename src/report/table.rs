@@ -159,6 +159,7 @@ fn revenue(outcome: &Outcome) -> String {
 
 /// What was counted of subscriptions and payments.
 fn dunning(outcome: &Outcome) -> String {
+    let scale = currency(outcome).scale.unsigned_abs();
     let mut rows = Vec::new();
     for (number, cohort) in each(outcome) {
         let counts = Count::ALL.into_iter().filter(|count| !webhooks::COUNTS.contains(count));
@@ -168,7 +169,8 @@ fn dunning(outcome: &Outcome) -> String {
         let counts = counts.chain(paid).chain(recovered).map(|(name, count)| (name, count.to_string()));
         let times = [("blocked_s", cohort.dunned.blocked_ns), ("recovered_s", cohort.dunned.recovered_ns)];
         let times = times.map(|(name, ns)| (name.to_owned(), decimal(ns.0, SECOND)));
-        for (name, count) in counts.chain(times).chain(served_again(cohort)) {
+        let given_back = ("given_back_amount".to_owned(), decimal(cohort.given_back.0, scale));
+        for (name, count) in counts.chain(times).chain([given_back]).chain(served_again(cohort)) {
             rows.push(vec![number.to_string(), cohort.cohort.clone(), cohort.plan.clone(), name, count]);
         }
     }
@@ -201,7 +203,7 @@ fn of_webhooks(outcome: &Outcome) -> String {
         ];
         let sums = sums.map(|(name, ns)| (name, decimal(ns.0, SECOND)));
         let quantiles = [("late_p50_s", 0.5), ("late_p90_s", 0.9), ("late_p99_s", 0.99)].map(|(name, q)| {
-            let ns = quantile(&heard.late, q).map(i128::from);
+            let ns = heard.quantile(q).map(i128::from);
             (name, ns.map_or_else(String::new, |ns| decimal(ns, SECOND)))
         });
         for (name, value) in counts.into_iter().chain(sums).chain(quantiles) {

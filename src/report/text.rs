@@ -282,13 +282,16 @@ impl Mean {
             ("served without credit", figures.leaked),
         ];
         let beside = beside.into_iter().filter(|(_, nanos)| *nanos != 0);
-        // A mean is told in the minor unit, as in the statements; the amount of one run to its last digit.
-        let runs = i128::from(self.runs);
-        let minor = i128::from(price::minor_unit(currency(outcome)));
-        let mean =
-            |nanos: i128| if runs == 1 { nanos } else { (nanos + minor * runs / 2).div_euclid(minor * runs) * minor };
-        let rows = beside.map(|(label, nanos)| row(label, currency(outcome).display(mean(nanos)).to_string(), ""));
+        let rows = beside.map(|(label, nanos)| row(label, self.amount(nanos), ""));
         Section::of("Beside the invoices", rows.collect())
+    }
+
+    /// A mean is told in the minor unit, as in the statements; the amount of one run to its last digit.
+    fn amount(&self, nanos: i128) -> String {
+        let (currency, runs) = (currency(&self.outcome), i128::from(self.runs));
+        let minor = i128::from(price::minor_unit(currency));
+        let mean = if runs == 1 { nanos } else { (nanos + minor * runs / 2).div_euclid(minor * runs) * minor };
+        currency.display(mean).to_string()
     }
 
     pub(super) fn collecting(&self) -> Option<Section> {
@@ -324,6 +327,11 @@ impl Mean {
         }
         if of(Count::Exhausted) > 0 {
             rows.push(row("dunning ended without payment", figure(of(Count::Exhausted)), ""));
+        }
+        if of(Count::GivenBack) > 0 {
+            let amount = self.amount(outcome.cohorts.iter().map(|cohort| cohort.given_back.0).sum());
+            let note = format!("{amount}, heard of when nothing was due for it any more");
+            rows.push(row("paid too late, given back", figure(of(Count::GivenBack)), note));
         }
         Section::of("Subscriptions and payments", rows)
     }

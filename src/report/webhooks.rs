@@ -3,7 +3,7 @@
 
 use farebox_engine::billing::tally::Count;
 use farebox_engine::money::thousands;
-use farebox_engine::outcome::{CohortOutcome, Heard, Outcome, quantile};
+use farebox_engine::outcome::{CohortOutcome, Heard, Outcome};
 
 use super::section::{Row, Section, row};
 use super::text::duration;
@@ -46,7 +46,7 @@ fn rows(cohorts: &[CohortOutcome], runs: u64) -> Vec<Row> {
         row("found by asking", each(of(Count::Reconciled)), "no webhook had told of them by then"),
         row("not heard of by the end", each(of(Count::Unheard)), ""),
     ];
-    if let Some((p50, p99)) = quantile(&heard.late, 0.5).zip(quantile(&heard.late, 0.99)) {
+    if let Some((p50, p99)) = heard.quantile(0.5).zip(heard.quantile(0.99)) {
         let mean = duration((heard.late_ns.0 / i128::from(heard.events())) as u64);
         rows.push(row("heard of after", mean, format!("on average, p50 {}, p99 {}", duration(p50), duration(p99))));
     }
@@ -55,7 +55,12 @@ fn rows(cohorts: &[CohortOutcome], runs: u64) -> Vec<Row> {
         (ns > 0).then(|| row(label, duration((ns / i128::from(runs)) as u64), note))
     };
     let blocked = heard.wrongly_blocked_ns.0;
-    rows.extend(wrong("wrongly blocked", blocked, Count::WronglyBlocked, "paid, and refused until that was heard of"));
+    rows.extend(wrong(
+        "wrongly blocked",
+        blocked,
+        Count::WronglyBlocked,
+        "paid, and refused until that was heard of, or to the end",
+    ));
     let served = heard.wrongly_served_ns.0;
     rows.extend(wrong("wrongly served", served, Count::WronglyServed, "not paid, and served until that was heard of"));
     rows
@@ -105,6 +110,7 @@ mod tests {
         cohort.heard = Heard {
             late: vec![[2 * SECOND, 9], [HOUR, 1]],
             late_ns: Nanos(i128::from(HOUR)),
+            late_max_ns: HOUR - 5 * SECOND,
             wrongly_blocked_ns: Nanos(i128::from(5 * HOUR)),
             wrongly_served_ns: Nanos(i128::from(3 * SECOND)),
         };
@@ -114,8 +120,8 @@ Webhooks
   deliveries                     12  1.20 an event; 3 were known, 0 out of date
   found by asking                 1  no webhook had told of them by then
   not heard of by the end         0
-  heard of after           6.00 min  on average, p50 2.00 s, p99 60.00 min
-  wrongly blocked            5.00 h  of 2 consumers: paid, and refused until that was heard of
+  heard of after           6.00 min  on average, p50 2.00 s, p99 59.92 min
+  wrongly blocked            5.00 h  of 2 consumers: paid, and refused until that was heard of, or to the end
   wrongly served             3.00 s  of 1 consumer: not paid, and served until that was heard of
 ";
         assert_eq!(render(&outcome), expected);

@@ -267,7 +267,8 @@ impl Account {
         }
     }
 
-    /// The payment of an invoice whose subscription has ended meanwhile is not captured.
+    /// The payment of an invoice whose subscription has ended meanwhile is not captured; one that was, and is heard of after
+    /// that, is given back.
     fn invoice_answered(
         &mut self,
         at: Time,
@@ -277,10 +278,14 @@ impl Account {
         answer: Answer,
         actions: &mut Vec<Action>,
     ) -> Result<(), Overflow> {
-        let Some(asked) = self.receivables.answered(charge.purpose) else { return Ok(()) };
+        let Some(asked) = self.receivables.answered(charge.purpose) else {
+            self.paid_for_nothing(answered, charge, answer);
+            return Ok(());
+        };
         self.networks_count(charge.purpose, answer, catalog)?;
         let is_oldest = self.receivables.unpaid().next().is_some_and(|invoice| invoice.purpose == charge.purpose);
         if !is_oldest {
+            self.paid_for_nothing(answered, charge, answer);
             // What is due by now has waited for this answer.
             return if self.receivables.unpaid().next().is_some() {
                 self.collect(at, true, catalog, actions)
@@ -299,6 +304,14 @@ impl Account {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// Nothing is due any more for what was asked for: if that was captured, and is heard of only now, it is given back.
+    fn paid_for_nothing(&mut self, answered: Now, charge: Charge, answer: Answer) {
+        if answer == Answer::Paid && answered.traffic < self.seen.traffic {
+            self.tally.count(Count::GivenBack);
+            self.tally.given_back += i128::from(charge.amount.nanos());
         }
     }
 

@@ -77,9 +77,11 @@ pub enum Count {
     WronglyBlocked,
     /// Consumers whose status let them pass at any time, because what should have refused them was not heard of.
     WronglyServed,
+    /// Payments that were heard of when nothing was due for them any more, and were given back.
+    GivenBack,
 }
 
-const COUNTS: usize = 35;
+const COUNTS: usize = 36;
 
 impl Count {
     /// Every count, in the order of its index.
@@ -119,6 +121,7 @@ impl Count {
         Self::Unheard,
         Self::WronglyBlocked,
         Self::WronglyServed,
+        Self::GivenBack,
     ];
 
     /// Its name in outcomes.
@@ -159,6 +162,7 @@ impl Count {
             Self::Unheard => "unheard",
             Self::WronglyBlocked => "wrongly_blocked",
             Self::WronglyServed => "wrongly_served",
+            Self::GivenBack => "given_back",
         }
     }
 }
@@ -181,6 +185,8 @@ pub struct Tally {
     pub blocked_ns: u128,
     /// What calls were billed whose clients had given up, from credit and in arrears, in nanos.
     pub billed_given_up: i128,
+    /// What [`Count::GivenBack`] comes to, in nanos. It is in no books.
+    pub given_back: i128,
     /// Invoices paid after a failed attempt, by the whole days from the first such to the payment, as far as any was.
     pub recovered_by_day: Vec<u64>,
     /// All those times together, in ns.
@@ -234,6 +240,7 @@ impl Tally {
         self.units.add(&other.units);
         self.blocked_ns += other.blocked_ns;
         self.billed_given_up += other.billed_given_up;
+        self.given_back += other.given_back;
         self.recovered_ns += other.recovered_ns;
         let known = self.recovered_by_day.len().max(other.recovered_by_day.len());
         self.recovered_by_day.resize(known, 0);

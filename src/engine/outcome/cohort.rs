@@ -63,6 +63,10 @@ pub struct CohortOutcome {
     /// `settled_given_up`.
     #[serde(default, skip_serializing_if = "Nanos::is_zero")]
     pub billed_given_up: Nanos,
+    /// What was paid, heard of when nothing was due for it any more, and given back; how often is counted as `given_back`. It is
+    /// in no books.
+    #[serde(default, skip_serializing_if = "Nanos::is_zero")]
+    pub given_back: Nanos,
     /// How long what was due stayed unpaid.
     #[serde(default, skip_serializing_if = "Dunned::is_nothing")]
     pub dunned: Dunned,
@@ -168,6 +172,7 @@ impl CohortOutcome {
             counts: counts(record),
             paid_by_attempt: record.tally.paid_by_attempt.to_vec(),
             billed_given_up: Nanos(record.tally.billed_given_up),
+            given_back: Nanos(record.tally.given_back),
             latency: buckets(&record.latency.histogram(HOUR)),
             latency_sum_ns: Nanos(record.latency.sum.cast_signed()),
             latency_max_ns: record.latency.max,
@@ -223,6 +228,7 @@ impl CohortOutcome {
         add(&mut self.counts, &other.counts, |sum, more| *sum += more);
         add_each(&mut self.paid_by_attempt, &other.paid_by_attempt);
         self.billed_given_up += other.billed_given_up;
+        self.given_back += other.given_back;
         self.latency = pooled([&self.latency[..], &other.latency]);
         self.latency_sum_ns += other.latency_sum_ns;
         self.latency_max_ns = self.latency_max_ns.max(other.latency_max_ns);

@@ -378,9 +378,11 @@ fn a_merge_adds_every_number() {
             recovered_ns: Nanos(55 * i128::from(n)),
         },
         billed_given_up: Nanos(59 * i128::from(n)),
+        given_back: Nanos(64 * i128::from(n)),
         heard: Heard {
             late: vec![[4_000, 60 * n]],
             late_ns: Nanos(61 * i128::from(n)),
+            late_max_ns: if n == 1 { 1 } else { 3_999 },
             wrongly_blocked_ns: Nanos(62 * i128::from(n)),
             wrongly_served_ns: Nanos(63 * i128::from(n)),
         },

@@ -310,6 +310,85 @@ fn what_is_never_heard_of_is_counted_at_the_end() {
     assert_eq!((cohort.heard.events(), cohort.moved(Movement::Capture)), (0, 0));
 }
 
+/// Twenty who subscribe and pay at the first instant, are given up after 23 hours as all who have not paid by then, and hear of
+/// their payment so late, or never.
+fn given_up(delay: Option<Span>) -> Scenario {
+    // Asked about once in centuries: nobody is within these 60 days.
+    let webhooks = Webhooks { reconcile: days(100_000), ..Webhooks::default() };
+    let mut scenario = told(
+        monthly("30"),
+        match delay {
+            Some(delay) => Webhooks { delay: Distribution::Constant(delay.ns() as f64), ..webhooks },
+            None => Webhooks { lose: Chance::ALWAYS, ..webhooks },
+        },
+    );
+    (scenario.cohorts[0].count, scenario.cohorts[0].joined, scenario.horizon) = (20, Joined::Start, days(60));
+    scenario
+}
+
+/// Heard of in time they are served from then on. Else nothing lets them in any more: they are wrongly blocked from the payment
+/// to the end, whether it is heard of at last or not, and what is heard of is given back.
+#[test]
+fn who_has_paid_and_was_given_up_is_wrongly_blocked_to_the_end() {
+    for (delay, blocked, given_back, unheard) in [
+        (Some(hours(22)), hours(22), 0, 0),
+        (Some(just_before(hours(23))), just_before(hours(23)), 0, 0),
+        (Some(hours(23)), days(60), 20, 0),
+        (Some(hours(30)), days(60), 20, 0),
+        (None, days(60), 0, 20),
+    ] {
+        let cohort = &play_all(&world(given_up(delay))).cohorts[0];
+        assert_eq!(cohort.heard.wrongly_blocked_ns.0, 20 * i128::from(blocked.ns()), "{delay:?}");
+        assert_eq!(cohort.heard.wrongly_served_ns.0, 0);
+        let counts = [Count::WronglyBlocked, Count::GivenBack, Count::Unheard].map(|count| cohort.count(count));
+        assert_eq!(counts, [20, given_back, unheard], "{delay:?}");
+        let amount = i128::from(dollars(30).nanos()) * i128::from(given_back);
+        assert_eq!((cohort.given_back.0, cohort.moved(Movement::Refund)), (amount, 0));
+    }
+    // Who would have left after a month is blocked wrongly for that month.
+    let mut scenario = given_up(Some(hours(30)));
+    scenario.cohorts[0].churn = Chance::ALWAYS;
+    let cohort = &play_all(&world(scenario)).cohorts[0];
+    assert_eq!(cohort.heard.wrongly_blocked_ns.0, 20 * i128::from(days(31).ns()));
+    // Who was declined has not paid, and is given up rightly.
+    let mut scenario = given_up(None);
+    scenario.cohorts[0].card = Some(Card::declining(Chance::ALWAYS));
+    let cohort = &play_all(&world(scenario)).cohorts[0];
+    assert_eq!((cohort.heard.wrongly_blocked_ns.0, cohort.count(Count::Unheard)), (0, 20));
+}
+
+/// One of them calls every second around the end of the wait, and around the news: none is served, and every refusal is
+/// wrong, whether they are played by themselves or share an upstream, and in what their logs tell too.
+#[test]
+fn refusals_of_who_was_given_up_are_false() {
+    for capacity in [None, Some(1_000)] {
+        let mut scenario = given_up(Some(hours(30)));
+        let around = |at: u64| (0..20).map(move |n| Span::from_ns(hours(at).ns() + n * SECOND - 10 * SECOND));
+        scenario.cohorts[0].arrivals = super::wrong::calls_at(around(23).chain(around(30)).chain(around(1_000)));
+        scenario.upstreams[0].capacity = capacity;
+        let world = world(scenario);
+        assert_eq!(world.is_shared(), capacity.is_some());
+        let outcome = super::wrong::play_judged(&world);
+        let all = outcome.cohorts[0].oracle.as_ref().unwrap().whole();
+        let wrong: Vec<_> = all.false_refusals.iter().map(|(name, wrong)| (name.as_str(), wrong.count)).collect();
+        assert_eq!(wrong, [("canceled", 50), ("first_payment_failed", 10)]);
+        assert_eq!((all.served_rightly, all.refused_rightly, all.leaks.len()), (0, 0, 0));
+        assert_eq!(outcome.cohorts[0].heard.wrongly_blocked_ns.0, 20 * i128::from(days(60).ns()));
+        super::wrong::is_as_its_log(0, &world);
+    }
+}
+
+/// A bucket of the distribution ends after ten seconds; nobody has waited as long.
+#[test]
+fn no_quantile_is_later_than_the_latest() {
+    let mut scenario = told(monthly("30"), late());
+    (scenario.cohorts[0].count, scenario.cohorts[0].joined, scenario.horizon) = (20, Joined::Start, days(40));
+    let heard = &play_all(&world(scenario)).cohorts[0].heard;
+    assert!(heard.late[0][0] > TEN.ns(), "{:?}", heard.late);
+    assert_eq!([0.01, 0.5, 1.0].map(|q| heard.quantile(q)), [Some(TEN.ns()); 3]);
+    assert_eq!(heard.late_max_ns, TEN.ns());
+}
+
 /// An error of the processor is no event of it: it is known at once, and an hour later it is asked again.
 #[test]
 fn an_error_is_heard_at_once() {

@@ -355,7 +355,7 @@ impl World {
             self.happen(party, at, happening)?;
         } else {
             let (_, what) = party.account.next_due().expect("something is due");
-            party.account.deadline(at, what, &self.catalog, &mut party.actions)?;
+            self.falls_due(party, at, what)?;
         }
         self.act(party, at)?;
         Ok(CaughtUp::Fully)
@@ -407,7 +407,10 @@ impl World {
 
     fn happen(&self, party: &mut Party, now: Now, happening: Happening) -> Result<(), Overflow> {
         match happening {
-            Happening::Leave => self.react(party, now, Act::Churn),
+            Happening::Leave => {
+                self.no_longer_shut_out(party, now);
+                self.react(party, now, Act::Churn)
+            }
             Happening::React(index) => match self.reactions[party.consumer().cohort as usize][index].act {
                 Act::SlowDown { lasts, .. } => {
                     party.account.slows_down(now);

@@ -9,14 +9,15 @@
 //! A party whose processor is [outside](super::outside) hears at the same moments, and of what has come by then: the
 //! processor is told what is drawn here, and plays it.
 
-use crate::billing::account::{Account, Consumer};
+use crate::billing::account::{Account, Consumer, Status};
 use crate::billing::decline::Answer;
 use crate::billing::gate::Action;
 use crate::billing::heard::{Stance, wrongly};
 use crate::billing::inbox::{Event, Hearing, Inbox, Told};
-use crate::billing::invoice::Charge;
+use crate::billing::invoice::{Charge, Purpose};
 use crate::billing::ledger::Movement;
 use crate::billing::tally::Count;
+use crate::billing::timer::Deadline;
 use crate::draw::Address;
 use crate::model;
 use crate::money::Overflow;
@@ -27,6 +28,9 @@ use crate::world::party::{Happening, Incoming, Party};
 
 /// From a delivery that was not acknowledged to the next; each later one is four times as far.
 const FIRST_AGAIN: Span = Span::from_ns(5 * SECOND);
+
+/// A payment was made.
+const PAID: Told = Told::Answered(Answer::Paid);
 
 /// How the processor sends what happens.
 #[derive(Clone, Debug)]
@@ -50,8 +54,20 @@ pub(super) struct Post {
     inbox: Inbox,
     /// What has happened at the processor and was not heard of, in the order in which it did.
     unheard: Vec<Event>,
+    /// As long as the account is over though it has paid.
+    shut_out: Option<ShutOut>,
     /// What came of events, where somebody wants to know.
     pub(super) notes: Option<Vec<Note>>,
+}
+
+/// An account that was given up because nobody had heard that it had paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ShutOut {
+    /// As it would have been at that moment, had that been heard of. It stays so: its renewals are taken to be paid, and
+    /// nothing is used of it, because nothing is served.
+    truth: Box<Account>,
+    /// Wrongly blocked from then on, as far as that is not counted yet, in traffic time.
+    since: Time,
 }
 
 /// How something of a payment is heard.
@@ -242,10 +258,15 @@ impl World {
 
     /// The account hears something new, and what it was wrong about meanwhile is counted: for how long it was blocked
     /// wrongly, and for how long served.
+    ///
+    /// Who was given up meanwhile is as wrongly blocked after the news as before: they come too late.
     fn tell_late(&self, party: &mut Party, now: Now, event: &Event) -> Result<[Span; 2], Overflow> {
         let before = self.stance(&party.account);
         self.tell(party, now, event)?;
-        let wrong = wrongly(before, self.stance(&party.account), event.at.traffic, now.traffic);
+        let wrong = match self.shut_out_until(party, now) {
+            Some(wrong) => wrong,
+            None => wrongly(before, self.stance(&party.account), event.at.traffic, now.traffic),
+        };
         party.account.heard_late(now.traffic.since(event.at.traffic), wrong);
         Ok(wrong)
     }
@@ -304,11 +325,16 @@ impl World {
     /// When an amount leaves the range.
     #[inline]
     pub fn truth(&self, party: &Party, now: Now) -> Result<Option<Box<Account>>, Overflow> {
-        if party.unheard().is_empty() { Ok(None) } else { self.informed(party, now).map(Some) }
+        let Some(post) = &party.post else { return Ok(None) };
+        let is_as_it_is = post.unheard.is_empty() && post.shut_out.is_none();
+        if is_as_it_is { Ok(None) } else { self.informed(party, now).map(Some) }
     }
 
     #[cold]
     fn informed(&self, party: &Party, now: Now) -> Result<Box<Account>, Overflow> {
+        if let Some(shut_out) = party.shut_out() {
+            return Ok(shut_out.truth.clone());
+        }
         let mut account = Box::new(party.account.clone());
         for event in party.unheard() {
             self.apply(&mut account, now, event, &mut Vec::new())?;
@@ -316,8 +342,39 @@ impl World {
         Ok(account)
     }
 
+    /// What is due for an account happens. Who is given up then, because nobody has heard that they have paid, is shut out.
+    pub(super) fn falls_due(&self, party: &mut Party, now: Now, what: Deadline) -> Result<(), Overflow> {
+        // All else that ends a subscription by itself is the end of a dunning run, and what was asked for is waited for there.
+        let truth = if what == Deadline::Incomplete { self.truth(party, now)? } else { None };
+        party.account.deadline(now, what, &self.catalog, &mut party.actions)?;
+        let has_paid = |event: &&Event| matches!(event.charge.purpose, Purpose::Period(_)) && event.told == PAID;
+        let paid = party.unheard().iter().find(has_paid).map(|event| event.at.traffic);
+        let truth = truth.filter(|truth| truth.status() != Status::Incomplete);
+        if let Some(((truth, since), post)) = truth.zip(paid).zip(party.post.as_mut()) {
+            post.shut_out = Some(ShutOut { truth, since });
+        }
+        Ok(())
+    }
+
+    /// For how long one who is shut out was wrongly blocked, and wrongly served, since that was asked last; `None` for
+    /// anybody else.
+    fn shut_out_until(&self, party: &mut Party, now: Now) -> Option<[Span; 2]> {
+        let shut_out = party.post.as_mut()?.shut_out.as_mut()?;
+        let since = std::mem::replace(&mut shut_out.since, now.traffic);
+        Some(wrongly(self.stance(&party.account), self.stance(&shut_out.truth), since, now.traffic))
+    }
+
+    /// Who was shut out would not be served any longer anyway: they leave, or the played time ends.
+    pub(super) fn no_longer_shut_out(&self, party: &mut Party, now: Now) {
+        if let Some(wrong) = self.shut_out_until(party, now) {
+            party.account.was_wrong(wrong);
+            party.post.get_or_insert_default().shut_out = None;
+        }
+    }
+
     /// The played time ends, and so much was not heard of: as long as it goes on, what that means is counted.
     pub(super) fn stays_unheard(&self, party: &mut Party, end: Now) -> Result<(), Overflow> {
+        self.no_longer_shut_out(party, end);
         if party.unheard().is_empty() {
             return Ok(());
         }
@@ -333,6 +390,10 @@ impl World {
 }
 
 impl Party {
+    fn shut_out(&self) -> Option<&ShutOut> {
+        self.post.as_ref()?.shut_out.as_ref()
+    }
+
     /// What has happened at the processor and the account has not heard of.
     #[inline]
     pub fn unheard(&self) -> &[Event] {

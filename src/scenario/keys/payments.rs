@@ -25,7 +25,7 @@ pub(super) static PAYMENTS: Table = keys(&[
         "chargebacks",
         Default("0%"),
         OneOrMap(Unit::Chance, &CHARGEBACK),
-        "How many captured payments the card's owner takes back; of a percentage alone, twenty days later.",
+        "How many captured payments that are not refunded the card's owner takes back, so (1 − refunds) × chargebacks of all; of a percentage alone, twenty days later.",
     ),
     key(
         "reminders",
@@ -117,7 +117,7 @@ static REFUND: Table = keys(&[
 ]);
 
 static CHARGEBACK: Table = keys(&[
-    key("chance", Required, One(Unit::Chance), "How many captured payments."),
+    key("chance", Required, One(Unit::Chance), "How many captured payments, of those that are not refunded."),
     key("after", Default(CHARGEBACK_AFTER), One(DURATION), "How long after the capture."),
     key("fee", Optional, One(Unit::Money), "What the processor charges for it; by default nothing."),
     key("suspends", Default("0s"), One(DURATION), "For how long the service is suspended while it is looked into."),

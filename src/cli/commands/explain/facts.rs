@@ -23,10 +23,11 @@ pub(super) const HAPPENED: [(Count, &str); 11] = [
 ];
 
 /// The same of payments, after what they were to pay.
-pub(super) const NOT_PAID: [(Count, &str); 3] = [
+pub(super) const NOT_PAID: [(Count, &str); 4] = [
     (Count::Declined, "a payment was declined"),
     (Count::Errors, "a payment met an error of the processor"),
     (Count::Exhausted, "dunning ended without payment"),
+    (Count::GivenBack, "given back, because nothing is due for it any more"),
 ];
 
 /// What is told of money that moves; what calls move is too much to tell.
@@ -69,6 +70,11 @@ fn of_given_up(account: &Account) -> Money {
     i64::try_from(account.tally().billed_given_up).map_or(Money::ZERO, Money::from_nanos)
 }
 
+/// What was paid, heard of too late, and given back.
+fn given_back(account: &Account) -> Money {
+    i64::try_from(account.tally().given_back).map_or(Money::ZERO, Money::from_nanos)
+}
+
 /// What they paid, what they owe, and what they have.
 pub(super) fn money(account: &Account) -> Vec<(&'static str, Money)> {
     let books = account.books();
@@ -77,6 +83,7 @@ pub(super) fn money(account: &Account) -> Vec<(&'static str, Money)> {
         ("paid", books.moved(Movement::Capture)),
         ("refunded", books.moved(Movement::Refund)),
         ("charged back", books.moved(Movement::Chargeback)),
+        ("paid too late, and given back", given_back(account)),
         ("owed for invoices", held(LedgerAccount::Receivable, 1)),
         ("used, not invoiced yet", held(LedgerAccount::Accrued, 1)),
         ("written off", books.moved(Movement::WriteOff)),
