@@ -327,13 +327,13 @@ fn unheard(payments: &str, live: &str) -> String {
 fn a_load_that_cannot_hear_of_its_payments_says_so() {
     expect![[r#"
         of the payments that the load makes at its beginning, 100% are not heard of when it ends after 5 s: half of the answers and webhooks take 2 minutes or longer, and for those that are lost the gateway asks every 1 hour, on the wall's clock, however fast the billing clock runs. Who pays is not served for it, and who is declined is not refused; write a longer `live.duration`, or shorter times in `payments.webhooks` and `payments.processor`
-        the billing clock of the load is too fast for its payments: the first payment's 23 hours pass in 95.8 ms, and 100% of payments are heard of later, so sign-ups are given up that have paid; grace of 2 days pass in 200 ms, and 100% of payments are heard of later, so it is over before its decline is known, and serves nobody; the next attempt's 3 days pass in 300 ms, and 100% of payments are heard of later, so attempts to collect come later than the scenario has them; write a slower `live.clock`, or shorter times in `payments.webhooks` and `payments.processor`
+        the billing clock of the load is too fast for its payments: the first payment's 23 hours, which here go by in 95.8 ms, and 100% of payments are heard of later, so sign-ups are given up that have paid; grace of 2 days, which here go by in 200 ms, and 100% of payments are heard of later, so it is over before its decline is known, and serves nobody; the next attempt's 3 days, which here go by in 300 ms, and 100% of payments are heard of later, so attempts to collect come later than the scenario has them; write a slower `live.clock`, or shorter times in `payments.webhooks` and `payments.processor`
     "#]].assert_eq(&unheard(
         "webhooks: { delay: { p50: 2m, p99: 30m }, lose: 30%, reconcile: 1h }",
         "duration: 5s, clock: 10d per 1s",
     ));
     expect![[r#"
-        the billing clock of the load is too fast for its payments: the first payment's 23 hours pass in 136.9 ms, and 100% of payments are heard of later, so sign-ups are given up that have paid; grace of 2 days pass in 285.7 ms, and 100% of payments are heard of later, so it is over before its decline is known, and serves nobody; write a slower `live.clock`, or shorter times in `payments.webhooks` and `payments.processor`
+        the billing clock of the load is too fast for its payments: the first payment's 23 hours, which here go by in 136.9 ms, and 100% of payments are heard of later, so sign-ups are given up that have paid; grace of 2 days, which here go by in 285.7 ms, and 100% of payments are heard of later, so it is over before its decline is known, and serves nobody; write a slower `live.clock`, or shorter times in `payments.webhooks` and `payments.processor`
     "#]].assert_eq(&unheard("processor: { latency: 300ms }", "duration: 6s, clock: 7d per 1s"));
 }
 
@@ -912,7 +912,7 @@ fn doctor_says_a_low_limit_of_open_files_and_what_to_type() {
     let at = lines.iter().position(|line| line.contains("open files")).unwrap();
     expect![[r#"
         For a load over 256 connections
-          BROKEN   open files   64; a load needs 1,408
+          BROKEN   open files   64; a load needs 1,424
                                 `ulimit -n 4096` before starting it, where needed as root; or write fewer `live.connections`
     "#]]
     .assert_eq(&format!("{}\n{}\n{}\n", lines[0], lines[at], lines[at + 1]));

@@ -165,7 +165,7 @@ fn a_load_that_needs_more_files_says_how_many() {
         exit code 7
         --- stderr ---
         error: the load could not take place
-          caused by: the connections of this load need 2432 open files, and this process may have 24
+          caused by: the connections of this load need 2448 open files, and this process may have 24
         hint: raise the limit with `ulimit -n`, or write fewer `live.connections`
         exit code 7
         --- stderr ---
