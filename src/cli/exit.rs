@@ -88,7 +88,7 @@ impl Exit {
             Self::ScenarioWrong => "the scenario is wrong",
             Self::WorseThanBaseline => "worse than the baseline",
             Self::BooksUnbalanced => "the books do not balance",
-            Self::RunInvalid => "the run is not valid, such as a load generator that could not keep up",
+            Self::RunInvalid => "the run is not valid: nobody called, or the load generator could not keep up",
             Self::Environment => "the environment failed: a file, a socket, a limit of the machine",
             Self::Internal => "a bug in Farebox",
             Self::Interrupted => "interrupted; what was measured until then is written",

@@ -125,7 +125,8 @@ impl Walk {
                 if items.iter().any(|item| !matches!(item.value, Node::Scalar(_))) =>
             {
                 self.push(key, "", place);
-                for (nth, item) in (1..).zip(items) {
+                // As `--set` counts them.
+                for (nth, item) in items.iter().enumerate() {
                     self.value(&list.item, &format!("{nth}"), &item.value, place.below());
                 }
             }

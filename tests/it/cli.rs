@@ -81,7 +81,7 @@ fn help_says_what_it_is_for_and_how_it_ends() {
             3  the scenario is wrong
             4  worse than the baseline
             5  the books do not balance
-            6  the run is not valid, such as a load generator that could not keep up
+            6  the run is not valid: nobody called, or the load generator could not keep up
             7  the environment failed: a file, a socket, a limit of the machine
            70  a bug in Farebox
           130  interrupted; what was measured until then is written

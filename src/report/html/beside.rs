@@ -31,7 +31,7 @@ pub(super) fn lines(all: &[Results<'_>]) -> Vec<String> {
 
 /// The blocks of the page.
 pub(super) fn blocks(all: &[Results<'_>]) -> Vec<Block> {
-    vec![differs(all), figures(all), went(all), over_time(all), margins(all), latency(all), promises(all)]
+    vec![figures(all), differs(all), went(all), over_time(all), margins(all), latency(all), promises(all)]
 }
 
 fn head(all: &[Results<'_>], first: &str) -> Vec<String> {
