@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
-use farebox::live::webhooks::notice::{ACCOUNT, ATTEMPT, Notice, PURPOSE, Untold, name};
+use farebox::live::webhooks::notice::{ACCOUNT, ATTEMPT, About, Notice, PURPOSE, Untold, name};
 use farebox::live::webhooks::signature::{TOLERANCE, Unverified, Verifier};
 use farebox_engine::billing::decline::Answer;
+use farebox_engine::billing::inbox::Told;
+use farebox_engine::billing::ledger::Movement;
 use hmac::{Hmac, KeyInit, Mac};
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
@@ -59,17 +61,24 @@ fn look_at_body(body: &[u8]) {
         Ok(notice) => notice,
         Err(Untold::Malformed | Untold::Elsewhere) => return,
     };
-    let metadata = json!({
-        ACCOUNT: notice.account.0.to_string(),
-        PURPOSE: name(notice.purpose),
-        ATTEMPT: notice.attempt.to_string(),
-    });
-    let (kind, error) = match notice.answer {
-        Answer::Paid => ("payment_intent.succeeded", json!(null)),
-        Answer::Declined(why) => ("payment_intent.payment_failed", json!({ "decline_code": why.name() })),
-        Answer::Error => panic!("no webhook tells of an error of the processor"),
+    let mut object = match &notice.about {
+        About::Payment(payment) => json!({ "metadata": {
+            ACCOUNT: payment.account.0.to_string(),
+            PURPOSE: name(payment.purpose),
+            ATTEMPT: payment.attempt.to_string(),
+        } }),
+        About::Intent(intent) => json!({ "payment_intent": intent }),
     };
-    let object = json!({ "metadata": metadata, "last_payment_error": error });
+    let (kind, error) = match notice.told {
+        Told::Answered(Answer::Paid) => ("payment_intent.succeeded", json!(null)),
+        Told::Answered(Answer::Declined(why)) => {
+            ("payment_intent.payment_failed", json!({ "decline_code": why.name() }))
+        }
+        Told::Returned(Movement::Refund) => ("charge.refunded", json!(null)),
+        Told::Returned(Movement::Chargeback) => ("charge.dispute.created", json!(null)),
+        told => panic!("no webhook tells of {told:?}"),
+    };
+    object["last_payment_error"] = error;
     let again = json!({ "type": kind, "data": { "object": object } }).to_string();
     assert_eq!(Notice::read(again.as_bytes()), Ok(notice), "{again}");
 }
