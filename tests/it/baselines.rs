@@ -35,6 +35,17 @@ fn from<'a>(page: &'a str, title: &str) -> &'a str {
     page.find(title).map_or("", |at| &page[at..])
 }
 
+/// Without a baseline nothing is repeated, and nothing is kept anywhere: what is asked for in vain is told.
+#[test]
+fn options_of_baselines_without_one_are_refused() {
+    let folder = folder("baseline-none");
+    for asked in ["load cut.yaml --repeats 7", "load cut.yaml --baselines kept", "simulate cut.yaml --baselines kept"] {
+        let answer = folder.farebox(&format!("{asked} --out out")).run();
+        assert!(answer.code == Some(2) && answer.stderr.contains("--save-baseline"), "{asked}: {answer}");
+    }
+    assert!(!folder.path().join("out").exists());
+}
+
 /// One seed, one draw: the same scenario is the same in each figure, and what a smaller quota refuses is told exactly.
 #[test]
 fn a_smaller_quota_is_worse_than_the_baseline() {
@@ -68,6 +79,8 @@ fn a_smaller_quota_is_worse_than_the_baseline() {
     let figures = &json(&folder, "out/baseline.json")["figures"];
     let found: Vec<_> = figures.as_array().unwrap().iter().map(|it| it["found"].as_str().unwrap()).collect();
     assert!(found.contains(&"worse"), "{figures:#}");
+    let page = fs::read_to_string(folder.path().join("out/index.html")).unwrap();
+    assert!(page.contains("Beside the baseline") && page.contains("+14.969 points from 2.404 %, WORSE"), "{page}");
     let junit = fs::read_to_string(folder.path().join("out/junit.xml")).unwrap();
     assert!(
         junit.contains("<testcase name=\"refusals.rate beside the baseline main\" classname=\"cut-less.baseline\">"),

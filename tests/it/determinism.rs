@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use farebox::control::Control;
-use farebox::simulate::{Part, everyone, simulate};
+use farebox::measure::Subject;
+use farebox::simulate::{Part, everyone, replicate, simulate};
+use farebox_engine::model::Scenario;
 use farebox_engine::outcome::{MergeError, Outcome};
 use farebox_engine::world::World;
 
@@ -152,4 +154,36 @@ fn missing(world: &World, outcome: &Outcome) -> Vec<Part> {
         missing.extend(gaps.filter(|gap| gap.from < gap.to));
     }
     missing
+}
+
+/// Interrupted in one of many replications: those before it are whole, that one is left out, and the outcome says how many are
+/// missing, so that no mean is of less than it says.
+#[test]
+fn a_replication_that_is_half_played_is_left_out() {
+    let world = world();
+    let scenario = Arc::new(Scenario { replications: 1_000, ..(*world.scenario).clone() });
+    let consumers: u64 = scenario.cohorts.iter().map(|cohort| u64::from(cohort.count)).sum();
+    let cancel = Arc::new(AtomicBool::new(false));
+    let control = Control::new(Arc::clone(&cancel));
+    let outcome = thread::scope(|scope| {
+        let work = scope.spawn(|| replicate(&scenario, NonZeroUsize::MIN, &control).unwrap());
+        // In the second replication, of which the first chunk has been played.
+        while control.done.load(Ordering::Relaxed) <= consumers {
+            thread::yield_now();
+        }
+        cancel.store(true, Ordering::Relaxed);
+        work.join().unwrap()
+    });
+    let played = outcome.replication_count();
+    assert!(outcome.is_partial() && !outcome.lacks_consumers(), "{played} replications");
+    assert_eq!(played + u64::from(outcome.missing), 1_000);
+    assert_eq!(sent(&outcome), outcome);
+    let page = farebox::report::text::render(&Subject {
+        scenario: &scenario,
+        outcome: &outcome,
+        latency: None,
+        interrupted: true,
+    });
+    let head = page.lines().next().unwrap();
+    assert!(head.ends_with(&format!("PARTIAL: {played} of 1,000 replications")), "{head}");
 }

@@ -248,6 +248,8 @@ fn an_interrupted_load_writes_what_it_has() {
         let sent = run["sent"].as_u64().unwrap();
         assert_eq!((sent, counters.abandoned), (counters.answered, 0));
         assert_eq!((&run["interrupted"], &run["classes"]["served"]), (&json!(true), &json!(sent)));
+        let page = std::fs::read_to_string(folder.path().join("results/index.html")).unwrap();
+        assert!(page.contains("it was interrupted before all calls were made") && !page.contains("The load is valid"));
     }
 }
 
