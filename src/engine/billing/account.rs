@@ -130,7 +130,7 @@ pub struct Account {
     pub(crate) fee_periods: u32,
     pub(crate) usage_periods: u32,
     pub(crate) overdraft: Money,
-    pub(crate) top_up: crate::billing::collect::TopUps,
+    pub(crate) top_up: crate::billing::top_up::TopUps,
     pub(crate) receivables: Receivables,
     /// What the consumer has to their credit for later invoices.
     pub(crate) balance: Money,

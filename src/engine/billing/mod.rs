@@ -36,4 +36,5 @@ mod subscription;
 pub mod tally;
 mod term;
 pub mod timer;
+mod top_up;
 pub mod usage;
